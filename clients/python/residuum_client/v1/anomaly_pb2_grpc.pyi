@@ -1,0 +1,17 @@
+# Made from anomaly.proto, SHA-256 f08e8885ceef774d8826fc340e4586bdbbccbdb05474a544b70741e7f36c90df
+from collections.abc import Iterator
+import grpc
+from . import anomaly_pb2 as pb2
+
+class AnomalyServiceStub:
+    def __init__(self, channel: grpc.Channel) -> None: ...
+    Score: grpc.UnaryUnaryMultiCallable[pb2.ScoreRequest, pb2.ScoreResponse]
+    ScoreStream: grpc.StreamStreamMultiCallable[pb2.ScoreRequest, pb2.ScoreResponse]
+
+class AnomalyServiceServicer:
+    def Score(self, request: pb2.ScoreRequest, context: grpc.ServicerContext) -> pb2.ScoreResponse: ...
+    def ScoreStream(self, request: Iterator[pb2.ScoreRequest], context: grpc.ServicerContext) -> Iterator[pb2.ScoreResponse]: ...
+
+def add_AnomalyServiceServicer_to_server(
+    servicer: AnomalyServiceServicer, server: grpc.Server
+) -> None: ...

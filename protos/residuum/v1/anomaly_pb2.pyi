@@ -1,0 +1,70 @@
+# Made from anomaly.proto, SHA-256 f08e8885ceef774d8826fc340e4586bdbbccbdb05474a544b70741e7f36c90df
+from . import images_pb2 as _images_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ScoreRequest(_message.Message):
+    __slots__ = ("model", "pixels", "files", "false_alarm_rate", "heatmaps", "id")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    HEATMAPS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    model: _images_pb2.ModelRef
+    pixels: _images_pb2.Pixels
+    files: _images_pb2.Files
+    false_alarm_rate: float
+    heatmaps: bool
+    id: int
+    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., false_alarm_rate: _Optional[float] = ..., heatmaps: bool = ..., id: _Optional[int] = ...) -> None: ...
+
+class ScoreResponse(_message.Message):
+    __slots__ = ("results", "model", "heat_scale", "id")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    HEAT_SCALE_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[ImageScore]
+    model: _images_pb2.ModelRef
+    heat_scale: float
+    id: int
+    def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ...) -> None: ...
+
+class ImageScore(_message.Message):
+    __slots__ = ("score", "p_value", "anomalous", "scores", "record_bytes", "heatmap")
+    class ScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    ANOMALOUS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    RECORD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HEATMAP_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    p_value: float
+    anomalous: bool
+    scores: _containers.ScalarMap[str, float]
+    record_bytes: int
+    heatmap: Heatmap
+    def __init__(self, score: _Optional[float] = ..., p_value: _Optional[float] = ..., anomalous: bool = ..., scores: _Optional[_Mapping[str, float]] = ..., record_bytes: _Optional[int] = ..., heatmap: _Optional[_Union[Heatmap, _Mapping[str, object]]] = ...) -> None: ...
+
+class Heatmap(_message.Message):
+    __slots__ = ("height", "width", "data")
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    height: int
+    width: int
+    data: bytes
+    def __init__(self, height: _Optional[int] = ..., width: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
