@@ -1,0 +1,65 @@
+"""AnomalyService on the wire: messages to the pipeline and back, nothing else."""
+
+from collections.abc import Iterator
+from typing import final
+
+import grpc
+import numpy as np
+
+from codec.anomaly import Score
+from protos.residuum.v1 import anomaly_pb2 as pb
+from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
+from service.calls import Calls
+from service.metrics import Metrics
+from service.models import ModelStore
+from service.payload import CallLimits, images_of
+from service.wire import reference
+
+
+@final
+class AnomalyServicer(AnomalyServiceServicer):
+    """Score, alone and in streams."""
+
+    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, limits: CallLimits) -> None:
+        self._models = models
+        self._calls = calls
+        self._metrics = metrics
+        self._limits = limits
+
+    def Score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
+        return self._calls.answer("Score", self._score, request, context)
+
+    def ScoreStream(
+        self, request: Iterator[pb.ScoreRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ScoreResponse]:
+        for one in request:
+            yield self._calls.answer("ScoreStream", self._score, one, context)
+
+    def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
+        served = self._models.get(request.model.name, request.model.version)
+        images = images_of(request, served.bundle.manifest.input.channels, self._limits)
+        rate = request.false_alarm_rate if request.HasField("false_alarm_rate") else None
+        scores = served.model.score(images, rate)
+        self._metrics.count_scores(served.name, scores)
+        return pb.ScoreResponse(
+            results=[_result(score, request.heatmaps) for score in scores],
+            model=reference(served),
+            heat_scale=served.model.heat_scale,
+            id=request.id,
+        )
+
+
+def _result(score: Score, with_heatmap: bool) -> pb.ImageScore:
+    return pb.ImageScore(
+        score=score.value,
+        p_value=score.p_value,
+        anomalous=score.anomalous,
+        scores=score.scores,
+        record_bytes=score.record_bytes,
+        heatmap=_heatmap(score) if with_heatmap else None,
+    )
+
+
+def _heatmap(score: Score) -> pb.Heatmap:
+    height, width = score.heatmap.shape
+    return pb.Heatmap(height=height, width=width, data=score.heatmap.astype("<f4", copy=False).tobytes())

@@ -1,0 +1,64 @@
+"""CodecService on the wire: messages to the pipeline and back, nothing else."""
+
+from collections.abc import Iterator
+from typing import final
+
+import grpc
+
+from protos.residuum.v1 import codec_pb2 as pb
+from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
+from service.calls import Calls
+from service.metrics import Metrics
+from service.models import ModelStore
+from service.payload import CallLimits, check_records, files_of, images_of, pixels_of
+from service.wire import reference
+
+Context = grpc.ServicerContext
+
+
+@final
+class CodecServicer(CodecServiceServicer):
+    """Encode and Decode, alone and in streams."""
+
+    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, limits: CallLimits) -> None:
+        self._models = models
+        self._calls = calls
+        self._metrics = metrics
+        self._limits = limits
+
+    def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
+        return self._calls.answer("Encode", self._encode, request, context)
+
+    def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
+        return self._calls.answer("Decode", self._decode, request, context)
+
+    def EncodeStream(
+        self, request: Iterator[pb.EncodeRequest], context: Context
+    ) -> Iterator[pb.EncodeResponse]:
+        for one in request:
+            yield self._calls.answer("EncodeStream", self._encode, one, context)
+
+    def DecodeStream(
+        self, request: Iterator[pb.DecodeRequest], context: Context
+    ) -> Iterator[pb.DecodeResponse]:
+        for one in request:
+            yield self._calls.answer("DecodeStream", self._decode, one, context)
+
+    def _encode(self, request: pb.EncodeRequest) -> pb.EncodeResponse:
+        served = self._models.get(request.model.name, request.model.version)
+        images = images_of(request, served.bundle.manifest.input.channels, self._limits)
+        quality = request.quality if request.HasField("quality") else None
+        records = served.model.compress(images, quality)
+        self._metrics.count_records(served.name, records)
+        return pb.EncodeResponse(
+            records=records, model=reference(served), model_id=served.model_id, id=request.id
+        )
+
+    def _decode(self, request: pb.DecodeRequest) -> pb.DecodeResponse:
+        served = self._models.get(request.model.name, request.model.version)
+        check_records(request.records, served.model_id, self._limits)
+        images = served.model.decompress(request.records)
+        self._metrics.count_images(served.name, len(images))
+        if request.format == pb.IMAGE_FORMAT_PNG:
+            return pb.DecodeResponse(files=files_of(images), model=reference(served), id=request.id)
+        return pb.DecodeResponse(pixels=pixels_of(images), model=reference(served), id=request.id)

@@ -1,0 +1,107 @@
+"""Images between messages and arrays: checked before anything is allocated, copied as little as can be."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.errors import InvalidInput, RecordError
+from codec.images import U8, read_image, write_png
+from codec.record import unpack
+from protos.residuum.v1.anomaly_pb2 import ScoreRequest
+from protos.residuum.v1.codec_pb2 import EncodeRequest
+from protos.residuum.v1.images_pb2 import Files, Pixels
+
+# What the images of one call may unfold into, however small their files or records are.
+MAX_CALL_PIXELS = 2**26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """`images` or records that one call may bring."""
+
+    images: int
+
+
+def images_of(request: EncodeRequest | ScoreRequest, channels: int, limits: CallLimits) -> list[U8]:
+    """The images `[H, W, C]` of a request; files are decoded to `channels`. Raises InvalidInput."""
+    kind = request.WhichOneof("images")
+    if kind == "pixels":
+        return _from_pixels(request.pixels, limits)
+    if kind == "files":
+        return list(_from_files(request.files.files, channels, limits))
+    raise InvalidInput("the request holds no images: neither pixels nor files")
+
+
+def pixels_of(images: Sequence[U8]) -> Pixels:
+    """Images of one size as a message. Raises InvalidInput where the sizes differ."""
+    height, width, channels = images[0].shape
+    for index, image in enumerate(images):
+        if image.shape != images[0].shape:
+            raise InvalidInput(
+                f"image {index} is {image.shape[0]}x{image.shape[1]}, image 0 is {height}x{width}: "
+                "images of several sizes travel as PNG only"
+            )
+    return Pixels(
+        count=len(images),
+        height=height,
+        width=width,
+        channels=channels,
+        data=b"".join(image.tobytes() for image in images),
+    )
+
+
+def files_of(images: Sequence[U8]) -> Files:
+    """Images as PNG files."""
+    return Files(files=[write_png(image) for image in images])
+
+
+def check_records(records: Sequence[bytes], model_id: bytes, limits: CallLimits) -> None:
+    """Raises InvalidInput for no records, too many, or ones that unfold into too much."""
+    _check_count(len(records), "records", limits)
+    pixels = sum(_record_pixels(record, model_id) for record in records)
+    if pixels > MAX_CALL_PIXELS:
+        raise InvalidInput(f"the records unfold into {pixels} pixels, at most {MAX_CALL_PIXELS} per call")
+
+
+def _from_pixels(pixels: Pixels, limits: CallLimits) -> list[U8]:
+    _check_count(pixels.count, "images", limits)
+    shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
+    expected = pixels.count * pixels.height * pixels.width * pixels.channels
+    if len(pixels.data) != expected:
+        raise InvalidInput(
+            f"pixels hold {len(pixels.data)} bytes, but {pixels.count} images of "
+            f"{pixels.height}x{pixels.width}x{pixels.channels} are {expected} bytes"
+        )
+    return list(np.frombuffer(pixels.data, np.uint8).reshape(shape))
+
+
+def _from_files(files: Sequence[bytes], channels: int, limits: CallLimits) -> Iterator[U8]:
+    _check_count(len(files), "images", limits)
+    pixels = 0
+    for index, data in enumerate(files):
+        image = _read(index, data, channels)
+        pixels += image.shape[0] * image.shape[1]
+        if pixels > MAX_CALL_PIXELS:
+            raise InvalidInput(f"image {index}: the call has more than {MAX_CALL_PIXELS} pixels")
+        yield image
+
+
+def _read(index: int, data: bytes, channels: int) -> U8:
+    try:
+        return read_image(data, channels)
+    except InvalidInput as error:
+        raise InvalidInput(f"image {index}: {error}") from error
+
+
+def _record_pixels(record: bytes, model_id: bytes) -> int:
+    try:
+        size = unpack(record, model_id).size
+    except RecordError:
+        return 0  # the pipeline refuses it, and names it
+    return size[0] * size[1] if size else 0
+
+
+def _check_count(count: int, what: str, limits: CallLimits) -> None:
+    if not 1 <= count <= limits.images:
+        raise InvalidInput(f"the request holds {count} {what}, expected 1 to {limits.images}")
