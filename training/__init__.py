@@ -1,0 +1,1 @@
+"""Training of the models: data, networks, objectives, the loop and its checkpoints."""

@@ -1,0 +1,187 @@
+"""The command `residuum-train PRESET --data DIR --out RUN [--resume] [overrides]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from rich.console import Console
+
+from training import checkpoint
+from training.batches import make_batches
+from training.config import TrainConfig, from_json, to_json
+from training.data import Images, digest, training_and_validation
+from training.errors import TrainingError
+from training.loop import train
+from training.presets import PRESETS
+from training.progress import RunLog
+from training.state import State, new_state
+
+PROGRAM = "residuum-train"
+INTERRUPTED = 130
+PACKAGES = ("torch", "numpy", "safetensors", "Pillow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where to read and write, and on what to compute."""
+
+    data: Path
+    """folder with the images"""
+    out: Path
+    """folder of the run, made if it does not exist"""
+    resume: bool = False
+    """go on with the run in --out, bit for bit"""
+    threads: int = 0
+    """CPU threads; 0 = torch's own choice"""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N"""
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=TrainConfig
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 1 failed, 2 wrong usage, 130 interrupted (and saved)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    errors = Console(stderr=True)
+    try:
+        options = _parse(arguments)
+    except TrainingError as error:
+        errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    try:
+        return _run(options, arguments, Console())
+    except (TrainingError, OSError) as error:
+        errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
+    return 1
+
+
+def _parse(arguments: list[str]) -> Options:
+    names = ", ".join(PRESETS)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        raise TrainingError(
+            f"usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]; "
+            f"PRESET is one of {names}; '{PROGRAM} PRESET --help' lists the overrides"
+        )
+    preset, *rest = arguments
+    if preset not in PRESETS:
+        raise TrainingError(f"there is no preset '{preset}'; there are {names}")
+    options = _overridden(preset, rest, PRESETS[preset])
+    if not options.resume:
+        return options
+    saved = from_json(checkpoint.read(options.out / checkpoint.LAST).info["config"])
+    options = _overridden(preset, rest, saved)
+    if dataclasses.replace(options.config, epochs=saved.epochs) != saved:
+        raise TrainingError("a resumed run keeps its configuration; only --epochs may be changed")
+    return options
+
+
+def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Options:
+    default: Any = Options(data=tyro.MISSING, out=tyro.MISSING, config=config)
+    return tyro.cli(Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default)
+
+
+def _run(options: Options, arguments: list[str], console: Console) -> int:
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = _device(options.device)
+    if not options.resume and options.out.exists() and any(options.out.iterdir()):
+        raise TrainingError(f"{options.out} is not empty; use --resume or another --out")
+    training, held_out = training_and_validation(options.config, options.data, console.print)
+    provenance = _provenance(arguments, training, held_out)
+    state = _start(options, provenance, device)
+    console.print(
+        f"{state.config.model.family}, {_parameters(state):,} parameters, on {device}: "
+        f"{len(training)} training and {len(held_out)} validation images",
+        highlight=False,
+    )
+    batches = make_batches(state.config, training)
+    _prepare_folder(options.out, state.config, provenance)
+    stop = _stop_on_signals(console)
+    with RunLog(console, options.out, held_out) as log:
+
+        def save(state: State, best: bool) -> None:
+            checkpoint.save(options.out, state, provenance, best=best)
+
+        finished = train(
+            state, batches, held_out, log=log, save=save, should_stop=lambda: bool(stop)
+        )
+    if finished:
+        console.print(f"done: {options.out / checkpoint.BEST}", highlight=False, soft_wrap=True)
+        return 0
+    console.print(
+        f"interrupted and saved in epoch {state.epoch + 1}; go on with --resume", highlight=False
+    )
+    return INTERRUPTED
+
+
+def _start(options: Options, provenance: dict[str, Any], device: torch.device) -> State:
+    if not options.resume:
+        return new_state(options.config, device)
+    saved = checkpoint.read(options.out / checkpoint.LAST)
+    if saved.info["provenance"]["data_sha256"] != provenance["data_sha256"]:
+        raise TrainingError(
+            f"the images in {options.data} are not those that the run in {options.out} began with"
+        )
+    return checkpoint.restore(saved, options.config, device)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device '{name}' cannot be used here") from error
+    return device
+
+
+def _provenance(arguments: list[str], training: Images, held_out: Images) -> dict[str, Any]:
+    return {
+        "command": [PROGRAM, *arguments],
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "data_sha256": digest(training),
+        "training_images": len(training),
+        "validation_images": len(held_out),
+    }
+
+
+def _prepare_folder(run: Path, config: TrainConfig, provenance: dict[str, Any]) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"config": to_json(config), "provenance": provenance}, indent=2)
+    checkpoint.write_atomically(run / "config.json", text.encode())
+
+
+def _parameters(state: State) -> int:
+    return sum(parameter.numel() for parameter in state.model.parameters())
+
+
+def _stop_on_signals(console: Console) -> list[int]:
+    """A list that gets the number of the first signal; the second one ends the process at once."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        console.print("stopping after this step; once more to stop without saving")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return received
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Structured corruption of training inputs: small foreign shapes that the target does not have.
+
+An autoencoder that must paint them out learns what belongs into an image, and so leaves real
+defects in the residual (Bauer 2024, "Self-supervised autoencoders for visual anomaly detection").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+U8 = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+SMALLEST, LARGEST = 5, 25
+"""side of a spot in pixels"""
+SHAPES = 3000
+
+
+def _polygon(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:
+    angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(5, 10)))
+    radii = rng.uniform(0.2, 0.5, len(angles)) * side
+    x, y = side / 2 + radii * np.cos(angles), side / 2 + radii * np.sin(angles)
+    draw.polygon(list(zip(x.tolist(), y.tolist(), strict=True)), fill=255)
+
+
+def _scratch(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:
+    points = rng.uniform(0, side, (rng.integers(2, 5), 2))
+    draw.line([(x, y) for x, y in points.tolist()], fill=255, width=int(rng.integers(1, 5)))
+
+
+def _ellipse(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:
+    a, b = (rng.uniform(1, side, 2) / 2).tolist()
+    middle = side / 2
+    draw.ellipse((middle - a, middle - b, middle + a, middle + b), fill=255)
+
+
+_DRAWINGS = (_polygon, _scratch, _ellipse)
+
+
+def spot(rng: np.random.Generator, largest: int = LARGEST) -> Mask:
+    """A random shape in a square of 5 to `largest` pixels, True where it is."""
+    side = int(rng.integers(min(SMALLEST, largest), largest + 1))
+    canvas = Image.new("L", (side, side))
+    _DRAWINGS[rng.integers(len(_DRAWINGS))](ImageDraw.Draw(canvas), side, rng)
+    return np.asarray(canvas) > 0
+
+
+def spots(seed: int, size: int) -> list[Mask]:
+    """A store of shapes for images whose shorter side is `size`; half of that side at most."""
+    rng = np.random.default_rng((seed, SHAPES))
+    return [spot(rng, min(LARGEST, max(1, size // 2))) for _ in range(SHAPES)]
+
+
+def corrupt(images: U8, mean: float, shapes: Sequence[Mask], rng: np.random.Generator) -> U8:
+    """A copy of images [B, C, H, W] with Poisson(mean) spots in each.
+
+    A spot is black or white (70 %; each channel by itself), another piece of the same image
+    (20 %) or its negative (10 %).
+    """
+    images = images.copy()
+    for image in images:
+        for _ in range(rng.poisson(mean)):
+            _put(image, shapes[rng.integers(len(shapes))], rng)
+    return images
+
+
+def _put(image: U8, shape: Mask, rng: np.random.Generator) -> None:
+    channels, height, width = image.shape
+    side = len(shape)
+    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+    view = image[:, top : top + side, left : left + side]
+    kind = rng.random()
+    if kind < 0.7:
+        view[:, shape] = 255 * rng.integers(0, 2, (channels, 1), dtype=np.uint8)
+    elif kind < 0.9:
+        top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+        view[:, shape] = image[:, top : top + side, left : left + side][:, shape]
+    else:
+        view[:, shape] = 255 - view[:, shape]

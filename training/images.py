@@ -1,0 +1,69 @@
+"""Image files of a folder as arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from training.errors import TrainingError
+
+U8 = NDArray[np.uint8]
+
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+)
+TOLERATED = 0.05
+"""part of the files that may be unreadable"""
+LISTED = 10
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below `folder`, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def to_array(image: Image.Image, channels: int, size: tuple[int, int] | None = None) -> U8:
+    """A picture as uint8 [C, H, W], turned upright; `size` (height, width) resizes it (Lanczos)."""
+    image = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+    if size is not None and image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.LANCZOS)
+    array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
+    return np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def read_images(
+    paths: Sequence[Path],
+    channels: int,
+    size: tuple[int, int] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[U8]:
+    """The readable files as uint8 [C, H, W]; more than 5 % unreadable raise TrainingError."""
+
+    def read(path: Path) -> U8 | None:
+        try:
+            with Image.open(path) as image:
+                return to_array(image, channels, size)
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            return None
+        except Image.DecompressionBombError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        arrays = list(pool.map(read, paths))
+    bad = [path for path, array in zip(paths, arrays, strict=True) if array is None]
+    if bad:
+        names = ", ".join(path.name for path in bad[:LISTED]) + (", …" if bad[LISTED:] else "")
+        report = f"{len(bad)} of {len(paths)} image files are unreadable: {names}"
+        if len(bad) > TOLERATED * len(paths):
+            raise TrainingError(f"{report}; at most {TOLERATED:.0%} are skipped")
+        warn(report)
+    return [array for array in arrays if array is not None]

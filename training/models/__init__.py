@@ -1,0 +1,31 @@
+"""The networks: each has `encode` and `decode`, and no loss, data or device inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from training.config import ModelConfig
+from training.models.global_latent import GlobalVae
+from training.models.latents import Codes, Posterior
+from training.models.map_latent import SigmaVaeMap
+from training.models.vq_vae import VqVae
+
+Model = GlobalVae | SigmaVaeMap | VqVae
+
+FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
+    {
+        "reslag": GlobalVae,
+        "sigma_vae": GlobalVae,
+        "sigma_vae_map": SigmaVaeMap,
+        "vq_vae": VqVae,
+    }
+)
+
+
+def build(config: ModelConfig) -> Model:
+    """A new network of `config.family` with random weights."""
+    return FACTORIES[config.family](config)
+
+
+__all__ = ["FACTORIES", "Codes", "GlobalVae", "Model", "Posterior", "SigmaVaeMap", "VqVae", "build"]

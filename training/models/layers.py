@@ -1,0 +1,50 @@
+"""Building blocks that every family shares.
+
+Sizes grow by a convolution and a PixelShuffle, never by a transposed convolution, which is 1.6
+times slower on a CPU; they shrink by a PixelUnshuffle and a 1x1 convolution for the same reason.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLOPE = 0.1
+LOG_VAR_RANGE = (-14.0, 4.0)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions added to their input; the identity at the start of training."""
+
+    def __init__(self, width: int, dilation: int = 1) -> None:
+        super().__init__()
+        last = nn.BatchNorm2d(width)
+        nn.init.zeros_(last.weight)
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            last,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width, h, w] to the same shape."""
+        return functional.leaky_relu(x + self.body(x), SLOPE)
+
+
+def down(inputs: int, outputs: int, kernel: int = 1) -> nn.Sequential:
+    """[B, inputs, h, w] to [B, outputs, h/2, w/2]."""
+    return nn.Sequential(
+        nn.PixelUnshuffle(2),
+        nn.Conv2d(4 * inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(SLOPE),
+    )
+
+
+def up(inputs: int, outputs: int) -> nn.Sequential:
+    """[B, inputs, h, w] to [B, outputs, 2h, 2w]."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE)
+    )

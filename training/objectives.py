@@ -1,0 +1,110 @@
+"""The objectives as pure functions: tensors in, nats per image out.
+
+Sums run over all values of an image and over all latent dimensions, never means: with means the
+balance of distortion and rate would depend on the size of the image (Rybkin et al. 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Loss(NamedTuple):
+    """The terms of one batch, each a scalar: nats per image, except `variance`."""
+
+    total: Tensor
+    distortion: Tensor
+    rate: Tensor
+    variance: Tensor
+    """of the pixel noise, squared units of [0, 1]"""
+
+
+def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Sum of squared errors of each image, [B]."""
+    return ((x - x_hat) ** 2).flatten(1).sum(1)
+
+
+def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(0, 1)) of each image in nats, [B] (Kingma & Welling 2014, B)."""
+    return 0.5 * (mu**2 + log_var.exp() - log_var - 1).flatten(1).sum(1)
+
+
+def gaussian_nll(sse: Tensor, variance: Tensor | float, values: int) -> Tensor:
+    """-ln p(x) - (D/2) ln 2 pi of `values` = D pixels with noise `variance`, in nats, [B].
+
+    (D/2) ln sigma^2 + SSE / (2 sigma^2).
+    """
+    variance = torch.as_tensor(variance, dtype=sse.dtype, device=sse.device)
+    return 0.5 * values * variance.log() + sse / (2 * variance)
+
+
+def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
+    """The variance that minimises the mean of `gaussian_nll` over the batch: its MSE.
+
+    "Simple and effective VAE training with calibrated decoders", Rybkin et al. 2021, eq. 8. It is
+    detached: by the envelope theorem the gradient of the minimum needs no gradient of sigma.
+    """
+    return sse.detach().mean() / values + floor
+
+
+def elbo(  # the negative one, to be minimised
+    x: Tensor,
+    x_hat: Tensor,
+    kl: Tensor,
+    *,
+    variance: float | None = None,
+    floor: float = 0.0,
+    beta: float = 1.0,
+) -> Loss:
+    """Distortion + beta * rate, means over the batch; `variance` None is the optimal one."""
+    sse = squared_error(x, x_hat)
+    values = x[0].numel()
+    sigma2 = optimal_variance(sse, values, floor) if variance is None else sse.new_tensor(variance)
+    distortion = gaussian_nll(sse, sigma2, values).mean()
+    rate = kl.mean()
+    return Loss(distortion + beta * rate, distortion, rate, sigma2)
+
+
+def reparameterise(mu: Tensor, log_var: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A sample of N(mu, exp(log_var)) through which gradients flow."""
+    noise = torch.empty_like(mu).normal_(generator=generator)
+    return mu + (0.5 * log_var).exp() * noise
+
+
+def straight_through(latent: Tensor, codes: Tensor) -> Tensor:
+    """The codes in the forward pass, the identity in the backward pass (Bengio et al. 2013)."""
+    return latent + (codes - latent).detach()
+
+
+def commitment(latent: Tensor, codes: Tensor) -> Tensor:
+    """|z_e - sg[e]|^2 of each image, [B] (van den Oord et al. 2017, eq. 3, without its beta)."""
+    return ((latent - codes.detach()) ** 2).flatten(1).sum(1)
+
+
+def vq(
+    x: Tensor,
+    x_hat: Tensor,
+    latent: Tensor,
+    codes: Tensor,
+    *,
+    weight: float,
+    variance: float | None = None,
+    floor: float = 0.0,
+) -> Loss:
+    """Distortion + weight * commitment; `rate` is the commitment term before its weight.
+
+    As in the authors' implementation both terms are means over their values, here times the D
+    values of the image, so that the balance depends on neither size.
+    """
+    sse = squared_error(x, x_hat)
+    values = x[0].numel()
+    sigma2 = optimal_variance(sse, values, floor) if variance is None else sse.new_tensor(variance)
+    distortion = gaussian_nll(sse, sigma2, values).mean()
+    rate = commitment(latent, codes).mean() * (values / latent[0].numel())
+    return Loss(distortion + weight * rate, distortion, rate, sigma2)

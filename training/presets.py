@@ -1,0 +1,129 @@
+"""Named configurations; every field can be overridden on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from training.config import ModelConfig, TrainConfig
+
+PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
+    {
+        # The two shipped models.
+        "fashion": TrainConfig(
+            model=ModelConfig(
+                family="reslag", height=28, width=28, latent=96, widths=(32, 96), side="light"
+            ),
+            validation_fraction=0.05,
+            epochs=40,
+            batch_size=128,
+            lr=2e-3,
+            lr_warmup_steps=200,
+            variance_floor=1e-5,
+        ),
+        "pcb": TrainConfig(
+            model=ModelConfig(family="sigma_vae_map", latent=8, widths=(48, 96), stride=8),
+            validation_fraction=0.2,
+            crop=128,
+            scale_jitter=(0.6, 1.3),
+            rotate=True,
+            flip=True,
+            inversion=0.2,
+            corruptions=4.0,
+            epochs=40,
+            epoch_steps=250,
+            batch_size=16,
+            lr=2e-3,
+            lr_warmup_steps=200,
+            weight_decay=1e-4,
+            kl_warmup_steps=1000,
+            variance_floor=1e-5,
+        ),
+        # One preset for each family, for a folder of images.
+        "reslag": TrainConfig(
+            model=ModelConfig(
+                family="reslag",
+                channels=3,
+                height=64,
+                width=64,
+                latent=150,
+                widths=(64, 128, 256, 256),
+                side="light",
+            ),
+            epochs=20,
+        ),
+        "reslag-original": TrainConfig(
+            model=ModelConfig(
+                family="reslag",
+                channels=3,
+                height=64,
+                width=64,
+                latent=150,
+                widths=(64, 128, 256, 256),
+                side="original",
+            ),
+            epochs=20,
+            aggressive_epochs=10,
+            aggressive_ratio=5,
+            lr_schedule="constant",
+        ),
+        "sigma-vae": TrainConfig(
+            model=ModelConfig(
+                family="sigma_vae",
+                channels=3,
+                height=64,
+                width=64,
+                latent=128,
+                widths=(64, 128, 256, 256),
+            ),
+        ),
+        "sigma-vae-map": TrainConfig(
+            model=ModelConfig(
+                family="sigma_vae_map", channels=3, latent=16, widths=(64, 128), stride=8
+            ),
+            crop=128,
+            flip=True,
+            epoch_steps=250,
+            batch_size=16,
+            lr_warmup_steps=200,
+            kl_warmup_steps=1000,
+            variance_floor=1e-5,
+        ),
+        "vq-vae": TrainConfig(
+            model=ModelConfig(
+                family="vq_vae", channels=3, latent=32, widths=(64, 128), stride=8, codebook=512
+            ),
+            crop=128,
+            flip=True,
+            epoch_steps=250,
+            batch_size=16,
+            lr=1e-3,
+            lr_warmup_steps=200,
+            variance_floor=1e-5,
+        ),
+        # Standard data sets.
+        "mnist": TrainConfig(
+            model=ModelConfig(
+                family="sigma_vae", height=28, width=28, latent=32, widths=(32, 64)
+            ),
+            validation_fraction=0.05,
+            epochs=20,
+            variance_floor=1e-5,
+        ),
+        "cifar10": TrainConfig(
+            model=ModelConfig(
+                family="reslag",
+                channels=3,
+                height=32,
+                width=32,
+                latent=100,
+                widths=(64, 128, 256),
+                side="light",
+            ),
+            source="cifar10",
+            validation_fraction=0.05,
+            flip=True,
+            epochs=40,
+        ),
+    }
+)

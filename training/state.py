@@ -1,0 +1,103 @@
+"""Everything of a run that changes while it trains, and so everything a checkpoint must hold."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from training.config import TrainConfig
+from training.models import Model, build
+
+
+@dataclass(kw_only=True)
+class State:
+    """A run between two steps."""
+
+    config: TrainConfig
+    model: Model
+    average: Model
+    """moving average of the weights; `model` itself when config.ema_decay is 0"""
+    encoder_optimizer: AdamW
+    decoder_optimizer: AdamW
+    noise: torch.Generator
+    """of the posterior samples"""
+    epoch: int = 0
+    batch: int = 0
+    """batches of this epoch that are done"""
+    step: int = 0
+    """batches done in all"""
+    skipped: int = 0
+    """steps left out because the loss or its gradient was not finite"""
+    variance: float = 0.0
+    """running mean of the optimal variance, for evaluation; 0 before the first step"""
+    best: float = float("inf")
+    """lowest validation loss so far, nats per image"""
+    sums: dict[str, float] = field(default_factory=dict)
+    """sums of the training losses of this epoch"""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """one record per epoch"""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.model.parameters()).device
+
+    def optimizers(self) -> dict[str, AdamW]:
+        """Both optimisers by the part that they train."""
+        return {"encoder": self.encoder_optimizer, "decoder": self.decoder_optimizer}
+
+
+def new_state(config: TrainConfig, device: torch.device) -> State:
+    """The state before the first step; the same configuration gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(config.seed)
+        model = build(config.model)
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)
+    noise = torch.Generator(device).manual_seed(config.seed)
+
+    def adam(parameters: Iterator[torch.nn.Parameter]) -> AdamW:
+        return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+
+    return State(
+        config=config,
+        model=model,
+        average=average.eval(),
+        encoder_optimizer=adam(model.encoder.parameters()),
+        decoder_optimizer=adam(model.decoder.parameters()),
+        noise=noise,
+    )
+
+
+@torch.no_grad()
+def update_average(state: State) -> None:
+    """Move the averaged weights and statistics towards the current ones.
+
+    The decay grows with the steps, so that the first weights are soon forgotten.
+    """
+    if state.average is state.model:
+        return
+    decay = min(state.config.ema_decay, (1 + state.step) / (10 + state.step))
+    old, new = state.average.state_dict(), state.model.state_dict()
+    floats = [name for name, tensor in old.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([old[n] for n in floats], [new[n] for n in floats], 1 - decay)
+    for name in old.keys() - set(floats):
+        old[name].copy_(new[name])
+
+
+def copy_buffers(model: Model) -> list[Tensor]:
+    """The statistics of a network (batch normalisation, codebook) as they are now."""
+    return [buffer.clone() for buffer in model.buffers()]
+
+
+@torch.no_grad()
+def restore_buffers(model: Model, saved: list[Tensor]) -> None:
+    """Undo what a forward pass did to the statistics."""
+    for buffer, old in zip(model.buffers(), saved, strict=True):
+        buffer.copy_(old)

@@ -1,0 +1,105 @@
+"""What the held-out images say about the averaged weights after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training import diagnostics, objectives
+from training.config import TrainConfig
+from training.data import Images
+from training.models import Model, VqVae
+from training.state import State
+
+PIXELS = 2**20
+"""pixels in a validation batch, at most (or one image)"""
+SEED = 1
+
+
+def whole_cells(image: NDArray[np.uint8], config: TrainConfig) -> NDArray[np.uint8]:
+    """The middle of [C, H, W] whose sides are multiples of the stride, for models of any size."""
+    if not config.crop:
+        return image
+    stride = config.model.stride
+    _, height, width = image.shape
+    top, left = height % stride // 2, width % stride // 2
+    return image[:, top : top + height // stride * stride, left : left + width // stride * stride]
+
+
+def batches(images: Images, config: TrainConfig) -> Iterator[NDArray[np.uint8]]:
+    """All images as uint8 [B, C, H, W]; neighbours of equal shape share a batch."""
+    whole = (whole_cells(image, config) for image in images)
+    for shape, group in groupby(whole, key=lambda image: image.shape):
+        alike = list(group)
+        size = max(1, PIXELS // (shape[1] * shape[2]))
+        for first in range(0, len(alike), size):
+            yield np.stack(alike[first : first + size])
+
+
+@torch.no_grad()
+def validate(state: State, images: Images) -> dict[str, Any]:
+    """Loss with the running variance (nats per image), PSNR (dB) and the state of the latents."""
+    model = state.average.eval()
+    tensors = (torch.from_numpy(b).to(state.device).float() / 255 for b in batches(images, state.config))
+    variance = state.config.fixed_variance or state.variance
+    if isinstance(model, VqVae):
+        return _validate_vq(model, tensors, variance, state.config)
+    return _validate_vae(model, tensors, variance, state.config)
+
+
+def _validate_vae(
+    model: Model, tensors: Iterator[Tensor], variance: float, config: TrainConfig
+) -> dict[str, Any]:
+    noise: torch.Generator | None = None
+    nll, kl, errors, means = [], [], [], []
+    for x in tensors:
+        noise = noise or torch.Generator(x.device).manual_seed(SEED)
+        mu, log_var = model.encode(x)  # type: ignore[misc]
+        sample = objectives.reparameterise(mu, log_var, noise)
+        sse = objectives.squared_error(x, model.decode(sample))
+        nll.append(objectives.gaussian_nll(sse, variance, x[0].numel()))
+        kl.append(objectives.gaussian_kl(mu, log_var))
+        errors.append(((x - model.decode(mu)) ** 2).flatten(1).mean(1))
+        means.append(mu.transpose(0, 1).flatten(1))
+    distortion, rate = float(torch.cat(nll).mean()), float(torch.cat(kl).mean())
+    active = diagnostics.active_units(torch.cat(means, dim=1).T)
+    return {
+        "loss": distortion + config.beta * rate,
+        "distortion": distortion,
+        "rate": rate,
+        "rate_bits": diagnostics.bits(rate),
+        "psnr": diagnostics.psnr(float(torch.cat(errors).mean())),
+        "sigma": variance**0.5,
+        "active_units": int(active.sum()),
+    }
+
+
+def _validate_vq(
+    model: VqVae, tensors: Iterator[Tensor], variance: float, config: TrainConfig
+) -> dict[str, Any]:
+    nll, commitment, errors = [], [], []
+    counts = torch.zeros(config.model.codebook)
+    for x in tensors:
+        indices, _, latent = model.encode(x)
+        codes = model.codebook.look_up(indices)
+        sse = objectives.squared_error(x, model.decode(codes))
+        values = x[0].numel()
+        nll.append(objectives.gaussian_nll(sse, variance, values))
+        commitment.append(objectives.commitment(latent, codes) * (values / latent[0].numel()))
+        errors.append(sse / values)
+        counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))
+    distortion = float(torch.cat(nll).mean())
+    return {
+        "loss": distortion + config.commitment * float(torch.cat(commitment).mean()),
+        "distortion": distortion,
+        "psnr": diagnostics.psnr(float(torch.cat(errors).mean())),
+        "sigma": variance**0.5,
+        "code_usage": diagnostics.code_usage(counts),
+        "perplexity": diagnostics.perplexity(counts),
+    }
