@@ -1,0 +1,205 @@
+"""How far an image is from what the model knows, judged against the decoded record.
+
+With x the image, y its reconstruction from the decoded record, v the residual variance of held-out
+normal images:
+
+    residual   mean over the image of (x - y)² / 2v, summed over channels       nats per pixel
+    peak       maximum of the smoothed map of the same                          nats per pixel
+    structure  maximum of the smoothed gradient dissimilarity of x and y        in [0, 1]
+    rate       ideal code length of the codes                                   bits
+    latent     mean of half the squared, standardised latents                   nats
+
+The gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et
+al., "Gradient magnitude similarity deviation", 2014). The fused value is the sum of the
+standardised scores that the manifest names; a verdict is the conformal p-value of the fused value,
+p = (1 + #{s_i >= s}) / (n + 1), against held-out normal images.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.errors import BundleError, InvalidInput
+from codec.manifest import ScoreSpec
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+NAMES = ("residual", "peak", "structure", "rate", "latent")
+_GRADIENT_CONSTANT = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What held-out normal images taught.
+
+    residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
+    latent_variance `[D]`; score_mean and score_std `[5]` in the order of NAMES; fused `[n]`,
+    ascending; heat_scale `[1]`, the heat-map value in nats per pixel that the normal images hardly
+    ever reach.
+    """
+
+    residual_variance: F32
+    latent_mean: F32
+    latent_variance: F32
+    score_mean: F64
+    score_std: F64
+    fused: F64
+    heat_scale: F64
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> "Calibration":
+        """Undoes `to_arrays`. Raises BundleError for missing, misshapen or non-finite arrays."""
+        wanted = {f.name for f in fields(cls)}
+        if arrays.keys() != wanted:
+            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(wanted)}")
+        for name, array in arrays.items():
+            if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
+                raise BundleError(f"calibration: {name} must hold finite floats")
+        if arrays["score_mean"].shape != (len(NAMES),) or arrays["score_std"].shape != (
+            len(NAMES),
+        ):
+            raise BundleError(f"calibration: expected {len(NAMES)} scores")
+        return cls(**arrays)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """The verdict on one image: fused value, p-value in (0, 1], single scores, heat map `[H, W]` in
+    nats per pixel.
+    """
+
+    value: float
+    p_value: float
+    anomalous: bool
+    scores: dict[str, float]
+    heatmap: F32
+    record_bytes: int
+
+
+def residual_map(x: F32, y: F32, variance: F32) -> F32:
+    """`[H, W]` nats per pixel: (x - y)² / 2v summed over channels, from `[C, H, W]` in [0, 1].
+
+    The additive ln(2 pi v) / 2 of the Gaussian is left out: it does not depend on the image.
+    """
+    residual: F32 = ((x - y) ** 2 / (2.0 * variance)).sum(0, dtype=np.float32)
+    return residual
+
+
+def smooth(image: F32, side: int) -> F32:
+    """Box mean of `[H, W]` over side x side pixels (odd), applied twice, edges repeated: close to a
+    triangle window.
+    """
+    for axis in (0, 1, 0, 1):
+        image = _box(image, side, axis)
+    return image
+
+
+def _box(image: F32, side: int, axis: int) -> F32:
+    if side == 1:
+        return image
+    pad = [(0, 0), (0, 0)]
+    pad[axis] = (side // 2 + 1, side // 2)
+    # Summed in float64: a running float32 sum would lose the small residuals behind a large one.
+    total = np.cumsum(np.pad(image, pad, mode="edge"), axis=axis, dtype=np.float64)
+    n = image.shape[axis]
+    upper, lower = np.arange(side, side + n), np.arange(n)
+    return ((total.take(upper, axis) - total.take(lower, axis)) / side).astype(np.float32)
+
+
+def gradient_dissimilarity(x: F32, y: F32) -> F32:
+    """`[H, W]` in [0, 1] from `[C, H, W]`: the channels' mean is compared, at full and at half
+    resolution.
+    """
+    a, b = x.mean(0), y.mean(0)
+    fine = _gms(a, b)
+    if min(a.shape) < 4:
+        return fine
+    coarse = _gms(_half(a), _half(b))
+    rows = np.minimum(np.arange(a.shape[0]) // 2, coarse.shape[0] - 1)
+    columns = np.minimum(np.arange(a.shape[1]) // 2, coarse.shape[1] - 1)
+    return np.asarray(0.5 * (fine + coarse[np.ix_(rows, columns)]), np.float32)
+
+
+def _gms(a: F32, b: F32) -> F32:
+    one, two = _gradient(a), _gradient(b)
+    similarity = (2 * one * two + _GRADIENT_CONSTANT) / (one**2 + two**2 + _GRADIENT_CONSTANT)
+    return np.asarray(1.0 - similarity, np.float32)
+
+
+def _gradient(image: F32) -> F32:
+    padded = np.pad(image, 1, mode="edge")
+    down = padded[2:, 1:-1] - padded[:-2, 1:-1]
+    across = padded[1:-1, 2:] - padded[1:-1, :-2]
+    return np.asarray(np.hypot(down, across), np.float32)
+
+
+def _half(image: F32) -> F32:
+    height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    blocks = image[:height, :width].reshape(height // 2, 2, width // 2, 2)
+    return np.asarray(blocks.mean((1, 3)), np.float32)
+
+
+def latent_distance(z: F32, mean: F32, variance: F32) -> float:
+    """Half the squared diagonal Mahalanobis distance of `[D, n]` latents, mean over all values, in
+    nats.
+    """
+    return float((0.5 * (z - mean[:, None]) ** 2 / variance[:, None]).mean())
+
+
+def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
+    """The scores of the residual, by name, and the heat map `[H, W]`, from x and y `[C, H, W]` in
+    [0, 1].
+    """
+    residual = residual_map(x, y, variance)
+    scores = {
+        "residual": float(residual.mean()),
+        "peak": float(smooth(residual, spec.peak_blur).max()),
+        "structure": float(smooth(gradient_dissimilarity(x, y), spec.peak_blur).max()),
+    }
+    return scores, smooth(residual, spec.blur)
+
+
+def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:
+    """Sum of the standardised scores that are named; `scores` in the order of NAMES."""
+    z = (np.asarray(scores, np.float64) - mean) / std
+    return float(sum(z[NAMES.index(name)] for name in names))
+
+
+def p_value(value: float, calibration: F64) -> float:
+    """Conformal p-value of a score against the ascending scores `[n]` of normal images (Bates et
+    al. 2023, eq. 2).
+    """
+    at_least = len(calibration) - int(np.searchsorted(calibration, value, side="left"))
+    return (1 + at_least) / (len(calibration) + 1)
+
+
+def check_rate(rate: float, n: int) -> float:
+    """The false-alarm rate, if n calibration images can support it: the smallest p-value is 1 / (n
+    + 1).
+    """
+    if not 0.0 < rate < 1.0:
+        raise InvalidInput(f"false-alarm rate {rate}, expected a number between 0 and 1")
+    if rate * (n + 1) < 1.0 - 1e-9:
+        raise InvalidInput(
+            f"false-alarm rate {rate:g} needs {int(np.ceil(1 / rate)) - 1} calibration images, "
+            f"the model has {n}"
+        )
+    return rate
+
+
+def calibrate(table: F64, names: Sequence[str], heats: F64) -> tuple[F64, F64, F64, F64]:
+    """Score mean, deviation, ascending fused values and heat scale of held-out normal images.
+
+    `table [n, 5]` holds their single scores in the order of NAMES, `heats [n]` the maxima of their
+    heat maps.
+    """
+    mean = table.mean(0)
+    std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))
+    fused = np.sort([fuse(row, mean, std, names) for row in table])
+    return mean, std, fused, np.quantile(heats, [0.99])

@@ -1,0 +1,269 @@
+"""The main path: images to records, records to images, images to scores.
+
+    image --fit--> rows --encoder--> mu --quantise--> codes --code--> payload --pack--> record
+    record --> payload --> codes --dequantise--> z --decoder--> x_hat --unfit--> image
+    image, and what its record decodes to --> scores, heat map, p-value
+
+`Model` composes the pure steps of this package around two graphs; whatever runs the graphs
+(onnxruntime in this process, a micro-batching queue in front of it, torch while a model is being
+exported) only has to be a `Graphs`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from codec import anomaly
+from codec.anomaly import Score
+from codec.bundle import Bundle
+from codec.entropy import RangeCoder
+from codec.errors import InvalidInput, RecordError, ResiduumError
+from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
+from codec.manifest import InputSpec
+from codec.quantise import I32, dequantise, quantise
+from codec.record import FRAMING_BYTES, MAX_RECORD_PIXELS, Record, pack, unpack
+
+Array = npt.NDArray[Any]
+T = TypeVar("T")
+S = TypeVar("S")
+# What one call of a graph may hold, in pixels: it bounds the memory of large batches of large
+# images.
+MAX_CALL_PIXELS = 2**22
+MAX_CALL_ROWS = 256
+
+
+class Graphs(Protocol):
+    """The two halves of a model; see codec.onnx for shapes."""
+
+    def encode(self, x: U8) -> tuple[Array, Array]: ...
+
+    def decode(self, latent: Array) -> F32: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """One image after the encoder: its fitted rows and their codes `[R, D, h, w]`."""
+
+    fitted: Fitted
+    codes: I32
+
+
+class Model:
+    """A bundle and its graphs, ready for work. Thread-safe if the graphs are."""
+
+    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+        self.manifest = bundle.manifest
+        self.model_id = bundle.model_id
+        self._bundle = bundle
+        self._graphs = graphs
+        self._coders: dict[int, RangeCoder] = {}
+
+    @property
+    def heat_scale(self) -> float:
+        """Heat-map value, nats per pixel, to draw in full colour: normal images hardly reach it."""
+        return float(self._bundle.calibration.heat_scale[0])
+
+    @property
+    def calibration_images(self) -> int:
+        """How many held-out normal images stand behind the p-values."""
+        return len(self._bundle.calibration.fused)
+
+    def compress(self, images: Sequence[U8], quality: int | None = None) -> list[bytes]:
+        """Records of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
+        level = self._level(quality)
+        coder = self._coder(level)
+        return [
+            pack(
+                Record(level, coded.fitted.size, coder.encode(_columns(coded.codes))), self.model_id
+            )
+            for coded in self._encode(images, level)
+        ]
+
+    def decompress(self, records: Sequence[bytes]) -> list[U8]:
+        """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
+        parsed = _each("record", records, self._parse)
+        rows = self._decode([(codes, level) for codes, level, _ in parsed])
+        return [
+            to_pixels(unfit(y, size, self.manifest.input))
+            for y, (_, _, size) in zip(rows, parsed, strict=True)
+        ]
+
+    def score(self, images: Sequence[U8], false_alarm_rate: float | None = None) -> list[Score]:
+        """Scores of images `[H, W, C]` uint8 against their decoded records, at the default quality.
+
+        An image is anomalous if its p-value is at or below the false-alarm rate. Raises
+        InvalidInput.
+        """
+        calibration, spec = self._bundle.calibration, self.manifest.score
+        rate = spec.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        anomaly.check_rate(rate, len(calibration.fused))
+        results = []
+        for scores, heatmap, size in self.raw_scores(images):
+            row = [scores[name] for name in anomaly.NAMES]
+            value = anomaly.fuse(row, calibration.score_mean, calibration.score_std, spec.fused)
+            p = anomaly.p_value(value, calibration.fused)
+            results.append(Score(value, p, p <= rate, scores, heatmap, size))
+        return results
+
+    def raw_scores(self, images: Sequence[U8]) -> Iterator[tuple[dict[str, float], F32, int]]:
+        """Single scores by name, heat map `[H, W]` and record size in bytes of each image, before
+        any verdict.
+        """
+        level = self.manifest.quality_default
+        coded = self._encode(images, level)
+        decoded = self._decode([(c.codes, level) for c in coded])
+        for one, y in zip(coded, decoded, strict=True):
+            yield self._raw(one, y, level)
+
+    def _raw(self, coded: Coded, y: F32, level: int) -> tuple[dict[str, float], F32, int]:
+        calibration, spec = self._bundle.calibration, self.manifest.input
+        x = coded.fitted.rows.astype(np.float32) / np.float32(255.0)
+        size = coded.fitted.size
+        whole, variance = unfit(x, size, spec), calibration.residual_variance
+        if variance.shape[1:] != (1, 1) and variance.shape != whole.shape:
+            variance = variance.mean((1, 2), keepdims=True)
+        scores, heatmap = anomaly.single_scores(
+            whole, unfit(y, size, spec), variance, self.manifest.score
+        )
+        scores["rate"] = float(self._bundle.tables[level].bits(coded.codes).sum())
+        z = _columns(self._latent(coded.codes, level))
+        scores["latent"] = anomaly.latent_distance(
+            z, calibration.latent_mean, calibration.latent_variance
+        )
+        record = len(self._coder(level).encode(_columns(coded.codes))) + FRAMING_BYTES
+        return scores, heatmap, record
+
+    def _encode(self, images: Sequence[U8], level: int) -> list[Coded]:
+        fitted = _each("image", images, self._fit)
+        shapes = [f.rows.shape[1:] for f in fitted]
+        codes: list[I32] = _grouped(
+            [f.rows for f in fitted], shapes, lambda x: self._codes(x, level)
+        )
+        return [Coded(f, c) for f, c in zip(fitted, codes, strict=True)]
+
+    def _decode(self, coded: Sequence[tuple[I32, int]]) -> list[F32]:
+        keys = [(codes.shape[1:], level) for codes, level in coded]
+        latents = [self._latent(codes, level) for codes, level in coded]
+        return _grouped(latents, keys, self._restore)
+
+    def _fit(self, image: U8) -> Fitted:
+        fitted = fit(image, self.manifest.input)
+        if fitted.size and fitted.size[0] * fitted.size[1] > MAX_RECORD_PIXELS:
+            raise InvalidInput(
+                f"image is {fitted.size[0]}x{fitted.size[1]}, at most {MAX_RECORD_PIXELS} pixels"
+            )
+        return fitted
+
+    def _codes(self, x: U8, level: int) -> I32:
+        first, _ = self._graphs.encode(x)
+        if self.manifest.latent.kind == "indices":
+            return np.asarray(first, np.int32)[:, None]
+        if not np.isfinite(first).all():
+            raise ResiduumError("the encoder gave values that are not finite")
+        codes = quantise(first, self._bundle.steps[level])
+        return codes.reshape(*codes.shape[:2], *(codes.shape[2:] or (1, 1)))
+
+    def _latent(self, codes: I32, level: int) -> F32:
+        """What codes `[R, D, h, w]` stand for: latents, or the indices themselves, as float32."""
+        return dequantise(codes, self._bundle.steps[level])
+
+    def _restore(self, latent: F32) -> F32:
+        if self.manifest.latent.kind == "indices":
+            return self._graphs.decode(latent[:, 0].astype(np.int32))
+        if self.manifest.latent.grid == (1, 1):
+            return self._graphs.decode(latent[:, :, 0, 0])
+        return self._graphs.decode(latent)
+
+    def _parse(self, data: bytes) -> tuple[I32, int, tuple[int, int] | None]:
+        record = unpack(data, self.model_id)
+        if record.quality >= self.manifest.quality_levels:
+            raise RecordError(
+                f"quality level {record.quality}, the model has {self.manifest.quality_levels}"
+            )
+        rows, h, w = self._shape(record.size)
+        codes = self._coder(record.quality).decode(record.payload, rows * h * w)
+        latent = self.manifest.latent
+        if latent.kind == "indices" and (codes.min() < 0 or codes.max() >= latent.dims):
+            raise RecordError(f"an index outside 0..{latent.dims - 1}")
+        return codes.reshape(-1, rows, h, w).transpose(1, 0, 2, 3), record.quality, record.size
+
+    def _shape(self, size: tuple[int, int] | None) -> tuple[int, int, int]:
+        """Rows and grid (h, w) of the latents of an image that a record says to be of this size."""
+        spec, grid = self.manifest.input, self.manifest.latent.grid
+        _check_record_size(size, spec)
+        if grid is not None:
+            down, across = tile_grid(size, spec) if size else (1, 1)
+            if down * across > MAX_TILES:
+                raise RecordError(f"{down * across} tiles, at most {MAX_TILES} are decoded")
+            return (down * across, *grid)
+        height, width = size or (spec.stride, spec.stride)
+        return (1, -(-height // spec.stride), -(-width // spec.stride))
+
+    def _level(self, quality: int | None) -> int:
+        levels = self.manifest.quality_levels
+        if quality is None:
+            return self.manifest.quality_default
+        if not 0 <= quality < levels:
+            raise InvalidInput(f"quality {quality}, the model has levels 0..{levels - 1}")
+        return quality
+
+    def _coder(self, level: int) -> RangeCoder:
+        coder = self._coders.get(level)
+        if coder is None:
+            coder = self._coders[level] = RangeCoder(self._bundle.tables[level])
+        return coder
+
+
+def _check_record_size(size: tuple[int, int] | None, spec: InputSpec) -> None:
+    remembers = spec.fit in ("pad", "tile")
+    if size is None and spec.fit == "pad":
+        raise RecordError("no image size, the model needs one")
+    if size is not None and (not remembers or size == (spec.height, spec.width)):
+        raise RecordError("an image size, the model has one of its own")
+
+
+def _columns(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`[R, D, h, w]` to `[D, R * h * w]`, the coder's layout."""
+    return codes.transpose(1, 0, 2, 3).reshape(codes.shape[1], -1)
+
+
+def _each(what: str, items: Sequence[T], step: Callable[[T], S]) -> list[S]:
+    """The step's result for each item; an error is told with the index of its item."""
+    results = []
+    for index, item in enumerate(items):
+        try:
+            results.append(step(item))
+        except ResiduumError as error:
+            raise type(error)(f"{what} {index}: {error}") from error
+    return results
+
+
+def _grouped(
+    parts: Sequence[Array], keys: Sequence[object], run: Callable[[Any], Any]
+) -> list[Any]:
+    """Runs arrays `[R_i, ...]` with equal keys together, in bounded calls, and gives the results
+    part by part.
+    """
+    results: list[Any] = [None] * len(parts)
+    groups: dict[object, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    for indices in groups.values():
+        rows = (
+            np.concatenate([parts[i] for i in indices]) if len(indices) > 1 else parts[indices[0]]
+        )
+        limit = _rows_per_call(rows)
+        done = [run(rows[start : start + limit]) for start in range(0, len(rows), limit)]
+        whole = np.concatenate(done) if len(done) > 1 else done[0]
+        ends = np.cumsum([len(parts[i]) for i in indices])
+        for i, piece in zip(indices, np.split(whole, ends[:-1]), strict=True):
+            results[i] = piece
+    return results
+
+
+def _rows_per_call(rows: Array) -> int:
+    pixels = max(1, int(rows[0].size))
+    return max(1, min(MAX_CALL_ROWS, MAX_CALL_PIXELS // pixels))
