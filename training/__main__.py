@@ -89,7 +89,10 @@ def _parse(arguments: list[str]) -> Options:
 
 def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Options:
     default: Any = Options(data=tyro.MISSING, out=tyro.MISSING, config=config)
-    return tyro.cli(Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default)
+    options: Options = tyro.cli(
+        Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default
+    )
+    return options
 
 
 def _run(options: Options, arguments: list[str], console: Console) -> int:

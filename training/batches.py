@@ -16,7 +16,6 @@ from PIL import Image
 from training.config import TrainConfig
 from training.corruption import Mask, corrupt, spots
 from training.data import Images
-from training.errors import TrainingError
 
 U8 = NDArray[np.uint8]
 
@@ -73,18 +72,11 @@ class Batches:
         piece = image[:, top : top + cut, left : left + cut]
         if cut != side:
             piece = _resize(piece, side)
-        return np.rot90(piece, rng.integers(4), axes=(1, 2)) if self.config.rotate else piece
+        return np.rot90(piece, int(rng.integers(4)), axes=(1, 2)) if self.config.rotate else piece
 
 
 def make_batches(config: TrainConfig, images: Images) -> Batches:
-    """The batches of a run; images smaller than half a crop are refused."""
-    if config.crop:
-        smallest = min(min(image.shape[1:]) for image in images)
-        if 2 * smallest < config.crop:
-            raise TrainingError(
-                f"an image is only {smallest} pixels high or wide; crop {config.crop} needs "
-                f"at least {config.crop // 2}"
-            )
+    """The batches of a run."""
     size = config.crop or min(config.model.height, config.model.width)
     shapes = spots(config.seed, size) if config.corruptions else []
     return Batches(images=images, config=config, shapes=shapes)

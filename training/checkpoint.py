@@ -86,7 +86,7 @@ def read(path: Path) -> Checkpoint:
     if not path.exists():
         raise TrainingError(f"{path} does not exist; is {path.parent} a finished run?")
     try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as file:
             info = json.loads((file.metadata() or {})["residuum"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:

@@ -205,7 +205,10 @@ def from_json(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def _checked(
-    kind: type, values: Mapping[str, Any], prefix: str, besides: frozenset[str] | set[str] = frozenset()
+    kind: type,
+    values: Mapping[str, Any],
+    prefix: str,
+    besides: frozenset[str] | set[str] = frozenset(),
 ) -> dict[str, Any]:
     names = {entry.name for entry in dataclasses.fields(kind)} - besides
     if unknown := sorted(values.keys() - names):

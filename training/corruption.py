@@ -64,7 +64,7 @@ def corrupt(images: U8, mean: float, shapes: Sequence[Mask], rng: np.random.Gene
     images = images.copy()
     for image in images:
         for _ in range(rng.poisson(mean)):
-            _put(image, shapes[rng.integers(len(shapes))], rng)
+            _put(image, shapes[int(rng.integers(len(shapes)))], rng)
     return images
 
 

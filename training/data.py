@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.library import Library
 
 from training.config import TrainConfig
 from training.errors import TrainingError
@@ -73,23 +75,32 @@ def source_of(config: TrainConfig, folder: Path) -> str:
     return "folder"
 
 
-def images(config: TrainConfig, folder: Path, split: Split = "train", warn: Warn = _ignore) -> Images:
+def images(
+    config: TrainConfig, folder: Path, split: Split = "train", warn: Warn = _ignore
+) -> Images:
     """All images of a split, in the channels and (unless cropped) the size of the model."""
-    readers: dict[str, Callable[[TrainConfig, Path, Split, Warn], Images]] = {
-        "idx": _idx,
-        "cifar10": _cifar10,
-        "cifar100": _torchvision,
-        "celeba": _torchvision,
-        "folder": _folder,
-    }
-    found = readers[source_of(config, folder)](config, folder, split, warn)
+    source = source_of(config, folder)
+    if source == "folder":
+        found = _folder(config, folder, split, warn)
+    elif source == "idx":
+        found = _idx(config, folder, split)
+    elif source == "cifar10" and (folder / CIFAR_JPEG).exists():
+        found = _cifar_jpeg(config, folder, split)
+    else:
+        found = _torchvision(config, folder, split)
     if len(found) < 2:
         raise TrainingError(f"{folder} holds {len(found)} {split} images; at least 2 are needed")
+    smallest = min(min(image.shape[1:]) for image in found)
+    if smallest < config.crop / 2:
+        raise TrainingError(
+            f"{folder} has an image that is {smallest} pixels high or wide; crops of {config.crop} "
+            f"need at least {config.crop // 2}"
+        )
     return found
 
 
 def split_indices(config: TrainConfig, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(training, validation) positions of `count` images: a permutation of the seed, then sorted."""
+    """(training, validation) positions of `count` images, sorted; the seed chooses them."""
     order = np.random.default_rng((config.seed, count)).permutation(count)
     held_out = min(count - 1, max(1, round(config.validation_fraction * count)))
     return np.sort(order[held_out:]), np.sort(order[:held_out])
@@ -136,7 +147,7 @@ def digest(source: Images) -> str:
     state = hashlib.sha256(str(len(source)).encode())
     for image in source:
         state.update(str(image.shape).encode())
-        state.update(np.ascontiguousarray(image))
+        state.update(np.ascontiguousarray(image).data)
     return state.hexdigest()
 
 
@@ -153,7 +164,7 @@ def _fit(array: U8, config: TrainConfig) -> Images:
     return np.stack([to_array(picture, channels, size) for picture in pictures])
 
 
-def _idx(config: TrainConfig, folder: Path, split: Split, warn: Warn) -> Images:
+def _idx(config: TrainConfig, folder: Path, split: Split) -> Images:
     path = find_idx(folder, IMAGES[split])
     if path is None:
         raise TrainingError(f"{folder} holds no {IMAGES[split]} file (plain or .gz)")
@@ -163,17 +174,15 @@ def _idx(config: TrainConfig, folder: Path, split: Split, warn: Warn) -> Images:
     return _fit(array[..., None], config)
 
 
-def _cifar10(config: TrainConfig, folder: Path, split: Split, warn: Warn) -> Images:
-    if not (folder / CIFAR_JPEG).exists():
-        return _torchvision(config, folder, split, warn)
+def _cifar_jpeg(config: TrainConfig, folder: Path, split: Split) -> Images:
     with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
         joined, offsets = archive[f"jpeg_{split}"].tobytes(), archive[f"offsets_{split}"].tolist()
     channels, size = config.model.channels, _size(config)
-    pieces = (joined[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True))
+    pieces = (joined[a:b] for a, b in itertools.pairwise(offsets))
     return np.stack([to_array(Image.open(io.BytesIO(p)), channels, size) for p in pieces])
 
 
-def _torchvision(config: TrainConfig, folder: Path, split: Split, warn: Warn) -> Images:
+def _torchvision(config: TrainConfig, folder: Path, split: Split) -> Images:
     sets = _import_torchvision_datasets()
     source = source_of(config, folder)
     try:
@@ -189,20 +198,20 @@ def _torchvision(config: TrainConfig, folder: Path, split: Split, warn: Warn) ->
 
 def _import_torchvision_datasets() -> Any:
     """torchvision.datasets; beside a CPU build of torch two operators have to be declared first."""
-    library = torch.library.Library("torchvision", "DEF")
+    library: Any = Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name, schema in (
         ("nms", "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
         ("qnms", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
     ):
         if not hasattr(torch.ops.torchvision, name):
             library.define(schema)
-    import torchvision.datasets  # noqa: PLC0415
+    import torchvision.datasets
 
     _KEPT.append(library)  # its schemas go when it goes
     return torchvision.datasets
 
 
-_KEPT: list[torch.library.Library] = []
+_KEPT: list[Library] = []
 
 
 def _is_mvtec(folder: Path) -> bool:

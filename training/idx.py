@@ -1,19 +1,19 @@
 """The idx files of MNIST and Fashion-MNIST, plain or gzipped.
 
-    offset  size  value
-    0       2     zero
-    2       1     8 (unsigned bytes)
-    3       1     number of dimensions n
-    4       4 n   sizes, big-endian
-    4+4n    …     the bytes, last dimension fastest
+offset  size  value
+0       2     zero
+2       1     8 (unsigned bytes)
+3       1     number of dimensions n
+4       4 n   sizes, big-endian
+4+4n    …     the bytes, last dimension fastest
 """
 
 from __future__ import annotations
 
 import gzip
-import zlib
 import math
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np

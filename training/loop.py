@@ -15,7 +15,7 @@ from training import objectives
 from training.batches import Batches
 from training.data import Images
 from training.errors import TrainingError
-from training.models import VqVae
+from training.models import GaussianModel, VqVae
 from training.objectives import Loss
 from training.state import State, copy_buffers, restore_buffers, update_average
 from training.validation import validate
@@ -61,9 +61,7 @@ def train(
     return True
 
 
-def train_epoch(
-    state: State, batches: Batches, log: Log, should_stop: Callable[[], bool]
-) -> bool:
+def train_epoch(state: State, batches: Batches, log: Log, should_stop: Callable[[], bool]) -> bool:
     """The rest of the current epoch; False when interrupted."""
     config, per_epoch = state.config, batches.per_epoch()
     ratio = config.aggressive_ratio if state.epoch < config.aggressive_epochs else 1
@@ -85,12 +83,15 @@ def train_epoch(
 
 def step(state: State, x: Tensor, target: Tensor, train_decoder: bool = True) -> Loss | None:
     """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped."""
-    state.model.train()
-    before = copy_buffers(state.model)
-    loss = vq_loss(state, x, target) if isinstance(state.model, VqVae) else vae_loss(state, x, target)
+    before = copy_buffers(state.model.train())
+    model = state.model
+    if isinstance(model, VqVae):
+        loss = vq_loss(state, model, x, target)
+    else:
+        loss = vae_loss(state, model, x, target)
     for optimizer in state.optimizers().values():
         optimizer.zero_grad(set_to_none=True)
-    (loss.total / target[0].numel()).backward()
+    torch.autograd.backward(loss.total / target[0].numel())
     norm = torch.nn.utils.clip_grad_norm_(
         state.model.parameters(), state.config.grad_clip or math.inf
     )
@@ -106,11 +107,9 @@ def step(state: State, x: Tensor, target: Tensor, train_decoder: bool = True) ->
     return loss
 
 
-def vae_loss(state: State, x: Tensor, target: Tensor) -> Loss:
+def vae_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor) -> Loss:
     """Negative ELBO of a family with Gaussian latents."""
-    config, model = state.config, state.model
-    if isinstance(model, VqVae):
-        raise TypeError("vq_vae has no posterior")
+    config = state.config
     mu, log_var = model.encode(x)
     x_hat = model.decode(objectives.reparameterise(mu, log_var, state.noise))
     warm = min(1.0, (state.step + 1) / config.kl_warmup_steps) if config.kl_warmup_steps else 1.0
@@ -124,11 +123,9 @@ def vae_loss(state: State, x: Tensor, target: Tensor) -> Loss:
     )
 
 
-def vq_loss(state: State, x: Tensor, target: Tensor) -> Loss:
+def vq_loss(state: State, model: VqVae, x: Tensor, target: Tensor) -> Loss:
     """Distortion and commitment of a vq_vae; moves the codebook on the way."""
-    config, model = state.config, state.model
-    if not isinstance(model, VqVae):
-        raise TypeError("only vq_vae has a codebook")
+    config = state.config
     if not bool(model.codebook.started):
         with torch.no_grad():
             model.codebook.start(model.encode(x).latent, state.noise)

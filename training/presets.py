@@ -103,9 +103,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         # Standard data sets.
         "mnist": TrainConfig(
-            model=ModelConfig(
-                family="sigma_vae", height=28, width=28, latent=32, widths=(32, 64)
-            ),
+            model=ModelConfig(family="sigma_vae", height=28, width=28, latent=32, widths=(32, 64)),
             validation_fraction=0.05,
             epochs=20,
             variance_floor=1e-5,

@@ -56,7 +56,7 @@ class State:
 def new_state(config: TrainConfig, device: torch.device) -> State:
     """The state before the first step; the same configuration gives the same weights."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(config.seed)
+        torch.manual_seed(config.seed)
         model = build(config.model)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)

@@ -14,7 +14,7 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
-from training.models import Model, VqVae
+from training.models import GaussianModel, VqVae
 from training.state import State
 
 PIXELS = 2**20
@@ -46,7 +46,10 @@ def batches(images: Images, config: TrainConfig) -> Iterator[NDArray[np.uint8]]:
 def validate(state: State, images: Images) -> dict[str, Any]:
     """Loss with the running variance (nats per image), PSNR (dB) and the state of the latents."""
     model = state.average.eval()
-    tensors = (torch.from_numpy(b).to(state.device).float() / 255 for b in batches(images, state.config))
+    tensors = (
+        torch.from_numpy(batch).to(state.device).float() / 255
+        for batch in batches(images, state.config)
+    )
     variance = state.config.fixed_variance or state.variance
     if isinstance(model, VqVae):
         return _validate_vq(model, tensors, variance, state.config)
@@ -54,13 +57,13 @@ def validate(state: State, images: Images) -> dict[str, Any]:
 
 
 def _validate_vae(
-    model: Model, tensors: Iterator[Tensor], variance: float, config: TrainConfig
+    model: GaussianModel, tensors: Iterator[Tensor], variance: float, config: TrainConfig
 ) -> dict[str, Any]:
     noise: torch.Generator | None = None
     nll, kl, errors, means = [], [], [], []
     for x in tensors:
         noise = noise or torch.Generator(x.device).manual_seed(SEED)
-        mu, log_var = model.encode(x)  # type: ignore[misc]
+        mu, log_var = model.encode(x)
         sample = objectives.reparameterise(mu, log_var, noise)
         sse = objectives.squared_error(x, model.decode(sample))
         nll.append(objectives.gaussian_nll(sse, variance, x[0].numel()))

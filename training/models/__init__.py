@@ -11,7 +11,8 @@ from training.models.latents import Codes, Posterior
 from training.models.map_latent import SigmaVaeMap
 from training.models.vq_vae import VqVae
 
-Model = GlobalVae | SigmaVaeMap | VqVae
+GaussianModel = GlobalVae | SigmaVaeMap
+Model = GaussianModel | VqVae
 
 FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
     {
@@ -28,4 +29,14 @@ def build(config: ModelConfig) -> Model:
     return FACTORIES[config.family](config)
 
 
-__all__ = ["FACTORIES", "Codes", "GlobalVae", "Model", "Posterior", "SigmaVaeMap", "VqVae", "build"]
+__all__ = [
+    "FACTORIES",
+    "Codes",
+    "GaussianModel",
+    "GlobalVae",
+    "Model",
+    "Posterior",
+    "SigmaVaeMap",
+    "VqVae",
+    "build",
+]

@@ -8,6 +8,7 @@ running mean: (main + side) / 2, then (2 main + side) / 3, (3 main + side) / 4 a
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -89,9 +90,7 @@ class GlobalDecoder(nn.Module):
         self.blocks = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.depth))) for width in widths
         )
-        self.ups = nn.ModuleList(
-            up(before, width) for before, width in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.ups = nn.ModuleList(up(before, width) for before, width in itertools.pairwise(widths))
         self.out = nn.Sequential(
             nn.Conv2d(widths[-1], 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)
         )
@@ -100,9 +99,7 @@ class GlobalDecoder(nn.Module):
         parts = self.foot(z).split([math.prod(shape) for shape in self.shapes], dim=1)
         tensors = [
             side(part.reshape(-1, *shape))
-            for side, part, shape in zip(
-                self.sides, parts[::-1], self.shapes[::-1], strict=True
-            )
+            for side, part, shape in zip(self.sides, parts[::-1], self.shapes[::-1], strict=True)
         ]
         main = self.blocks[0](tensors[0])
         for k, (grow, block) in enumerate(zip(self.ups, self.blocks[1:], strict=True), start=1):
