@@ -1,0 +1,46 @@
+"""Client of Residuum: images to records of a few bytes and back, and how anomalous they are.
+
+`Client` and `AsyncClient` ask a server, `Offline` opens a bundle; all three answer alike.
+"""
+
+from residuum_client.aio import AsyncClient
+from residuum_client.backend import Backend
+from residuum_client.client import Client
+from residuum_client.errors import (
+    BundleError,
+    DeadlineExceeded,
+    InvalidInput,
+    NotInstalled,
+    Overloaded,
+    RecordError,
+    ResiduumError,
+    ServerError,
+    Unavailable,
+    UnknownModel,
+)
+from residuum_client.heat import draw_heatmap
+from residuum_client.offline import Offline
+from residuum_client.packing import Image
+from residuum_client.results import Description, ModelInfo, Score
+
+__all__ = [
+    "AsyncClient",
+    "Backend",
+    "BundleError",
+    "Client",
+    "DeadlineExceeded",
+    "Description",
+    "Image",
+    "InvalidInput",
+    "ModelInfo",
+    "NotInstalled",
+    "Offline",
+    "Overloaded",
+    "RecordError",
+    "ResiduumError",
+    "Score",
+    "ServerError",
+    "Unavailable",
+    "UnknownModel",
+    "draw_heatmap",
+]

@@ -1,0 +1,1 @@
+"""The command `residuum`: one module per subcommand, and what they share."""

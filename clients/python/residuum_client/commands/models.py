@@ -1,0 +1,44 @@
+"""`residuum models`: what a server holds, or what a bundle is."""
+
+from dataclasses import asdict, dataclass, field
+
+import tyro
+
+from residuum_client.commands.source import Source
+from residuum_client.commands.terminal import Terminal
+from residuum_client.results import ModelInfo
+
+COLUMNS = ("model", "version", "family", "input", "quality", "false alarms", "on", "MB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """List the models of a server, or the one of a bundle."""
+
+    source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print JSON lines instead of a table."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Does it. Raises UsageError or ResiduumError."""
+        with (
+            self.source.open(any_model=True) as backend,
+            terminal.report(COLUMNS, as_json=self.json) as report,
+        ):
+            for model in backend.models():
+                report.add(_cells(model), {**asdict(model), "model_id": model.model_id.hex()})
+
+
+def _cells(model: ModelInfo) -> tuple[str, ...]:
+    colour = "gray" if model.channels == 1 else "RGB"
+    size = "any size" if model.height is None else f"{model.height}x{model.width}"
+    return (
+        model.name,
+        model.version,
+        model.family,
+        f"{size} {colour}, {model.fit}",
+        f"{model.default_quality} of 0..{model.quality_levels - 1}",
+        f"{model.false_alarm_rate:g}",
+        model.provider,
+        f"{model.bundle_bytes / 1e6:.2f}",
+    )

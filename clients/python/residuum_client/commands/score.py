@@ -1,0 +1,93 @@
+"""`residuum score`: how anomalous images are, and where."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import tyro
+
+from residuum_client.commands.batches import Content, answers
+from residuum_client.commands.files import IMAGE_SUFFIXES, find, make_folder, plan, write
+from residuum_client.commands.source import Source
+from residuum_client.commands.terminal import Row, Terminal
+from residuum_client.errors import InvalidInput
+from residuum_client.heat import draw_heatmap
+from residuum_client.pictures import read_rgb, to_png
+from residuum_client.results import Score as Result
+
+COLUMNS = ("file", "score", "p-value", "verdict", "record bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Score images: the smaller the p-value, the less normal the image."""
+
+    images: tyro.conf.Positional[tuple[Path, ...]]
+    """Image files, or folders of them at any depth."""
+    source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
+    false_alarm_rate: float | None = None
+    """Share of normal images that may be flagged, above 0 and below 1; the model's if left out."""
+    heatmaps: Path | None = None
+    """Folder for the images with their heat maps drawn over them, as PNG."""
+    force: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Overwrite heat maps that exist."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print JSON lines instead of a table."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        with self.source.open() as model:
+            outputs = self._outputs(terminal)
+            call = partial(
+                model.score,
+                false_alarm_rate=self.false_alarm_rate,
+                heatmaps=self.heatmaps is not None,
+            )
+            with (
+                terminal.report(COLUMNS, as_json=self.json) as report,
+                terminal.progress("scoring", len(outputs), as_json=self.json) as advance,
+            ):
+                for content, result in answers(list(outputs), call, terminal.fail):
+                    report.add(*_row(content.path, result))
+                    _draw(content, result, outputs[content.path], terminal)
+                    advance()
+
+    def _outputs(self, terminal: Terminal) -> dict[Path, Path | None]:
+        """The images, each with the path of its heat map if there is to be one."""
+        if self.heatmaps is None:
+            inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
+            return {entry.path: None for entry in inputs}
+        make_folder(self.heatmaps, "--heatmaps")
+        inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
+        return {**plan(inputs, self.heatmaps, ".png", force=self.force, fail=terminal.fail)}
+
+
+def _draw(content: Content, result: Result, output: Path | None, terminal: Terminal) -> None:
+    if output is None or result.heatmap is None:
+        return
+    try:
+        image = read_rgb(content.data)
+    except InvalidInput as error:
+        terminal.fail(content.path, f"no heat map drawn: {error}")
+        return
+    overlay = draw_heatmap(image, result.heatmap, result.heat_scale)
+    write(output, to_png(overlay), terminal.fail)
+
+
+def _row(path: Path, result: Result) -> Row:
+    cells = (
+        str(path),
+        f"{result.value:.4g}",
+        f"{result.p_value:.4g}",
+        "anomalous" if result.anomalous else "normal",
+        f"{result.record_bytes}",
+    )
+    fields = {
+        "path": str(path),
+        "score": result.value,
+        "p_value": result.p_value,
+        "anomalous": result.anomalous,
+        "scores": result.scores,
+        "record_bytes": result.record_bytes,
+    }
+    return cells, fields

@@ -1,0 +1,100 @@
+"""What a person sees: results on stdout, progress and failures on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+# One result, as cells of a table for people and as fields for programs.
+Row = tuple[tuple[str, ...], dict[str, object]]
+# Width of a table that goes into a file or a pipe.
+PIPE_WIDTH = 160
+
+
+class Report:
+    """Results one by one: JSON lines at once, or the rows of a table, with an optional last row."""
+
+    def __init__(self, columns: Sequence[str], *, as_json: bool) -> None:
+        self._columns, self._as_json = columns, as_json
+        self._rows: list[Sequence[str]] = []
+        self.total: Sequence[str] | None = None
+
+    def add(self, cells: Sequence[str], fields: dict[str, object]) -> None:
+        """Takes one result, as cells for people and as fields for programs."""
+        if self._as_json:
+            sys.stdout.write(json.dumps(fields) + "\n")
+            sys.stdout.flush()
+        else:
+            self._rows.append(cells)
+
+    def table(self) -> Table | None:
+        """The rows so far, first column to the left, the others to the right; None without rows."""
+        if not self._rows:
+            return None
+        table = Table(show_footer=self.total is not None)
+        for place, column in enumerate(self._columns):
+            footer = Text(self.total[place] if self.total else "")
+            justify = "right" if place else "left"
+            table.add_column(column, footer, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        for row in self._rows:
+            table.add_row(*map(Text, row))
+        return table
+
+
+class Terminal:
+    """The two streams of one command; counts its failures."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._out = Console(file=sys.stdout, highlight=False)
+        self._err = Console(file=sys.stderr, highlight=False)
+        if not self._out.is_terminal:
+            self._out.width = PIPE_WIDTH
+
+    def fail(self, subject: PurePath, reason: str) -> None:
+        """Tells of one file that failed, in one line."""
+        self.complain(f"{subject}: {reason}")
+
+    def complain(self, sentence: str) -> None:
+        """Tells of a failure in one line, and counts it."""
+        self.failures += 1
+        self._err.print(Text(printable(sentence)), soft_wrap=True)
+
+    @contextmanager
+    def report(self, columns: Sequence[str], *, as_json: bool) -> Iterator[Report]:
+        """A report, whose table is shown even if the work ends early."""
+        report = Report(columns, as_json=as_json)
+        try:
+            yield report
+        finally:
+            if table := report.table():
+                self._out.print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int, *, as_json: bool) -> Iterator[Callable[[], None]]:
+        """A bar on stderr, advanced by the function given; none where it would be in the way."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        hidden = not self._err.is_terminal or (as_json and self._out.is_terminal)
+        progress = Progress(
+            *columns, console=self._err, disable=hidden, transient=True, redirect_stdout=False
+        )
+        with progress:
+            task = progress.add_task(what, total=total)
+            yield lambda: progress.advance(task)
+
+
+def printable(text: str) -> str:
+    """The text in one line that any terminal takes, whatever bytes a file name has."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

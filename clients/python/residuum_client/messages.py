@@ -1,0 +1,192 @@
+"""Requests and answers as pure functions; `Client` and `AsyncClient` share all of it."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from residuum_client.errors import InvalidInput, ServerError
+from residuum_client.packing import (
+    MESSAGE_ITEMS,
+    Batch,
+    Packing,
+    image_weight,
+    load_image,
+    load_record,
+)
+from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2, models_pb2
+
+U8 = NDArray[np.uint8]
+# A record does not tell the size of its image; it is some fifty to three hundred times smaller.
+PIXELS_PER_RECORD_BYTE = 64
+# At the limits of both, as many records as a server restores in one call.
+RECORDS_OF_ANY_SIZE = 16
+
+I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item: what a batch is made of
+Q = TypeVar("Q")  # request
+A = TypeVar("A")  # answer
+R = TypeVar("R")  # result
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[I, Q, A, R]):
+    """One kind of call: elements → batches of items → requests, and answers → results."""
+
+    pack: Callable[[], Packing[I]]
+    ask: Callable[[list[I]], Q]
+    read: Callable[[A], list[R]]
+
+    def results(self, batch: Batch[I], answer: A) -> list[R]:
+        """One result per item. Raises ServerError for any other number of them."""
+        results = self.read(answer)
+        if len(results) != len(batch.items):
+            raise ServerError(f"{len(results)} results for {len(batch.items)} items in the answer")
+        return results
+
+
+Encoding = Exchange[U8 | bytes, codec_pb2.EncodeRequest, codec_pb2.EncodeResponse, bytes]
+Decoding = Exchange[bytes, codec_pb2.DecodeRequest, codec_pb2.DecodeResponse, U8]
+Scoring = Exchange[U8 | bytes, anomaly_pb2.ScoreRequest, anomaly_pb2.ScoreResponse, Score]
+
+
+def encoding(model: images_pb2.ModelRef, quality: int | None) -> Encoding:
+    """Images to records. Raises InvalidInput for a negative quality; the server knows the top."""
+    if quality is not None and (not isinstance(quality, int) or not 0 <= quality < 2**32):
+        raise InvalidInput(f"quality is {quality!r}; expected a level, an integer from 0 up")
+
+    def ask(items: list[U8 | bytes]) -> codec_pb2.EncodeRequest:
+        pixels, files = _payload(items)
+        return codec_pb2.EncodeRequest(model=model, pixels=pixels, files=files, quality=quality)
+
+    return Exchange(pack_images, ask, lambda answer: list(answer.records))
+
+
+def decoding(model: images_pb2.ModelRef, info: ModelInfo) -> Decoding:
+    """Records to images: as pixels where all have one size, as PNG files where they may differ."""
+    one_size = info.fit in ("exact", "resize")
+    form = codec_pb2.IMAGE_FORMAT_PIXELS if one_size else codec_pb2.IMAGE_FORMAT_PNG
+    weight = (info.height or 1) * (info.width or 1) * info.channels
+    most = MESSAGE_ITEMS if one_size else RECORDS_OF_ANY_SIZE
+
+    def ask(records: list[bytes]) -> codec_pb2.DecodeRequest:
+        return codec_pb2.DecodeRequest(model=model, records=records, format=form)
+
+    def weigh(record: bytes) -> int:
+        return max(weight, PIXELS_PER_RECORD_BYTE * len(record))
+
+    return Exchange(lambda: Packing(load_record, weigh=weigh, max_items=most), ask, _images)
+
+
+def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps: bool) -> Scoring:
+    """Images to scores."""
+
+    def ask(items: list[U8 | bytes]) -> anomaly_pb2.ScoreRequest:
+        pixels, files = _payload(items)
+        return anomaly_pb2.ScoreRequest(
+            model=model,
+            pixels=pixels,
+            files=files,
+            false_alarm_rate=false_alarm_rate,
+            heatmaps=heatmaps,
+        )
+
+    return Exchange(pack_images, ask, _scores)
+
+
+def pack_images() -> Packing[U8 | bytes]:
+    """Packs images: files together, arrays of one shape together."""
+    return Packing(load_image, weigh=image_weight)
+
+
+def models(answer: models_pb2.ListModelsResponse) -> list[ModelInfo]:
+    """The models of a listing."""
+    return [_model(model) for model in answer.models]
+
+
+def description(answer: models_pb2.GetModelResponse) -> Description:
+    """A model in full. Raises ServerError if its manifest is no JSON."""
+    try:
+        manifest = json.loads(answer.manifest_json or "{}")
+    except ValueError as error:
+        raise ServerError(f"the manifest in the answer is not JSON: {error}") from error
+    return Description(model=_model(answer.model), card=answer.card, manifest=manifest)
+
+
+def _payload(
+    items: Sequence[U8 | bytes],
+) -> tuple[images_pb2.Pixels | None, images_pb2.Files | None]:
+    arrays = [item for item in items if isinstance(item, np.ndarray)]
+    if not arrays:
+        return None, images_pb2.Files(files=[item for item in items if isinstance(item, bytes)])
+    height, width, channels = arrays[0].shape
+    data = arrays[0].tobytes() if len(arrays) == 1 else np.stack(arrays).tobytes()
+    pixels = images_pb2.Pixels(
+        count=len(arrays), height=height, width=width, channels=channels, data=data
+    )
+    return pixels, None
+
+
+def _images(answer: codec_pb2.DecodeResponse) -> list[U8]:
+    if answer.WhichOneof("images") == "files":
+        return [_png(data) for data in answer.files.files]
+    pixels = answer.pixels
+    shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
+    if len(pixels.data) != pixels.count * pixels.height * pixels.width * pixels.channels:
+        raise ServerError(f"{len(pixels.data)} bytes of pixels in the answer for {list(shape)}")
+    return list(np.frombuffer(pixels.data, np.uint8).reshape(shape).copy())
+
+
+def _png(data: bytes) -> U8:
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=["PNG"]) as file:
+            image = np.array(file.convert("L" if file.mode in ("1", "L") else "RGB"))
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+        raise ServerError(f"an image in the answer cannot be read: {error}") from error
+    return image.reshape(*image.shape[:2], -1)
+
+
+def _scores(answer: anomaly_pb2.ScoreResponse) -> list[Score]:
+    return [
+        Score(
+            value=result.score,
+            p_value=result.p_value,
+            anomalous=result.anomalous,
+            scores=dict(result.scores),
+            record_bytes=result.record_bytes,
+            heat_scale=answer.heat_scale,
+            heatmap=_heatmap(result.heatmap) if result.HasField("heatmap") else None,
+        )
+        for result in answer.results
+    ]
+
+
+def _heatmap(heatmap: anomaly_pb2.Heatmap) -> NDArray[np.float32]:
+    shape = (heatmap.height, heatmap.width)
+    if len(heatmap.data) != 4 * heatmap.height * heatmap.width:
+        raise ServerError(f"{len(heatmap.data)} bytes of heat map in the answer for {list(shape)}")
+    return np.frombuffer(heatmap.data, "<f4").reshape(shape).astype(np.float32)
+
+
+def _model(model: models_pb2.Model) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        version=model.version,
+        model_id=model.model_id,
+        family=model.family,
+        channels=model.channels,
+        height=model.height if model.HasField("height") else None,
+        width=model.width if model.HasField("width") else None,
+        fit=model.fit,
+        default_quality=model.default_quality,
+        quality_levels=model.quality_levels,
+        false_alarm_rate=model.false_alarm_rate,
+        calibration_images=model.calibration_images,
+        provider=model.provider,
+        bundle_bytes=model.bundle_bytes,
+    )
