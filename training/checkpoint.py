@@ -65,7 +65,8 @@ def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: boo
     """Write a state; `whole` False leaves out what only a resumed run needs."""
     tensors = _prefixed("average", state.average.state_dict())
     if whole:
-        tensors |= _prefixed("model", state.model.state_dict())
+        if state.model is not state.average:
+            tensors |= _prefixed("model", state.model.state_dict())
         for part, optimizer in state.optimizers().items():
             tensors |= _prefixed(f"{part}_optimizer", _optimizer_tensors(optimizer))
         tensors["noise"] = state.noise.get_state()
@@ -100,9 +101,9 @@ def restore(checkpoint: Checkpoint, config: TrainConfig, device: torch.device) -
     """The state as it was when written."""
     state = new_state(config, device)
     tensors, info = checkpoint.tensors, checkpoint.info
-    _load(state.model, _below("model", tensors))
-    if state.average is not state.model:
-        _load(state.average, _below("average", tensors))
+    _load(state.average, _below("average", tensors))
+    if state.model is not state.average:
+        _load(state.model, _below("model", tensors))
     for part, optimizer in state.optimizers().items():
         _load_optimizer(optimizer, _below(f"{part}_optimizer", tensors))
     state.noise.set_state(tensors["noise"])

@@ -13,15 +13,16 @@ by asking for them (`labelled_test`, `images(..., split="test")`): nothing in tr
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch.library import Library
@@ -197,21 +198,25 @@ def _torchvision(config: TrainConfig, folder: Path, split: Split) -> Images:
 
 
 def _import_torchvision_datasets() -> Any:
-    """torchvision.datasets; beside a CPU build of torch two operators have to be declared first."""
-    library: Any = Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-    for name, schema in (
-        ("nms", "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
-        ("qnms", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
-    ):
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
-    import torchvision.datasets
+    """torchvision.datasets, also where its compiled operators do not fit the build of torch.
 
-    _KEPT.append(library)  # its schemas go when it goes
-    return torchvision.datasets
+    A CUDA build of torchvision beside a CPU build of torch cannot load its operators, and then its
+    import fails for want of two schemas; nothing here ever calls them.
+    """
+    try:
+        return importlib.import_module("torchvision.datasets")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+    library: Any = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _KEPT.append(library)
+    return importlib.import_module("torchvision.datasets")
 
 
 _KEPT: list[Library] = []
+"""schemas go when their library object goes"""
 
 
 def _is_mvtec(folder: Path) -> bool:

@@ -129,19 +129,19 @@ def vq_loss(state: State, model: VqVae, x: Tensor, target: Tensor) -> Loss:
     if not bool(model.codebook.started):
         with torch.no_grad():
             model.codebook.start(model.encode(x).latent, state.noise)
-    indices, _, latent = model.encode(x)
-    codes = model.codebook.look_up(indices)
-    x_hat = model.decode(objectives.straight_through(latent, codes))
+    found = model.encode(x)
+    codes = model.codebook.look_up(found.indices)
+    x_hat = model.decode(objectives.straight_through(found.latent, codes))
     loss = objectives.vq(
         target,
         x_hat,
-        latent,
+        found.latent,
         codes,
         weight=config.commitment,
         variance=config.fixed_variance or None,
         floor=config.variance_floor,
     )
-    model.codebook.update(latent.detach(), indices, config.code_decay, state.noise)
+    model.codebook.update(found, config.code_decay, state.noise)
     return loss
 
 
