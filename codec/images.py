@@ -193,3 +193,14 @@ def _resize(image: U8, spec: InputSpec) -> U8:
     picture = Image.fromarray(image[..., 0] if spec.channels == 1 else image)
     resized = picture.resize((spec.width or 1, spec.height or 1), Image.Resampling.LANCZOS)
     return np.asarray(resized).reshape(spec.height or 1, spec.width or 1, spec.channels)
+
+
+def draw_heatmap(image: U8, heatmap: F32, scale: float) -> U8:
+    """`[H, W, 3]`: the image in gray under the map `[H, W]`, whose value `scale` is opaque red.
+
+    Values between go from transparent through yellow, as a flame does.
+    """
+    heat = np.clip(heatmap / max(scale, 1e-12), 0.0, 1.0)[..., None]
+    gray = np.repeat(image.mean(2, keepdims=True), 3, axis=2)
+    colour = np.concatenate([np.full_like(heat, 255.0), 255.0 * (1.0 - heat), 0.0 * heat], axis=2)
+    return np.asarray(np.rint(gray * (1.0 - heat) + colour * heat), np.uint8)

@@ -2,7 +2,7 @@
 
     offset  size   field
     0       1      header: bits 7-6 format version (0), bit 5 size present, bits 4-0 quality level
-    1       2..6   only if bit 5 is set: height, width, each an unsigned LEB128 varint, shortest form
+    1       2..6   only if bit 5 is set: height, width, each a LEB128 varint, shortest form
     ...     n      payload: the canonical code stream (codec.entropy), up to the last two bytes
     end-2   2      CRC-16 (polynomial 0x1021, initial value 0xFFFF, big endian) of the model id
                    (32 bytes) and of all bytes before

@@ -1,0 +1,83 @@
+"""The model card: what a person should know before trusting the model, with pictures."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from codec.images import U8, draw_heatmap
+from codec.manifest import Manifest
+from codec.pipeline import Model
+
+PICTURES = "card-samples.png"
+_SHOWN, _GAP = 6, 4
+
+
+def write_card(manifest: Manifest, facts: Mapping[str, Any]) -> str:
+    """The card as Markdown. `facts` are measured figures by their label."""
+    spec, latent = manifest.input, manifest.latent
+    size = f"{spec.height}x{spec.width}" if spec.height else f"any size, padded to {spec.stride}"
+    rows = "\n".join(f"| {label} | {value} |" for label, value in facts.items())
+    fused = ", ".join(manifest.score.fused)
+    return f"""# {manifest.name} {manifest.version}
+
+A `{manifest.family}` model that turns {"gray" if spec.channels == 1 else "RGB"} images ({size})
+into records of a few bytes, and scores them by what their reconstruction leaves over.
+
+![Originals, their decoded records, and heat maps]({PICTURES})
+
+Held-out images, their decoded records, their heat maps.
+
+| fact | value |
+|---|---|
+| latent | {latent.kind}, {latent.dims} {"codes" if latent.kind == "indices" else "dimensions"} |
+| default quality | {manifest.quality_default} of 0..{manifest.quality_levels - 1} |
+| scores in the verdict | {fused} |
+| default false-alarm rate | {manifest.score.false_alarm_rate:g} |
+{rows}
+
+Measured on the held-out images that also chose the checkpoint and calibrate the scores; test
+images were not used.
+
+## Limits
+
+- The model knows images like those it was trained on, and no others: another kind of image costs
+  more bytes, comes back worse, and scores as anomalous.
+- p-values hold for images drawn like the calibration images. A new camera, lens or product needs
+  a new calibration.
+- A defect that the latent code can express is not seen; one that it cannot express is not stored.
+
+## Origin
+
+```json
+{_json(manifest.provenance)}
+```
+"""
+
+
+def draw_samples(model: Model, images: Sequence[U8]) -> bytes:
+    """A PNG of held-out images, their decoded records, and heat maps, one column each."""
+    shown = [image for image in images if image.shape == images[0].shape][:_SHOWN]
+    restored = model.decompress(model.compress(shown))
+    maps = [heatmap for _, heatmap, _ in model.raw_scores(shown)]
+    heat = [draw_heatmap(a, m, model.heat_scale) for a, m in zip(shown, maps, strict=True)]
+    height, width = shown[0].shape[:2]
+    scale = max(1, 84 // width)
+    sheet = Image.new("RGB", (len(shown) * (width * scale + _GAP), 3 * (height * scale + _GAP)))
+    for row, images_of_row in enumerate((shown, restored, heat)):
+        for column, image in enumerate(images_of_row):
+            rgb = np.broadcast_to(image, (*image.shape[:2], 3))
+            tile = Image.fromarray(np.ascontiguousarray(rgb))
+            tile = tile.resize((width * scale, height * scale), Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * (width * scale + _GAP), row * (height * scale + _GAP)))
+    out = io.BytesIO()
+    sheet.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(value, indent=1, sort_keys=True)

@@ -1,0 +1,147 @@
+"""Everything that is fitted to data at export: steps, tables, default quality, calibration."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from codec import anomaly
+from codec.anomaly import NAMES, Calibration
+from codec.bundle import Bundle
+from codec.images import U8
+from codec.manifest import LatentSpec
+from codec.pipeline import Graphs, Model
+from codec.quantise import F32, I32, quantise, steps
+from codec.tables import Tables, fit_tables, index_tables
+
+QUALITY_LEVELS = 17
+MIN_SIGMA = 1e-4
+PRIOR_PIXELS = 100.0
+
+Rows = Iterable[U8]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latents:
+    """The encoder's word on the training images: codes, or mu and mean posterior sigma `[D]`."""
+
+    values: npt.NDArray[np.generic]
+    sigma: F32
+
+
+def encode_all(graphs: Graphs, batches: Rows, latent: LatentSpec) -> Latents:
+    """Runs the encoder over uint8 batches `[B, C, H, W]`; positions of all images join one axis.
+
+    mu becomes `[N, D, n]`, index maps `[N, 1, n]`; n is 1 for a global latent.
+    """
+    first, variance, count = [], np.zeros(latent.channels), 0
+    for x in batches:
+        values, second = graphs.encode(x)
+        first.append(values.reshape(len(values), latent.channels, -1))
+        if latent.kind == "gaussian":
+            flat = second.reshape(len(second), latent.channels, -1).astype(np.float64)
+            variance += np.exp(flat).mean(2).sum(0)
+            count += len(second)
+    sigma = np.sqrt(variance / max(count, 1)).astype(np.float32)
+    return Latents(_joined(first), np.maximum(sigma, np.float32(MIN_SIGMA)))
+
+
+def _joined(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+    """Batches of different sizes are flattened to one row of positions, `[1, D, n]`."""
+    if len({part.shape[2] for part in parts}) == 1:
+        return np.concatenate(parts)
+    flat = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in parts]
+    return np.concatenate(flat, axis=1)[None]
+
+
+def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Tables, ...]]:
+    """Steps `[Q, D]` and tables of every quality level, from the latents of the training images."""
+    if latent.kind == "indices":
+        codes: I32 = latents.values.astype(np.int32)
+        return np.ones((1, 1), np.float32), (index_tables(codes, latent.dims),)
+    mu = latents.values.astype(np.float32)
+    all_steps = np.stack([steps(latents.sigma, level) for level in range(QUALITY_LEVELS)])
+    return all_steps, tuple(fit_tables(quantise(mu, step)) for step in all_steps)
+
+
+def latent_statistics(latents: Latents, latent: LatentSpec, step: F32) -> tuple[F32, F32]:
+    """Mean and variance `[D]` of what the decoder gets, over the training images."""
+    values = latents.values.astype(np.float32)
+    if latent.kind == "gaussian":
+        values = quantise(values, step) * step.reshape(1, -1, 1)
+    mean = values.mean((0, 2), dtype=np.float64)
+    # The step's own noise keeps a dead dimension from having no variance at all.
+    variance = values.var((0, 2), dtype=np.float64) + step.astype(np.float64) ** 2 / 12.0
+    return mean.astype(np.float32), variance.astype(np.float32)
+
+
+def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], psnr: float) -> int:
+    """The coarsest level whose decoded records reach this PSNR, dB, on held-out images; else the
+    finest.
+
+    PSNR is that of the mean squared error over all images.
+    """
+    model = Model(bundle, graphs)
+    for level in range(bundle.manifest.quality_levels):
+        restored = model.decompress(model.compress(images, level))
+        errors = [squared_error(a, b) for a, b in zip(images, restored, strict=True)]
+        if -10.0 * np.log10(np.mean(errors)) >= psnr:
+            return level
+    return bundle.manifest.quality_levels - 1
+
+
+def squared_error(image: U8, restored: U8) -> float:
+    """Mean squared error of two images, pixels in [0, 1]."""
+    return float(np.mean((image.astype(np.float64) - restored) ** 2) / 255.0**2)
+
+
+def calibrate(
+    bundle: Bundle, graphs: Graphs, images: Sequence[U8], registered: bool
+) -> Calibration:
+    """Calibration from held-out normal images `[H, W, C]`, scored by the pipeline that serves.
+
+    `registered` keeps a variance per pixel, for cameras that always see the same scene.
+    """
+    model = Model(bundle, graphs)
+    variance = residual_variance(images, model.decompress(model.compress(images)), registered)
+    first = replace(bundle.calibration, residual_variance=variance)
+    model = Model(replace(bundle, calibration=first), graphs)
+    results = list(model.raw_scores(images))
+    table = np.array([[scores[name] for name in NAMES] for scores, _, _ in results])
+    heats = np.array([float(heat.max()) for _, heat, _ in results])
+    mean, std, fused, scale = anomaly.calibrate(table, bundle.manifest.score.fused, heats)
+    return replace(first, score_mean=mean, score_std=std, fused=fused, heat_scale=scale)
+
+
+def residual_variance(images: Sequence[U8], restored: Sequence[U8], registered: bool) -> F32:
+    """`[C, 1, 1]`, or `[C, H, W]` if registered, of pixels in [0, 1].
+
+    Per pixel it is shrunk towards the mean over all pixels, worth PRIOR_PIXELS images.
+    """
+    errors = [
+        ((a.astype(np.float32) - b) / np.float32(255.0)) ** 2
+        for a, b in zip(images, restored, strict=True)
+    ]
+    channel = np.mean([e.mean((0, 1)) for e in errors], axis=0)[:, None, None]
+    floor = np.float32(1e-6)
+    if not registered or len({e.shape for e in errors}) != 1:
+        return np.asarray(np.maximum(channel, floor), np.float32)
+    pixel = np.mean(errors, axis=0).transpose(2, 0, 1)
+    weight = len(errors) / (len(errors) + PRIOR_PIXELS)
+    shrunk = weight * pixel + (1.0 - weight) * channel
+    return np.asarray(np.maximum(shrunk, floor), np.float32)
+
+
+def blank_calibration(mean: F32, variance: F32, channels: int) -> Calibration:
+    """A calibration before any image was scored; its verdicts mean nothing."""
+    return Calibration(
+        residual_variance=np.full((channels, 1, 1), 0.01, np.float32),
+        latent_mean=mean,
+        latent_variance=variance,
+        score_mean=np.zeros(len(NAMES)),
+        score_std=np.ones(len(NAMES)),
+        fused=np.zeros(1),
+        heat_scale=np.ones(1),
+    )

@@ -1,0 +1,138 @@
+"""The two ONNX graphs of a trained network. Pixel scaling and the codebook live inside them."""
+
+import io
+import warnings
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from codec.errors import BundleError
+from training.models import GaussianModel, Model, VqVae
+
+OPSET = 20
+EXAMPLE_ROWS, EXAMPLE_CELLS = 2, 4
+
+
+class GaussianEncoder(nn.Module):
+    """x uint8 `[B, C, H, W]` to mu and log_var."""
+
+    def __init__(self, model: GaussianModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mu, log_var = self.model.encode(x.float() / 255.0)
+        return mu, log_var
+
+
+class GaussianDecoder(nn.Module):
+    """z to x_hat `[B, C, H, W]` in [0, 1]."""
+
+    def __init__(self, model: GaussianModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.model.decode(z)
+
+
+class IndexEncoder(nn.Module):
+    """x uint8 `[B, C, H, W]` to codes int32 and distance, `[B, h, w]` each."""
+
+    def __init__(self, model: VqVae) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        indices, distance, _ = self.model.encode(x.float() / 255.0)
+        return indices.int(), distance
+
+
+class IndexDecoder(nn.Module):
+    """codes int32 `[B, h, w]` to x_hat `[B, C, H, W]` in [0, 1]."""
+
+    def __init__(self, model: VqVae) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.model.decode_indices(codes.long())
+
+
+def export_graphs(model: Model) -> tuple[bytes, bytes]:
+    """encoder.onnx and decoder.onnx of a network in eval mode, checked by onnx.checker.
+
+    The batch is dynamic; height and width too where the network takes any size.
+    """
+    config = model.config
+    height = config.height or config.stride * EXAMPLE_CELLS
+    width = config.width or config.stride * (EXAMPLE_CELLS + 1)
+    x = torch.zeros(EXAMPLE_ROWS, config.channels, height, width, dtype=torch.uint8)
+    free_size = config.height == 0
+    with torch.no_grad():
+        if isinstance(model, VqVae):
+            codes = model.encode(x.float())[0].int()
+            cells = {0: "batch", 1: "rows", 2: "columns"}
+            encoder = _export(
+                IndexEncoder(model), x, "x", ["codes", "distance"], _image_shape(model, free_size)
+            )
+            return encoder, _export(
+                IndexDecoder(model), codes, "codes", ["x_hat"], cells if free_size else {0: "batch"}
+            )
+        z = model.encode(x.float())[0]
+        cells = {0: "batch", 2: "rows", 3: "columns"}
+        encoder = _export(
+            GaussianEncoder(model), x, "x", ["mu", "log_var"], _image_shape(model, free_size)
+        )
+        return encoder, _export(
+            GaussianDecoder(model), z, "z", ["x_hat"], cells if free_size else {0: "batch"}
+        )
+
+
+def _image_shape(model: Model, free_size: bool) -> Mapping[int, object]:
+    if not free_size:
+        return {0: "batch"}
+    # The exporter has to know that the sides are multiples of the stride.
+    stride = model.config.stride
+    return {0: "batch", 2: stride * Dim("rows", max=2048), 3: stride * Dim("columns", max=2048)}
+
+
+def _export(
+    module: nn.Module, example: Tensor, name: str, outputs: list[str], shape: dict[int, object]
+) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch and onnxscript warn about their own internals
+        program = torch.onnx.export(
+            module.eval(),
+            (example,),
+            input_names=[name],
+            output_names=outputs,
+            dynamic_shapes=(shape,),
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise BundleError("torch.onnx.export gave no graph")
+    out = io.BytesIO()
+    onnx.save_model(_without_paths(program.model_proto), out)
+    onnx.checker.check_model(out.getvalue(), full_check=True)
+    return out.getvalue()
+
+
+def _without_paths(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph without stack traces: they hold paths of the exporting machine, and are most of a
+    small file.
+    """
+    del graph.metadata_props[:]
+    for node in graph.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+        del value.metadata_props[:]
+    for tensor in graph.graph.initializer:
+        del tensor.metadata_props[:]
+    del graph.graph.metadata_props[:]
+    return graph
