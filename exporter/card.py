@@ -1,6 +1,7 @@
 """The model card: what a person should know before trusting the model, with pictures."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ images were not used.
 ## Origin
 
 ```json
-{_json(manifest.provenance)}
+{json.dumps(manifest.provenance, indent=1, sort_keys=True)}
 ```
 """
 
@@ -75,9 +76,3 @@ def draw_samples(model: Model, images: Sequence[U8]) -> bytes:
     out = io.BytesIO()
     sheet.save(out, "PNG", optimize=True)
     return out.getvalue()
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    import json
-
-    return json.dumps(value, indent=1, sort_keys=True)

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Mapping
 
 import onnx
 import torch
@@ -100,7 +101,7 @@ def _image_shape(model: Model, free_size: bool) -> Mapping[int, object]:
 
 
 def _export(
-    module: nn.Module, example: Tensor, name: str, outputs: list[str], shape: dict[int, object]
+    module: nn.Module, example: Tensor, name: str, outputs: list[str], shape: Mapping[int, object]
 ) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch and onnxscript warn about their own internals

@@ -18,22 +18,14 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-COMMON = [
-    "--threads",
-    "1",
-    "--batch-size",
-    "32",
-    "--validation-fraction",
-    "0.4",
-    "--model.channels",
-    "1",
-]
+COMMON = "--threads 1 --batch-size 32 --validation-fraction 0.4 --model.channels 1"
+GLOBAL = "--model.height 16 --model.width 16 --model.latent 8 --model.widths 8 16 --model.depth 0"
+MAP = "--model.latent 4 --model.widths 8 8 --crop 32 --epoch-steps 40 --kl-warmup-steps 50"
+# name: (preset, side of the images, options of the training, options of the export)
 RUNS = {
-    "tiny": ("sigma-vae", 16, ["--model.height", "16", "--model.width", "16", "--model.latent", "8",
-             "--model.widths", "8", "16", "--model.depth", "0", "--epochs", "80"], ["--fit", "exact"]),
-    "tiny-map": ("sigma-vae-map", 48, ["--model.latent", "4", "--model.widths", "8", "8", "--crop", "32",
-                 "--epochs", "6", "--epoch-steps", "40", "--kl-warmup-steps", "50"], []),
-}  # fmt: skip
+    "tiny": ("sigma-vae", 16, f"{GLOBAL} --epochs 80", "--fit exact"),
+    "tiny-map": ("sigma-vae-map", 48, f"{MAP} --epochs 6", ""),
+}
 
 
 def wave(rng: np.random.Generator, side: int) -> Image.Image:
@@ -60,15 +52,16 @@ def run(*arguments: str) -> None:
 
 def main() -> None:
     """Trains and exports both."""
-    for name, (preset, side, options, export_options) in RUNS.items():
+    for name, (preset, side, options, more) in RUNS.items():
         out = HERE / f"{name.replace('-', '_')}_bundle"
         with tempfile.TemporaryDirectory() as folder:
             data, trained = Path(folder) / "data", Path(folder) / name
             draw(data, side)
-            run("training", preset, "--data", str(data), "--out", str(trained), *COMMON, *options)
+            folders = ["--data", str(data), "--out", str(trained)]
+            run("training", preset, *folders, *COMMON.split(), *options.split())
             shutil.rmtree(out, ignore_errors=True)
-            run("exporter", str(trained), "--out", str(out), "--calibrate", str(data), "--name", name,
-                "--false-alarm-rate", "0.05", *export_options)  # fmt: skip
+            folders = [str(trained), "--out", str(out), "--calibrate", str(data)]
+            run("exporter", *folders, "--name", name, "--false-alarm-rate", "0.05", *more.split())
 
 
 if __name__ == "__main__":
