@@ -1,8 +1,8 @@
-"""Compiles the .proto files; `make protos` runs it in an environment of its own with grpcio-tools 1.80.
+"""Compiles the .proto files; `make protos` runs it in an environment with grpcio-tools 1.80.
 
 Newer tools write code that refuses protobuf 6, so the oldest supported one is used. The same files
 go to two places, for the server (`protos.residuum.v1`) and for the client (`residuum_client.v1`),
-with relative imports; the first line of each names the SHA-256 of its source, which a test compares.
+with relative imports; the first line of each is the SHA-256 of its source, which a test compares.
 """
 
 import hashlib
@@ -72,11 +72,8 @@ def _services(descriptor_set: bytes) -> list[Any]:
 
 def _grpc_stub(module: str, services: list[Any]) -> str:
     """The types that protoc leaves out: the stub's methods, the servicer, its registration."""
-    blocks = [
-        "from collections.abc import Iterator",
-        "import grpc",
-        f"from . import {module}_pb2 as pb2",
-    ]
+    blocks = ["# fmt: off", "# ruff: noqa", "from collections.abc import Iterator", "import grpc"]
+    blocks += [f"from . import {module}_pb2 as pb2"]
     for service in services:
         blocks += [
             "",
@@ -109,9 +106,12 @@ def _multi_callable(method: Any) -> str:
 
 def _handler(method: Any) -> str:
     request, response = _types(method)
-    request = f"Iterator[{request}]" if method.client_streaming else request
+    if method.client_streaming:
+        argument = f"request_iterator: Iterator[{request}]"
+    else:
+        argument = f"request: {request}"
     response = f"Iterator[{response}]" if method.server_streaming else response
-    parameters = f"self, request: {request}, context: grpc.ServicerContext"
+    parameters = f"self, {argument}, context: grpc.ServicerContext"
     return f"    def {method.name}({parameters}) -> {response}: ..."
 
 

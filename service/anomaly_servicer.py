@@ -1,10 +1,11 @@
 """AnomalyService on the wire: messages to the pipeline and back, nothing else."""
 
+# ruff: noqa: N802 - the methods are called what the protocol calls them.
+
 from collections.abc import Iterator
 from typing import final
 
 import grpc
-import numpy as np
 
 from codec.anomaly import Score
 from protos.residuum.v1 import anomaly_pb2 as pb
@@ -12,7 +13,7 @@ from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
 from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
-from service.payload import CallLimits, images_of
+from service.payload import images_of
 from service.wire import reference
 
 
@@ -20,24 +21,24 @@ from service.wire import reference
 class AnomalyServicer(AnomalyServiceServicer):
     """Score, alone and in streams."""
 
-    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, limits: CallLimits) -> None:
+    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, max_images: int) -> None:
         self._models = models
         self._calls = calls
         self._metrics = metrics
-        self._limits = limits
+        self._max_images = max_images
 
     def Score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
         return self._calls.answer("Score", self._score, request, context)
 
     def ScoreStream(
-        self, request: Iterator[pb.ScoreRequest], context: grpc.ServicerContext
+        self, request_iterator: Iterator[pb.ScoreRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.ScoreResponse]:
-        for one in request:
-            yield self._calls.answer("ScoreStream", self._score, one, context)
+        for request in request_iterator:
+            yield self._calls.answer("ScoreStream", self._score, request, context)
 
     def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
         served = self._models.get(request.model.name, request.model.version)
-        images = images_of(request, served.bundle.manifest.input.channels, self._limits)
+        images = images_of(request, served.bundle.manifest.input.channels, self._max_images)
         rate = request.false_alarm_rate if request.HasField("false_alarm_rate") else None
         scores = served.model.score(images, rate)
         self._metrics.count_scores(served.name, scores)
@@ -62,4 +63,6 @@ def _result(score: Score, with_heatmap: bool) -> pb.ImageScore:
 
 def _heatmap(score: Score) -> pb.Heatmap:
     height, width = score.heatmap.shape
-    return pb.Heatmap(height=height, width=width, data=score.heatmap.astype("<f4", copy=False).tobytes())
+    return pb.Heatmap(
+        height=height, width=width, data=score.heatmap.astype("<f4", copy=False).tobytes()
+    )

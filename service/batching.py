@@ -1,8 +1,9 @@
 """Micro-batching: rows that several callers bring at about the same time share one graph run.
 
 Each graph has a queue and one worker thread. A job carries its own reply, so whoever has gone away
-is skipped and disturbs nobody; a batch that fails is run again one job at a time, so only the caller
-whose rows are at fault hears of it. On a CPU the answers are the same bytes alone and in company.
+is skipped and disturbs nobody; a batch that fails is run again one job at a time, so that only the
+caller whose rows are at fault hears of it. On a CPU the answers are the same bytes alone and in
+company.
 """
 
 import math
@@ -22,7 +23,7 @@ from codec.errors import BundleError, Overloaded
 from codec.pipeline import Graphs
 
 Array = npt.NDArray[Any]
-# Rows are merged up to this many elements, so that a few big images do not fill the memory together.
+# Rows are merged up to this many elements, so that big images do not fill the memory together.
 MAX_BATCH_ELEMENTS = 2**21
 # Weight of the newest run in the running mean of the time per row.
 _NEWEST = 0.2
@@ -42,7 +43,7 @@ CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`batch_rows` are merged at most; a row waits `window` seconds at most; `queue_rows` may wait."""
+    """`batch_rows` are merged, `queue_rows` wait, each for `window` seconds, all at most."""
 
     batch_rows: int
     window: float
@@ -53,8 +54,8 @@ class Limits:
 class Watch:
     """Who is told of runs and of the queue, and who knows how many calls could still bring rows."""
 
-    batch_rows: Callable[[int], None] = lambda rows: None
-    queue_rows: Callable[[int], None] = lambda rows: None
+    batch_rows: Callable[[int], None] = lambda _rows: None
+    queue_rows: Callable[[int], None] = lambda _rows: None
     calls_in_progress: Callable[[], float] = lambda: float("inf")
 
 
@@ -77,8 +78,8 @@ class MicroBatcher:
     """Calls `run` with the merged rows of its callers; `batcher(rows)` returns the caller's share.
 
     `run` maps an array `[R, ...]` to arrays `[R, ...]`. Raises Overloaded, at once, if the queue is
-    full or if the caller's deadline would pass in it; whatever `run` raises for these rows otherwise;
-    concurrent.futures.CancelledError if the caller has gone.
+    full or if the caller's deadline would pass in it; concurrent.futures.CancelledError if the
+    caller has gone; else whatever `run` raises for these rows.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class MicroBatcher:
         job = _Job(rows, CALLER.get())
         if self._queue(job):
             return job.reply.result()
-        # Closed: its model was unloaded or replaced, and this call, which still holds it, runs alone.
+        # Closed: the model was unloaded or replaced. This call still holds it, and runs alone.
         return self._run_in_slices(rows)
 
     def close(self) -> None:
@@ -123,13 +124,14 @@ class MicroBatcher:
         waiting = self._waiting_rows
         if waiting and waiting + len(job.rows) > self._limits.queue_rows:
             raise Overloaded(
-                f"{waiting} images wait already, at most {self._limits.queue_rows} may; try again later"
+                f"{waiting} images wait already, at most {self._limits.queue_rows} may; "
+                "try again later"
             )
         wait = waiting * self._row_seconds
         if wait and job.caller is not None and job.caller.time_remaining() < wait:
             raise Overloaded(
-                f"{waiting} images wait already, about {wait:.2f} s of work, and the deadline of this "
-                "call comes before that; try again later"
+                f"{waiting} images wait already, about {wait:.2f} s of work, and the deadline of "
+                "this call comes before that; try again later"
             )
 
     def _count(self, rows: int) -> None:
@@ -168,7 +170,8 @@ class MicroBatcher:
         rows = 0
         for job in self._jobs:
             fits = not taken or (
-                _same_shape(taken[0].rows, job.rows) and rows + len(job.rows) <= self._most(job.rows)
+                _same_shape(taken[0].rows, job.rows)
+                and rows + len(job.rows) <= self._most(job.rows)
             )
             if not fits:
                 left.append(job)

@@ -1,5 +1,7 @@
 """CodecService on the wire: messages to the pipeline and back, nothing else."""
 
+# ruff: noqa: N802 - the methods are called what the protocol calls them.
+
 from collections.abc import Iterator
 from typing import final
 
@@ -10,7 +12,7 @@ from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
 from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
-from service.payload import CallLimits, check_records, files_of, images_of, pixels_of
+from service.payload import check_records, files_of, images_of, pixels_of
 from service.wire import reference
 
 Context = grpc.ServicerContext
@@ -20,11 +22,11 @@ Context = grpc.ServicerContext
 class CodecServicer(CodecServiceServicer):
     """Encode and Decode, alone and in streams."""
 
-    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, limits: CallLimits) -> None:
+    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, max_images: int) -> None:
         self._models = models
         self._calls = calls
         self._metrics = metrics
-        self._limits = limits
+        self._max_images = max_images
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
         return self._calls.answer("Encode", self._encode, request, context)
@@ -33,20 +35,20 @@ class CodecServicer(CodecServiceServicer):
         return self._calls.answer("Decode", self._decode, request, context)
 
     def EncodeStream(
-        self, request: Iterator[pb.EncodeRequest], context: Context
+        self, request_iterator: Iterator[pb.EncodeRequest], context: Context
     ) -> Iterator[pb.EncodeResponse]:
-        for one in request:
-            yield self._calls.answer("EncodeStream", self._encode, one, context)
+        for request in request_iterator:
+            yield self._calls.answer("EncodeStream", self._encode, request, context)
 
     def DecodeStream(
-        self, request: Iterator[pb.DecodeRequest], context: Context
+        self, request_iterator: Iterator[pb.DecodeRequest], context: Context
     ) -> Iterator[pb.DecodeResponse]:
-        for one in request:
-            yield self._calls.answer("DecodeStream", self._decode, one, context)
+        for request in request_iterator:
+            yield self._calls.answer("DecodeStream", self._decode, request, context)
 
     def _encode(self, request: pb.EncodeRequest) -> pb.EncodeResponse:
         served = self._models.get(request.model.name, request.model.version)
-        images = images_of(request, served.bundle.manifest.input.channels, self._limits)
+        images = images_of(request, served.bundle.manifest.input.channels, self._max_images)
         quality = request.quality if request.HasField("quality") else None
         records = served.model.compress(images, quality)
         self._metrics.count_records(served.name, records)
@@ -56,7 +58,7 @@ class CodecServicer(CodecServiceServicer):
 
     def _decode(self, request: pb.DecodeRequest) -> pb.DecodeResponse:
         served = self._models.get(request.model.name, request.model.version)
-        check_records(request.records, served.model_id, self._limits)
+        check_records(request.records, served.model_id, self._max_images)
         images = served.model.decompress(request.records)
         self._metrics.count_images(served.name, len(images))
         if request.format == pb.IMAGE_FORMAT_PNG:

@@ -41,29 +41,31 @@ class Verdict(Protocol):
     def anomalous(self) -> bool: ...
 
 
-# fmt: off
 @final
 class Metrics:
     """All metrics of one server, in the registry that was given."""
 
+    # fmt: off
     def __init__(self, registry: CollectorRegistry) -> None:
-        ProcessCollector(registry=registry)
-        counter, gauge, histogram = (partial(kind, registry=registry) for kind in (Counter, Gauge, Histogram))
+        counter = partial(Counter, namespace="residuum", registry=registry)
+        gauge = partial(Gauge, namespace="residuum", registry=registry)
+        histogram = partial(Histogram, namespace="residuum", registry=registry)
         call, model, graph = ["method"], ["model"], ["model", "graph"]
-        self.requests = counter("residuum_requests", "Requests answered; in a stream, messages.", ["method", "code"])
-        self.seconds = histogram("residuum_request_duration_seconds", "Request to answer.", call, buckets=_SECONDS)
-        self.in_progress = gauge("residuum_requests_in_progress", "Requests being answered.")
-        self.bytes_in = counter("residuum_received_bytes", "Size of the requests.", call)
-        self.bytes_out = counter("residuum_sent_bytes", "Size of the answers.", call)
-        self.batch_rows = histogram("residuum_batch_rows", "Images per graph run.", graph, buckets=_ROWS)
-        self.queue_rows = gauge("residuum_queue_rows", "Images waiting for a graph.", graph)
-        self.images = counter("residuum_images", "Images answered.", ["model", "method"])
-        self.record_bytes = histogram("residuum_record_bytes", "Size of records made.", model, buckets=_BYTES)
-        self.scores = histogram("residuum_score", "Fused anomaly scores.", model, buckets=_SCORES)
-        self.p_values = histogram("residuum_p_value", "p-values; uniform if normal.", model, buckets=_P_VALUES)
-        self.anomalies = counter("residuum_anomalies", "Images judged anomalous.", model)
-        self.models = gauge("residuum_model_info", "1 if loaded.", ["name", "version", "model_id", "provider"])
-# fmt: on
+        self.requests = counter("requests", "Requests answered.", ["method", "code"])
+        self.seconds = histogram("request_duration_seconds", "To answer.", call, buckets=_SECONDS)
+        self.in_progress = gauge("requests_in_progress", "Requests being answered.")
+        self.bytes_in = counter("received_bytes", "Size of requests.", call)
+        self.bytes_out = counter("sent_bytes", "Size of answers.", call)
+        self.batch_rows = histogram("batch_rows", "Images per graph run.", graph, buckets=_ROWS)
+        self.queue_rows = gauge("queue_rows", "Images waiting for a graph.", graph)
+        self.images = counter("images", "Images answered.", ["model", "method"])
+        self.record_bytes = histogram("record_bytes", "Size of records.", model, buckets=_BYTES)
+        self.scores = histogram("score", "Fused anomaly scores.", model, buckets=_SCORES)
+        self.p_values = histogram("p_value", "Uniform if normal.", model, buckets=_P_VALUES)
+        self.anomalies = counter("anomalies", "Images judged anomalous.", model)
+        self.models = gauge("model_info", "1: loaded", ["name", "version", "model_id", "provider"])
+        ProcessCollector(registry=registry)
+    # fmt: on
 
     def count_records(self, model: str, records: Sequence[bytes]) -> None:
         """Counts the records that were made in one call."""
@@ -89,6 +91,6 @@ class Metrics:
         """Tells which models are loaded, and no others."""
         self.models.clear()
         for model in models:
-            self.models.labels(
-                model.name, model.version, model.model_id.hex(), model.provider
-            ).set(1)
+            self.models.labels(model.name, model.version, model.model_id.hex(), model.provider).set(
+                1
+            )

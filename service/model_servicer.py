@@ -1,4 +1,6 @@
-"""ModelService on the wire: which models there are; on the admin port, also which there shall be."""
+"""ModelService on the wire: which models there are, and on the admin port which there shall be."""
+
+# ruff: noqa: N802 - the methods are called what the protocol calls them.
 
 from typing import final
 
@@ -33,7 +35,9 @@ class ModelServicer(ModelServiceServicer):
     def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         return self._calls.answer("LoadModel", self._load, request, context)
 
-    def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
+    def UnloadModel(
+        self, request: pb.UnloadModelRequest, context: Context
+    ) -> pb.UnloadModelResponse:
         return self._calls.answer("UnloadModel", self._unload, request, context)
 
     def _list(self, _request: pb.ListModelsRequest) -> pb.ListModelsResponse:

@@ -1,4 +1,4 @@
-"""The models that a server holds: bundles of one folder, loaded, warmed, replaced and dropped while it runs."""
+"""The models that a server holds: bundles of a folder, to load, replace and drop while it runs."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ _WARM_STRIDES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Served:
-    """A model at work: its bundle, its pipeline, its batched graphs, and where these run (cpu or cuda)."""
+    """A model at work; `provider` is where its graphs run, cpu or cuda."""
 
     bundle: Bundle
     model: Model
@@ -47,7 +47,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """How models are run; `batch_rows` of None means what suits the provider. `window` is in seconds."""
+    """How models are run; no `batch_rows` means what suits the provider; `window` is in seconds."""
 
     provider: Provider
     threads: int
@@ -59,7 +59,7 @@ class Runtime:
 def open_served(
     path: Path, runtime: Runtime, metrics: Metrics, calls_in_progress: Callable[[], float]
 ) -> Served:
-    """Loads a bundle and warms its graphs up. Raises BundleError, with the path, for whatever fails."""
+    """Loads a bundle and warms its graphs up. Raises BundleError, which names the path."""
     bundle = load_bundle(path)
     graphs = open_graphs(bundle, runtime.provider, runtime.threads)
     limits = Limits(
@@ -141,7 +141,7 @@ class ModelStore:
     def load_all(self) -> None:
         """Loads every bundle of the folder.
 
-        Raises BundleError for a damaged one, for two of the same name and version, and for none at all.
+        Raises BundleError for a damaged one, for two of one name and version, and for none at all.
         """
         origins: dict[tuple[str, str], str] = {}
         for bundle in self.bundles():
@@ -151,10 +151,12 @@ class ModelStore:
                 raise BundleError(f"bundles {origins[key]} and {bundle} are both {' '.join(key)}")
             origins[key] = bundle
         if not origins:
-            raise BundleError(f"no bundle in {self._folder}: neither a folder with {MANIFEST} nor a .tar")
+            raise BundleError(
+                f"no bundle in {self._folder}: neither a folder with {MANIFEST} nor a .tar"
+            )
 
     def bundles(self) -> list[str]:
-        """Names of the bundles in the folder; hidden entries and other files are none. Raises BundleError."""
+        """Names of the bundles in the folder, hidden ones left out. Raises BundleError."""
         try:
             entries = sorted(self._folder.iterdir())
         except OSError as error:
@@ -162,15 +164,17 @@ class ModelStore:
         return [p.name for p in entries if not p.name.startswith(".") and _is_bundle(p)]
 
     def load(self, bundle: str) -> Served:
-        """Loads a bundle of the folder, in place of the model of its name and version if there is one.
+        """Loads a bundle of the folder, in place of the model of its name and version, if any.
 
-        Raises UnknownModel if there is no such bundle, BundleError if it is damaged; the old model stays.
+        Raises UnknownModel if there is no such bundle, BundleError if it is damaged: then the old
+        model stays.
         """
         with self._changing:
             bundles = self.bundles()
             if bundle not in bundles:
+                there = ", ".join(bundles) or "none"
                 raise UnknownModel(
-                    f"no bundle {bundle[:100]!r} in the bundle folder; there are: {', '.join(bundles)}"
+                    f"no bundle {bundle[:100]!r} in the bundle folder; there are: {there}"
                 )
             served = self._open(self._folder / bundle)
             key = (served.name, served.version)

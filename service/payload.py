@@ -1,7 +1,6 @@
-"""Images between messages and arrays: checked before anything is allocated, copied as little as can be."""
+"""Images between messages and arrays: checked first, copied as little as can be."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,20 +15,16 @@ from protos.residuum.v1.images_pb2 import Files, Pixels
 MAX_CALL_PIXELS = 2**26
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """`images` or records that one call may bring."""
+def images_of(request: EncodeRequest | ScoreRequest, channels: int, most: int) -> list[U8]:
+    """The images `[H, W, C]` of a request, at most `most`; files are decoded to `channels`.
 
-    images: int
-
-
-def images_of(request: EncodeRequest | ScoreRequest, channels: int, limits: CallLimits) -> list[U8]:
-    """The images `[H, W, C]` of a request; files are decoded to `channels`. Raises InvalidInput."""
+    Raises InvalidInput.
+    """
     kind = request.WhichOneof("images")
     if kind == "pixels":
-        return _from_pixels(request.pixels, limits)
+        return _from_pixels(request.pixels, most)
     if kind == "files":
-        return list(_from_files(request.files.files, channels, limits))
+        return list(_from_files(request.files.files, channels, most))
     raise InvalidInput("the request holds no images: neither pixels nor files")
 
 
@@ -56,16 +51,18 @@ def files_of(images: Sequence[U8]) -> Files:
     return Files(files=[write_png(image) for image in images])
 
 
-def check_records(records: Sequence[bytes], model_id: bytes, limits: CallLimits) -> None:
-    """Raises InvalidInput for no records, too many, or ones that unfold into too much."""
-    _check_count(len(records), "records", limits)
+def check_records(records: Sequence[bytes], model_id: bytes, most: int) -> None:
+    """Raises InvalidInput for no records, for more than `most`, for too many pixels in them."""
+    _check_count(len(records), "records", most)
     pixels = sum(_record_pixels(record, model_id) for record in records)
     if pixels > MAX_CALL_PIXELS:
-        raise InvalidInput(f"the records unfold into {pixels} pixels, at most {MAX_CALL_PIXELS} per call")
+        raise InvalidInput(
+            f"the records unfold into {pixels} pixels, at most {MAX_CALL_PIXELS} per call"
+        )
 
 
-def _from_pixels(pixels: Pixels, limits: CallLimits) -> list[U8]:
-    _check_count(pixels.count, "images", limits)
+def _from_pixels(pixels: Pixels, most: int) -> list[U8]:
+    _check_count(pixels.count, "images", most)
     shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
     expected = pixels.count * pixels.height * pixels.width * pixels.channels
     if len(pixels.data) != expected:
@@ -76,8 +73,8 @@ def _from_pixels(pixels: Pixels, limits: CallLimits) -> list[U8]:
     return list(np.frombuffer(pixels.data, np.uint8).reshape(shape))
 
 
-def _from_files(files: Sequence[bytes], channels: int, limits: CallLimits) -> Iterator[U8]:
-    _check_count(len(files), "images", limits)
+def _from_files(files: Sequence[bytes], channels: int, most: int) -> Iterator[U8]:
+    _check_count(len(files), "images", most)
     pixels = 0
     for index, data in enumerate(files):
         image = _read(index, data, channels)
@@ -102,6 +99,6 @@ def _record_pixels(record: bytes, model_id: bytes) -> int:
     return size[0] * size[1] if size else 0
 
 
-def _check_count(count: int, what: str, limits: CallLimits) -> None:
-    if not 1 <= count <= limits.images:
-        raise InvalidInput(f"the request holds {count} {what}, expected 1 to {limits.images}")
+def _check_count(count: int, what: str, most: int) -> None:
+    if not 1 <= count <= most:
+        raise InvalidInput(f"the request holds {count} {what}, expected 1 to {most}")

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     batch_window_ms: float = Field(
         1.0, ge=0, le=1000, description="longest wait of an image for company"
     )
-    max_queue_rows: int = Field(4096, ge=1, description="images waiting per graph, more is overload")
+    max_queue_rows: int = Field(
+        4096, ge=1, description="images waiting per graph, more is overload"
+    )
     max_images: int = Field(1024, ge=1, description="images or records per call")
     max_message_mb: int = Field(64, ge=1, le=2047, description="largest request, MiB")
     workers: int = Field(64, ge=1, description="calls answered at a time, more is overload")

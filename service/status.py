@@ -17,7 +17,7 @@ from codec.errors import (
 )
 
 _LOG = logging.getLogger(__name__)
-# Statuses travel in HTTP/2 headers, of which clients accept 8 KiB; a character may take 12 bytes there.
+# Statuses travel in HTTP/2 headers, 8 KiB at most, where a character may take 12 bytes.
 _MAX_CHARACTERS = 600
 
 

@@ -1,4 +1,6 @@
 # Made from anomaly.proto, SHA-256 f08e8885ceef774d8826fc340e4586bdbbccbdb05474a544b70741e7f36c90df
+# fmt: off
+# ruff: noqa
 from collections.abc import Iterator
 import grpc
 from . import anomaly_pb2 as pb2
@@ -10,7 +12,7 @@ class AnomalyServiceStub:
 
 class AnomalyServiceServicer:
     def Score(self, request: pb2.ScoreRequest, context: grpc.ServicerContext) -> pb2.ScoreResponse: ...
-    def ScoreStream(self, request: Iterator[pb2.ScoreRequest], context: grpc.ServicerContext) -> Iterator[pb2.ScoreResponse]: ...
+    def ScoreStream(self, request_iterator: Iterator[pb2.ScoreRequest], context: grpc.ServicerContext) -> Iterator[pb2.ScoreResponse]: ...
 
 def add_AnomalyServiceServicer_to_server(
     servicer: AnomalyServiceServicer, server: grpc.Server

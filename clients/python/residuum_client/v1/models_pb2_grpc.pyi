@@ -1,4 +1,6 @@
 # Made from models.proto, SHA-256 aee246daca6967649aeb754c0008a53fa07f97dde9ff81d13eaeca3a0bdec021
+# fmt: off
+# ruff: noqa
 from collections.abc import Iterator
 import grpc
 from . import models_pb2 as pb2

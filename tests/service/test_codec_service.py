@@ -1,0 +1,289 @@
+"""Encode and Decode over a real connection."""
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from protos.residuum.v1 import codec_pb2 as pb
+from protos.residuum.v1.images_pb2 import Files, ModelRef, Pixels
+
+TINY = ModelRef(name="tiny")
+CODE = grpc.StatusCode
+
+
+def png(image):
+    out = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(out, "PNG")
+    return out.getvalue()
+
+
+def encode(connection, images, pixels, **options):
+    request = pb.EncodeRequest(model=TINY, pixels=pixels(images), **options)
+    return connection.codec.Encode(request, timeout=20)
+
+
+def refused(call, request):
+    """Status and sentence with which a call ends."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=20)
+    return caught.value.code(), caught.value.details()
+
+
+def test_records_are_those_of_the_codec_itself(connection, tiny, pictures, pixels):
+    images = pictures(5)
+    response = encode(connection, images, pixels, id=7)
+    assert list(response.records) == tiny.compress(list(images))
+    assert response.model_id == tiny.model_id
+    assert (response.model.name, response.model.version) == ("tiny", tiny.manifest.version)
+    assert response.id == 7
+
+
+def test_images_are_those_of_the_codec_itself(connection, tiny, pictures, pixels):
+    records = encode(connection, pictures(5), pixels).records
+    response = connection.codec.Decode(pb.DecodeRequest(model=TINY, records=records, id=8))
+    shape = (5, 16, 16, 1)
+    sent = response.pixels
+    assert (sent.count, sent.height, sent.width, sent.channels) == shape
+    decoded = np.frombuffer(sent.data, np.uint8).reshape(shape)
+    np.testing.assert_array_equal(decoded, np.stack(tiny.decompress(list(records))))
+    assert response.id == 8
+
+
+@pytest.mark.parametrize("quality", [0, 16])
+def test_the_quality_asked_for_is_the_one_used(connection, tiny, pictures, pixels, quality):
+    images = pictures(3)
+    response = encode(connection, images, pixels, quality=quality)
+    assert list(response.records) == tiny.compress(list(images), quality)
+
+
+def test_files_give_the_records_of_their_pixels(connection, tiny, pictures):
+    images = pictures(3)
+    files = Files(files=[png(image) for image in images])
+    response = connection.codec.Encode(pb.EncodeRequest(model=TINY, files=files))
+    assert list(response.records) == tiny.compress(list(images))
+
+
+def test_images_of_several_sizes_come_back_as_png(connection, tiny_map, pictures):
+    model = ModelRef(name=tiny_map.manifest.name)
+    images = [pictures(1, 24, 40)[0], pictures(1, 33, 17)[0]]
+    files = Files(files=[png(image) for image in images])
+    records = connection.codec.Encode(pb.EncodeRequest(model=model, files=files)).records
+    assert list(records) == tiny_map.compress(images)
+    request = pb.DecodeRequest(model=model, records=records, format=pb.IMAGE_FORMAT_PNG)
+    decoded = connection.codec.Decode(request).files.files
+    for file, expected in zip(decoded, tiny_map.decompress(list(records)), strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(file))), expected[..., 0])
+
+
+def test_images_of_several_sizes_do_not_travel_as_pixels(connection, tiny_map, pictures):
+    model = ModelRef(name=tiny_map.manifest.name)
+    records = tiny_map.compress([pictures(1, 24, 40)[0], pictures(1, 33, 17)[0]])
+    request = pb.DecodeRequest(model=model, records=records)
+    code, sentence = refused(connection.codec.Decode, request)
+    assert code is CODE.INVALID_ARGUMENT
+    assert sentence == (
+        "image 1 is 33x17, image 0 is 24x40: images of several sizes travel as PNG only"
+    )
+
+
+def test_streams_answer_in_order(connection, tiny, pictures, pixels):
+    batches = [pictures(1 + n % 3, seed=n) for n in range(20)]
+    requests = (
+        pb.EncodeRequest(model=TINY, pixels=pixels(batch), id=n) for n, batch in enumerate(batches)
+    )
+    encoded = list(connection.codec.EncodeStream(requests))
+    assert [response.id for response in encoded] == list(range(20))
+    for response, batch in zip(encoded, batches, strict=True):
+        assert list(response.records) == tiny.compress(list(batch))
+    requests = (pb.DecodeRequest(model=TINY, records=r.records, id=r.id) for r in encoded)
+    decoded = list(connection.codec.DecodeStream(requests))
+    assert [response.id for response in decoded] == list(range(20))
+
+
+def test_one_error_ends_a_stream_with_its_status(connection, pictures, pixels):
+    good = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
+    bad = pb.EncodeRequest(model=TINY)
+    responses = connection.codec.EncodeStream(iter([good, bad, good]))
+    assert len(next(responses).records) == 1
+    with pytest.raises(grpc.RpcError) as caught:
+        next(responses)
+    assert caught.value.code() is CODE.INVALID_ARGUMENT
+
+
+def test_batching_is_invisible(bundles, running, tiny, pictures, pixels):
+    """Sixteen callers at once: the same bytes as each of them alone."""
+    images = pictures(64, seed=3)
+    alone = tiny.compress(list(images))
+    together = threading.Barrier(16)
+    with (
+        running(bundles, batch_window_ms=50, max_batch_rows=32) as connection,
+        ThreadPoolExecutor(16) as pool,
+    ):
+
+        def caller(n):
+            together.wait(10)
+            return [
+                encode(connection, images[k : k + 1], pixels).records[0] for k in range(n, 64, 16)
+            ]
+
+        for n, records in enumerate(pool.map(caller, range(16))):
+            assert records == alone[n::16]
+
+
+def test_a_cancelled_caller_leaves_the_others_alone(connection, tiny, pictures, pixels):
+    images = pictures(8)
+    expected = tiny.compress(list(images))
+    request = pb.EncodeRequest(model=TINY, pixels=pixels(images))
+    for _ in range(20):
+        stay, leave = (
+            connection.codec.Encode.future(request),
+            connection.codec.Encode.future(request),
+        )
+        leave.cancel()
+        assert list(stay.result(20).records) == expected
+
+
+def zeros(count, height, width, channels=1, short=0):
+    data = bytes(count * height * width * channels - short)
+    return Pixels(count=count, height=height, width=width, channels=channels, data=data)
+
+
+BAD_IMAGES = {
+    "no images at all": ({}, "the request holds no images: neither pixels nor files"),
+    "no pixels": ({"pixels": zeros(0, 16, 16)}, "the request holds 0 images, expected 1 to 64"),
+    "no files": ({"files": Files()}, "the request holds 0 images, expected 1 to 64"),
+    "too many images": ({"pixels": zeros(65, 16, 16)}, "holds 65 images, expected 1 to 64"),
+    "a byte too few": (
+        {"pixels": zeros(2, 16, 16, short=1)},
+        "pixels hold 511 bytes, but 2 images of 16x16x1 are 512 bytes",
+    ),
+    "sides that multiply beyond 64 bits": (
+        {"pixels": Pixels(count=2, height=2**32 - 1, width=2**32 - 1, channels=3)},
+        "pixels hold 0 bytes, but 2 images of 4294967295x4294967295x3",
+    ),
+    "another size": ({"pixels": zeros(1, 16, 15)}, "16x15 gray"),
+    "an image without area": ({"pixels": zeros(1, 0, 16)}, "0x16"),
+    "colour for a gray model": ({"pixels": zeros(1, 16, 16, 3)}, "16x16 RGB"),
+    "four channels": ({"pixels": zeros(1, 16, 16, 4)}, "4 channels"),
+    "a file that is no image": ({"files": Files(files=[b"not an image"])}, "image 0: "),
+    "an empty file": ({"files": Files(files=[b""])}, "image 0: the file is empty"),
+    "a quality too high": ({"pixels": zeros(1, 16, 16), "quality": 17}, "quality 17"),
+    "no model named": (
+        {"model": ModelRef(), "pixels": zeros(1, 16, 16)},
+        "the request names no model; loaded are: tiny ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "sentence"), BAD_IMAGES.values(), ids=BAD_IMAGES)
+def test_what_cannot_be_encoded_is_refused_with_a_sentence(connection, fields, sentence):
+    request = pb.EncodeRequest(**{"model": TINY, **fields})
+    code, details = refused(connection.codec.Encode, request)
+    assert code is CODE.INVALID_ARGUMENT
+    assert sentence in details
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (ModelRef(name="huge"), "no model 'huge'; loaded are: tiny "),
+        (ModelRef(name="tiny", version="0.0"), "no model 'tiny 0.0'; loaded are: tiny "),
+        (ModelRef(name="x" * 100_000), "no model 'xxx"),
+    ],
+    ids=["unknown name", "unknown version", "endless name"],
+)
+def test_an_unknown_model_is_not_found(connection, pictures, pixels, model, sentence):
+    request = pb.EncodeRequest(model=model, pixels=pixels(pictures(1)))
+    code, details = refused(connection.codec.Encode, request)
+    assert code is CODE.NOT_FOUND
+    assert sentence in details
+
+
+def test_damaged_records_are_data_loss(connection, tiny, pictures):
+    good = tiny.compress(list(pictures(2)))
+    damaged = bytes([good[1][0], good[1][1] ^ 1]) + good[1][2:]
+    for bad in (damaged, good[1][:-1], b"", b"\xff" * 8):
+        request = pb.DecodeRequest(model=TINY, records=[good[0], bad])
+        code, sentence = refused(connection.codec.Decode, request)
+        assert code is CODE.DATA_LOSS
+        assert sentence.startswith("record 1: ")
+
+
+def test_a_record_of_another_model_is_data_loss(connection, tiny_map, pictures):
+    records = tiny_map.compress(list(pictures(1)))
+    code, _ = refused(connection.codec.Decode, pb.DecodeRequest(model=TINY, records=records))
+    assert code is CODE.DATA_LOSS
+
+
+def test_no_records_and_too_many_are_refused(connection):
+    for count in (0, 65):
+        request = pb.DecodeRequest(model=TINY, records=[b"abc"] * count)
+        code, sentence = refused(connection.codec.Decode, request)
+        assert code is CODE.INVALID_ARGUMENT
+        assert sentence == f"the request holds {count} records, expected 1 to 64"
+
+
+def test_a_request_beyond_the_message_limit_is_refused(connection):
+    request = pb.EncodeRequest(model=TINY, pixels=zeros(64, 200, 200))
+    code, _ = refused(connection.codec.Encode, request)
+    assert code is CODE.RESOURCE_EXHAUSTED
+
+
+def test_records_that_unfold_into_too_much_are_refused(running, bundles, tiny_map, pictures):
+    """Small records of big flat images must not take the server's memory."""
+    (record,) = tiny_map.compress([np.full((2048, 2048, 1), 128, np.uint8)])
+    request = pb.DecodeRequest(model=ModelRef(name="tiny-map"), records=[record] * 17)
+    with running(bundles) as connection:
+        code, sentence = refused(connection.codec.Decode, request)
+    assert code is CODE.INVALID_ARGUMENT
+    assert sentence == f"the records unfold into {17 * 2**22} pixels, at most {2**26} per call"
+
+
+def test_under_overload_a_call_is_answered_in_full_or_refused(
+    bundles, running, tiny, pictures, pixels
+):
+    images = pictures(8)
+    expected = tiny.compress(list(images))
+    refusals = []
+
+    def caller(connection):
+        for _ in range(20):
+            try:
+                assert list(encode(connection, images, pixels).records) == expected
+            except grpc.RpcError as error:
+                refusals.append(error)
+
+    with (
+        running(bundles, max_queue_rows=1, max_batch_rows=1) as connection,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        for done in [pool.submit(caller, connection) for _ in range(16)]:
+            done.result(30)
+        assert list(encode(connection, images, pixels).records) == expected
+    assert refusals
+    for error in refusals:
+        assert error.code() is CODE.RESOURCE_EXHAUSTED
+        assert "images wait already, at most 1 may; try again later" in error.details()
+        assert ("grpc-retry-pushback-ms", "200") in error.trailing_metadata()
+
+
+def test_a_call_that_finds_no_thread_is_refused_at_once(bundles, running, pictures, pixels):
+    with running(bundles, workers=1) as connection:
+        more = threading.Event()
+        request = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
+
+        def requests():
+            yield request
+            more.wait(10)
+
+        stream = connection.codec.EncodeStream(requests())
+        next(stream)
+        code, _ = refused(connection.codec.Encode, request)
+        assert code is CODE.RESOURCE_EXHAUSTED
+        more.set()
+        assert list(stream) == []

@@ -1,0 +1,135 @@
+"""`python -m service` as a process: what it prints, how it drains, how it fails."""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.residuum.v1 import anomaly_pb2
+from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
+from protos.residuum.v1.images_pb2 import ModelRef
+
+ROOT = Path(__file__).parents[2]
+PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0")
+
+
+def environment(**variables):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RESIDUUM_")}
+    return {**kept, **variables}
+
+
+def start(*arguments, **variables):
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def failure(*arguments, **variables):
+    """Exit status and standard error of a server that cannot start."""
+    process = start(*arguments, **variables)
+    _, errors = process.communicate(timeout=30)
+    return process.returncode, errors
+
+
+def not_serving(channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    status = stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+    return status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_sigterm_lets_a_call_end_and_exits_with_0(bundles, pictures, pixels):
+    process = start("--bundles", bundles, *PORTS)
+    lines = [process.stdout.readline() for _ in range(2)]
+    found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin (\d+), metrics \d+\n", lines[0])
+    assert found, lines
+    assert lines[1].startswith("tiny-map ")
+    port, admin = found.groups()
+    request = anomaly_pb2.ScoreRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(2)))
+    requests = queue.SimpleQueue()
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+        grpc.insecure_channel(f"127.0.0.1:{admin}") as admin_channel,
+    ):
+        stream = AnomalyServiceStub(channel).ScoreStream(iter(requests.get, None), timeout=30)
+        requests.put(request)
+        assert len(next(stream).results) == 2
+        process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 10
+        while not not_serving(admin_channel):
+            assert time.monotonic() < end
+        # The call began before the signal: it is still answered.
+        requests.put(request)
+        assert len(next(stream).results) == 2
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as late, pytest.raises(grpc.RpcError) as no:
+            AnomalyServiceStub(late).Score(request, timeout=10)
+        assert no.value.code() is grpc.StatusCode.UNAVAILABLE
+        requests.put(None)
+        assert list(stream) == []
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def test_a_port_in_use_is_one_sentence_and_status_1(bundles):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, errors = failure("--bundles", bundles, *PORTS, "--port", port)
+    assert status == 1
+    assert errors == (
+        f"residuum-serve: cannot listen on 127.0.0.1, port {port}: Address already in use\n"
+    )
+
+
+def test_a_damaged_bundle_is_one_sentence_and_status_1(bundles, tmp_path):
+    shutil.copytree(bundles / "tiny", tmp_path / "broken")
+    (tmp_path / "broken" / "encoder.onnx").write_bytes(b"")
+    status, errors = failure("--bundles", tmp_path, *PORTS)
+    assert status == 1
+    assert re.fullmatch(r"residuum-serve: bundle \S+/broken: encoder.onnx has 0 bytes.*\n", errors)
+
+
+def test_a_misspelt_variable_is_one_sentence_and_status_2(bundles):
+    status, errors = failure("--bundles", bundles, *PORTS, RESIDUUM_TREADS="2")
+    assert status == 2
+    assert errors.startswith("residuum-serve: unknown variables RESIDUUM_TREADS; known are ")
+    assert errors.count("\n") == 1
+
+
+def test_a_provider_that_is_not_there_is_one_sentence_and_status_1(bundles):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has the provider")
+    status, errors = failure("--bundles", bundles, *PORTS, "--provider", "cuda")
+    assert status == 1
+    assert errors.startswith("residuum-serve: provider 'cuda' is not in this onnxruntime")
+
+
+def test_the_service_never_loads_torch(bundles):
+    code = (
+        "import sys, pkgutil, importlib, service\n"
+        "for module in pkgutil.iter_modules(service.__path__):\n"
+        "    importlib.import_module(f'service.{module.name}')\n"
+        "assert 'service.server' in sys.modules\n"
+        "print([name for name in sys.modules if name.split('.')[0] in "
+        "('torch', 'torchvision', 'onnx', 'training', 'exporter')])\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert found.stdout == "[]\n"
