@@ -126,7 +126,7 @@ class AsyncClient:
         exchange: messages.Exchange[I, Q, A, R],
         elements: Elements[object],
     ) -> AsyncIterator[R]:
-        pending: deque[tuple[Batch[I], "grpc.aio.UnaryUnaryCall[Q, A]"]] = deque()
+        pending: deque[tuple[Batch[I], grpc.aio.UnaryUnaryCall[Q, A]]] = deque()
         try:
             async for batch in _packed(exchange.pack(), elements):
                 pending.append((batch, self._start(rpc, exchange.ask(batch.items))))

@@ -106,7 +106,7 @@ _PLACE = re.compile(r"^(?P<kind>image|record) (?P<index>\d+): ")
 _TRANSPORT = re.compile(
     r"connections to all backends failing|failed to connect|errors? resolving|DNS resolution"
     r"|empty address list|Socket closed|Stream removed|recvmsg|sendmsg|Connection reset|Broken pipe"
-    r"|GOAWAY|Endpoint closing|keepalive|ping timeout|Channel closed",
+    r"|GOAWAY|Cancelling all calls|Endpoint closing|keepalive|ping timeout|Channel closed",
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
@@ -124,7 +124,7 @@ def from_rpc(failure: RpcFailure, *, target: str, timeout: float, first: int = 0
         return DeadlineExceeded(f"no answer from {target} within {timeout:g} s")
     if kind is ServerError:
         return ServerError(
-            f"{target} failed, {failure.code().name}: {details or 'no reason given'}"
+            f"{target} failed with {failure.code().name}: {details or 'no reason given'}"
         )
     return kind.placed(details or f"{target} answered {failure.code().name}", first=first)
 

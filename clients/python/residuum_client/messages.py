@@ -157,7 +157,7 @@ def _scores(answer: anomaly_pb2.ScoreResponse) -> list[Score]:
             value=result.score,
             p_value=result.p_value,
             anomalous=result.anomalous,
-            scores=dict(result.scores),
+            scores=dict(sorted(result.scores.items())),
             record_bytes=result.record_bytes,
             heat_scale=answer.heat_scale,
             heatmap=_heatmap(result.heatmap) if result.HasField("heatmap") else None,

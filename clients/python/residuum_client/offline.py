@@ -197,7 +197,7 @@ def _score(score: "codec.anomaly.Score", heat_scale: float, heatmaps: bool) -> S
         value=score.value,
         p_value=score.p_value,
         anomalous=score.anomalous,
-        scores=dict(score.scores),
+        scores=dict(sorted(score.scores.items())),
         record_bytes=score.record_bytes,
         heat_scale=heat_scale,
         heatmap=score.heatmap if heatmaps else None,

@@ -54,12 +54,12 @@ class Score:
 
     def _outputs(self, terminal: Terminal) -> dict[Path, Path | None]:
         """The images, each with the path of its heat map if there is to be one."""
-        if self.heatmaps is None:
-            inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
-            return {entry.path: None for entry in inputs}
-        make_folder(self.heatmaps, "--heatmaps")
         inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
-        return {**plan(inputs, self.heatmaps, ".png", force=self.force, fail=terminal.fail)}
+        drawn: dict[Path, Path] = {}
+        if self.heatmaps is not None:
+            make_folder(self.heatmaps, "--heatmaps")
+            drawn = plan(inputs, self.heatmaps, ".png", force=self.force, fail=terminal.fail)
+        return {entry.path: drawn.get(entry.path) for entry in inputs}
 
 
 def _draw(content: Content, result: Result, output: Path | None, terminal: Terminal) -> None:

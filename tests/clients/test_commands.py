@@ -1,0 +1,330 @@
+"""The command `residuum`, run in this process."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from residuum_client import Client
+from residuum_client.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
+
+
+@pytest.fixture
+def server(target: str) -> list[str]:
+    return ["--server", target, "--model", "tiny"]
+
+
+@pytest.fixture
+def offline(bundle: Path) -> list[str]:
+    return ["--bundle", str(bundle)]
+
+
+def below(folder: Path) -> list[str]:
+    """All files below a folder, hidden ones too."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def read(path: Path) -> np.ndarray:
+    """The pixels of an image file as they are."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_compress_and_decompress_give_what_the_library_gives(
+    server, target, photos, images, tmp_path, capsys
+):
+    records, restored = tmp_path / "records", tmp_path / "restored"
+    assert main(["compress", str(photos), "--out", str(records), *server]) == OK
+    assert below(records) == ["a.rsd", "b.rsd", "below/c.rsd"]
+    assert main(["decompress", str(records), "--out", str(restored), *server]) == OK
+    assert below(restored) == ["a.png", "b.png", "below/c.png"]
+    with Client(target, model="tiny") as client:
+        expected = client.encode(images[:3])
+        pixels = client.decode(expected)
+    assert [(records / name).read_bytes() for name in below(records)] == expected
+    for name, image in zip(below(restored), pixels, strict=True):
+        assert np.array_equal(read(restored / name), image[..., 0])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bundle_and_a_server_write_the_same_records(server, offline, photos, tmp_path):
+    for name, source in (("one", server), ("two", offline)):
+        arguments = ["compress", str(photos), "--quality", "11", "--out", str(tmp_path / name)]
+        assert main([*arguments, *source]) == OK
+    for name in below(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_compress_prints_a_table_with_its_total(server, photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["compress", str(photos), "--out", str(out), *server])
+    table = capsys.readouterr().out
+    written = sum((out / name).stat().st_size for name in below(out))
+    taken = sum((photos / name).stat().st_size for name in ("a.png", "b.png", "below/c.png"))
+    total = next(line for line in table.splitlines() if "total" in line)
+    assert [cell.strip() for cell in total.strip("│ ").split("│")] == [
+        "total",
+        str(taken),
+        str(written),
+        f"{taken / written:.1f}",
+    ]
+    assert str(photos / "below/c.png") in table
+
+
+def test_json_lines_say_what_was_written(server, photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["compress", str(photos / "a.png"), "--out", str(out), "--json", *server])
+    record = json.loads(capsys.readouterr().out)
+    assert record == {
+        "path": str(photos / "a.png"),
+        "output": str(out / "a.rsd"),
+        "input_bytes": (photos / "a.png").stat().st_size,
+        "record_bytes": (out / "a.rsd").stat().st_size,
+    }
+    main(["decompress", str(out), "--out", str(out), "--json", *server])
+    image = json.loads(capsys.readouterr().out)
+    assert (image["height"], image["width"], image["channels"]) == (16, 16, 1)
+
+
+def test_score_prints_one_json_line_per_image(server, target, photos, images, capsys):
+    assert main(["score", str(photos), "--json", "--false-alarm-rate", "0.1", *server]) == OK
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(line["path"]).name for line in lines] == ["a.png", "b.png", "c.png"]
+    with Client(target, model="tiny") as client:
+        scores = client.score(images[:3], false_alarm_rate=0.1)
+    for line, score in zip(lines, scores, strict=True):
+        assert line["score"] == score.value
+        assert line["p_value"] == score.p_value
+        assert line["anomalous"] == score.anomalous
+        assert line["scores"] == score.scores
+        assert line["record_bytes"] == score.record_bytes
+
+
+def test_score_prints_a_table(server, photos, capsys):
+    assert main(["score", str(photos), *server]) == OK
+    table = capsys.readouterr().out
+    assert table.count("normal") + table.count("anomalous") == 3
+
+
+def test_score_draws_heat_maps_over_the_images(server, offline, photos, tmp_path):
+    for name, source in (("one", server), ("two", offline)):
+        assert main(["score", str(photos), "--heatmaps", str(tmp_path / name), *source]) == OK
+    assert below(tmp_path / "one") == ["a.png", "b.png", "below/c.png"]
+    for name in below(tmp_path / "one"):
+        assert read(tmp_path / "one" / name).shape == (16, 16, 3)
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_heat_map_that_exists_costs_no_score(offline, photos, tmp_path, capsys):
+    arguments = ["score", str(photos), "--heatmaps", str(tmp_path / "heat"), "--json", *offline]
+    assert main(arguments) == OK
+    first = capsys.readouterr()
+    assert main(arguments) == FAILED
+    second = capsys.readouterr()
+    assert second.out == first.out
+    assert second.err.count("exists already; --force overwrites it") == 3
+
+
+def test_models_lists_a_server_and_a_bundle(target, offline, capsys):
+    assert main(["models", "--server", target]) == OK
+    table = capsys.readouterr().out
+    assert "16x16 gray, exact" in table
+    assert "any size gray, pad" in table
+    assert main(["models", "--json", *offline]) == OK
+    model = json.loads(capsys.readouterr().out)
+    assert model["name"] == "tiny"
+    assert len(bytes.fromhex(model["model_id"])) == 32
+
+
+@pytest.mark.parametrize("source", ["server", "offline"])
+def test_bad_files_fail_by_themselves_and_the_others_are_done(
+    source, request, photos, tmp_path, capsys
+):
+    (photos / "broken.png").write_bytes((photos / "a.png").read_bytes()[:60])
+    (photos / "text.png").write_text("no image")
+    (photos / "empty.png").write_bytes(b"")
+    Image.new("L", (5, 9)).save(photos / "small.png")
+    out = tmp_path / "out"
+    arguments = [str(photos), str(photos / "absent.png"), "--out", str(out)]
+    assert main(["compress", *arguments, *request.getfixturevalue(source)]) == FAILED
+    assert below(out) == ["a.rsd", "b.rsd", "below/c.rsd"]
+    failures = sorted(capsys.readouterr().err.splitlines())
+    assert [Path(line.split(": ")[0]).name for line in failures] == [
+        "absent.png",
+        "broken.png",
+        "empty.png",
+        "small.png",
+        "text.png",
+    ]
+    assert "no such file" in failures[0]
+    assert "9x5 gray" in failures[3]
+    assert not any("image 0" in line for line in failures)
+
+
+def test_more_files_than_a_batch_fail_by_their_own_names(offline, photos, tmp_path, capsys):
+    data = (photos / "a.png").read_bytes()
+    for i in range(100):
+        (photos / f"{i:03}.png").write_bytes(b"" if i % 40 == 3 else data)
+    assert main(["compress", str(photos), "--out", str(tmp_path / "out"), *offline]) == FAILED
+    failures = capsys.readouterr().err.splitlines()
+    names = [Path(line.split(": ")[0]).name for line in failures]
+    assert names == ["003.png", "043.png", "083.png"]
+    assert len(below(tmp_path / "out")) == 100
+
+
+def test_damaged_and_foreign_records_leave_no_image(server, map_bundle, photos, tmp_path, capsys):
+    records = tmp_path / "records"
+    main(["compress", str(photos), "--out", str(records), *server])
+    whole = (records / "a.rsd").read_bytes()
+    (records / "cut.rsd").write_bytes(whole[:-1])
+    (records / "empty.rsd").write_bytes(b"")
+    main(["compress", str(photos), "--out", str(records / "f"), "--bundle", str(map_bundle)])
+    capsys.readouterr()
+    out = tmp_path / "out"
+    assert main(["decompress", str(records), "--out", str(out), *server]) == FAILED
+    assert below(out) == ["a.png", "b.png", "below/c.png"]
+    failures = capsys.readouterr().err.splitlines()
+    assert len(failures) == 5
+    assert all(line.startswith(str(records)) and "record 0" not in line for line in failures)
+
+
+def test_existing_outputs_are_kept_unless_forced(offline, photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.rsd").write_bytes(b"old")
+    arguments = ["compress", str(photos), "--out", str(out), *offline]
+    assert main(arguments) == FAILED
+    assert (out / "a.rsd").read_bytes() == b"old"
+    assert below(out) == ["a.rsd", "b.rsd", "below/c.rsd"]
+    assert f"{out / 'a.rsd'}: exists already" in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == OK
+    assert (out / "a.rsd").read_bytes() != b"old"
+
+
+def test_files_of_one_name_keep_their_folders(offline, photos, tmp_path):
+    (photos / "other").mkdir()
+    (photos / "other/c.png").write_bytes((photos / "a.png").read_bytes())
+    inputs = [str(photos / "below/c.png"), str(photos / "other/c.png")]
+    out = tmp_path / "out"
+    assert main(["compress", *inputs, "--out", str(out), *offline]) == OK
+    assert below(out) == ["below/c.rsd", "other/c.rsd"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--server", "127.0.0.1:1", "--model", "tiny"], "no server answers at 127.0.0.1:1: "),
+        (["--bundle", "absent"], "bundle absent: no such folder or file"),
+    ],
+    ids=["no server", "no bundle"],
+)
+def test_a_model_out_of_reach_is_told_in_one_line(options, sentence, photos, tmp_path, capsys):
+    arguments = ["compress", str(photos), "--out", str(tmp_path / "out"), *options]
+    assert main(arguments) == FAILED
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"residuum: {sentence}")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (tmp_path / "out").exists() or below(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model", "nope"], "nope"),
+        (["--model", "tiny", "--version", "77"], "77"),
+        (["--model", "tiny", "--quality", "99"], "quality 99"),
+        (["--model", "tiny", "--quality", "-1"], "quality is -1"),
+    ],
+    ids=["model", "version", "quality", "negative quality"],
+)
+def test_what_the_server_refuses_is_told_once(options, sentence, target, photos, tmp_path, capsys):
+    arguments = ["compress", str(photos), "--out", str(tmp_path / "out"), "--server", target]
+    assert main([*arguments, *options]) == FAILED
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert below(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--server", "localhost:1"],
+        ["--model", "tiny"],
+        ["--bundle", "b", "--model", "tiny"],
+        ["--bundle", "b", "--server", "localhost:1"],
+        ["--server", "localhost:1", "--model", "tiny", "--timeout", "0"],
+        ["--server", "localhost:1", "--model", "tiny", "--ca", "absent.pem"],
+    ],
+    ids=["nothing", "no model", "no server", "two", "both", "no time", "no certificate"],
+)
+def test_a_source_that_makes_no_sense_is_a_usage_error(options, photos, capsys):
+    assert main(["score", str(photos), *options]) == USAGE
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_images_are_a_usage_error(offline, capsys):
+    assert main(["score", *offline]) == USAGE
+    assert capsys.readouterr().err == "residuum: no file or folder was given\n"
+
+
+def test_an_output_folder_that_is_a_file_is_a_usage_error(offline, photos, capsys):
+    arguments = ["compress", str(photos), "--out", str(photos / "a.png"), *offline]
+    assert main(arguments) == USAGE
+    assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["squeeze"], ["compress", "x.png"], ["score", "x.png", "--qualty", "3"]]
+)
+def test_an_impossible_command_line_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == USAGE
+    capsys.readouterr()
+
+
+def test_an_interruption_leaves_only_whole_files(offline, photos, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    writes = iter(range(2))
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if next(writes, None) is None:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", interrupted)
+    assert main(["compress", str(photos), "--out", str(out), *offline]) == INTERRUPTED
+    assert below(out) == ["a.rsd", "b.rsd"]
+    assert capsys.readouterr().err == "residuum: interrupted\n"
+
+
+def test_odd_file_names_are_printed_in_one_line(offline, tmp_path, files, capsys):
+    for name in ("line\nbreak.png", "[bold]ä.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    (tmp_path / "[red]fine.png").write_bytes(files[0])
+    assert main(["score", str(tmp_path), *offline]) == FAILED
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 2
+    assert "[bold]ä.png: " in captured.err
+    assert "[red]fine.png" in captured.out
+
+
+def test_colour_images_with_transparency_and_orientation_get_heat_maps(
+    map_bundle, tmp_path, capsys
+):
+    image = Image.new("RGBA", (20, 12), (255, 0, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    image.save(out, "PNG", exif=exif)
+    (tmp_path / "a.png").write_bytes(out.getvalue())
+    arguments = ["score", str(tmp_path / "a.png"), "--heatmaps", str(tmp_path / "heat")]
+    assert main([*arguments, "--bundle", str(map_bundle)]) == OK
+    assert read(tmp_path / "heat/a.png").shape == (20, 12, 3)

@@ -1,0 +1,104 @@
+"""gRPC statuses to errors with a finished sentence."""
+
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from residuum_client import errors
+from residuum_client.errors import from_rpc
+
+STATUS = grpc.StatusCode
+
+
+@dataclass(frozen=True)
+class Failure:
+    status: grpc.StatusCode
+    sentence: str | None
+
+    def code(self) -> grpc.StatusCode:
+        return self.status
+
+    def details(self) -> str | None:
+        return self.sentence
+
+
+def error_of(status: grpc.StatusCode, sentence: str | None, first: int = 0):
+    return from_rpc(Failure(status, sentence), target="host:1", timeout=2.5, first=first)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (STATUS.INVALID_ARGUMENT, errors.InvalidInput),
+        (STATUS.DATA_LOSS, errors.RecordError),
+        (STATUS.NOT_FOUND, errors.UnknownModel),
+        (STATUS.FAILED_PRECONDITION, errors.BundleError),
+        (STATUS.RESOURCE_EXHAUSTED, errors.Overloaded),
+        (STATUS.UNAVAILABLE, errors.Unavailable),
+        (STATUS.DEADLINE_EXCEEDED, errors.DeadlineExceeded),
+    ],
+)
+def test_each_status_has_its_error_with_the_servers_sentence(status, kind):
+    error = error_of(status, "so says the server")
+    assert type(error) is kind
+    assert str(error) == "so says the server"
+
+
+@pytest.mark.parametrize("status", [STATUS.INTERNAL, STATUS.UNIMPLEMENTED, STATUS.UNKNOWN])
+def test_any_other_status_is_the_servers_fault(status):
+    error = error_of(status, "request 12")
+    assert type(error) is errors.ServerError
+    assert str(error) == f"host:1 failed with {status.name}: request 12"
+
+
+def test_a_place_is_counted_from_the_callers_first_element():
+    error = error_of(STATUS.DATA_LOSS, "record 3: cut short", first=200)
+    assert (str(error), error.index) == ("record 203: cut short", 203)
+    assert error.reason == "cut short"
+
+
+def test_a_sentence_without_a_place_stays_as_it_is():
+    error = error_of(STATUS.INVALID_ARGUMENT, "quality 99, the model has levels 0..16", first=200)
+    assert (error.index, error.reason) == (None, str(error))
+
+
+@pytest.mark.parametrize(
+    ("details", "end"),
+    [
+        (
+            "connections to all backends failing; last error: UNKNOWN: ipv4:1: refused",
+            "ipv4:1: refused",
+        ),
+        ("failed to connect to all addresses; last error: UNAVAILABLE: reset", "reset"),
+        ("errors resolving nowhere:1: not found", "errors resolving nowhere:1: not found"),
+        ("Socket closed", "Socket closed"),
+        ("Cancelling all calls", "Cancelling all calls"),
+    ],
+)
+def test_a_failed_connection_names_the_address(details, end):
+    assert str(error_of(STATUS.UNAVAILABLE, details)) == f"no server answers at host:1: {end}"
+
+
+def test_grpcs_own_deadline_names_the_time():
+    error = error_of(STATUS.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    assert str(error) == "no answer from host:1 within 2.5 s"
+
+
+def test_a_message_too_large_is_not_taken_for_overload():
+    details = "SERVER: Received message larger than max (5242880 vs. 4194304)"
+    error = error_of(STATUS.RESOURCE_EXHAUSTED, details, first=4)
+    assert type(error) is errors.InvalidInput
+    assert "5242880 bytes, the server takes at most 4194304" in str(error)
+    assert error.index == 4
+
+
+def test_an_answer_too_large_is_told_from_a_message_too_large():
+    details = "Stream removed (CLIENT: Received message larger than max (9 vs. 4))"
+    error = error_of(STATUS.RESOURCE_EXHAUSTED, details)
+    assert str(error) == "the answer has 9 bytes, this client takes at most 4"
+
+
+def test_an_error_without_a_sentence_still_says_something():
+    assert str(error_of(STATUS.NOT_FOUND, None)) == "host:1 answered NOT_FOUND"
+    assert "no reason" in str(error_of(STATUS.INTERNAL, ""))

@@ -1,0 +1,53 @@
+"""Heat maps drawn over images."""
+
+import numpy as np
+import pytest
+
+from residuum_client.heat import MAX_OPACITY, RAMP, draw_heatmap, ramp
+
+GRAY = np.full((4, 6, 1), 100, np.uint8)
+
+
+def test_no_heat_leaves_the_image_as_it_is():
+    drawn = draw_heatmap(GRAY, np.zeros((4, 6), np.float32), 5.0)
+    assert drawn.shape == (4, 6, 3)
+    assert (drawn == 100).all()
+
+
+def test_the_scale_has_full_colour_and_more_has_no_more():
+    at = draw_heatmap(GRAY, np.full((4, 6), 5.0, np.float32), 5.0)
+    above = draw_heatmap(GRAY, np.full((4, 6), 500.0, np.float32), 5.0)
+    expected = np.rint(100 * (1 - MAX_OPACITY) + RAMP[-1] * MAX_OPACITY)
+    assert np.abs(at - expected).max() <= 1
+    assert np.array_equal(at, above)
+
+
+def test_more_heat_is_never_darker():
+    brightness = ramp(np.linspace(0, 1, 50, dtype=np.float32)) @ np.array([0.299, 0.587, 0.114])
+    assert (np.diff(brightness) > 0).all()
+
+
+def test_colour_images_keep_their_colours_elsewhere():
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[..., 2] = 200
+    heat = np.zeros((4, 6), np.float32)
+    heat[0, 0] = 9
+    drawn = draw_heatmap(image, heat, 5.0)
+    assert np.array_equal(drawn[1:], image[1:])
+    assert drawn[0, 0, 0] > 100
+
+
+def test_a_map_of_another_size_is_stretched():
+    heat = np.zeros((2, 3), np.float32)
+    heat[1, 2] = 5
+    drawn = draw_heatmap(GRAY, heat, 5.0)
+    assert drawn.shape == (4, 6, 3)
+    assert drawn[3, 5, 0] > drawn[0, 0, 0]
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_without_a_usable_scale_the_maximum_has_full_colour(scale):
+    heat = np.array([[0, 3]], np.float32)
+    drawn = draw_heatmap(np.zeros((1, 2, 1), np.uint8), heat, scale)
+    assert (drawn[0, 0] == 0).all()
+    assert np.abs(drawn[0, 1] - RAMP[-1] * MAX_OPACITY).max() <= 1

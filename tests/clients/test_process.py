@@ -1,0 +1,112 @@
+"""What only a process of its own shows: imports, streams, signals."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
+RESIDUUM = [sys.executable, "-m", "residuum_client"]
+
+
+def python(code: str, path: str = ENVIRONMENT["PYTHONPATH"]) -> subprocess.CompletedProcess[str]:
+    environment = {**ENVIRONMENT, "PYTHONPATH": path}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd="/")
+
+
+def test_importing_the_client_loads_nothing_heavy():
+    heavy = {"torch", "onnxruntime", "codec", "constriction", "rich", "tyro"}
+    done = python(f"import residuum_client, sys; print({heavy} & sys.modules.keys())")
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_the_command_loads_neither_torch_nor_the_codec():
+    heavy = {"torch", "onnxruntime", "codec"}
+    done = python(f"import residuum_client.__main__, sys; print({heavy} & sys.modules.keys())")
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_offline_use_without_the_codec_says_what_to_install(bundle: Path):
+    code = f"""
+import residuum_client
+try:
+    residuum_client.Offline({str(bundle)!r})
+except residuum_client.NotInstalled as error:
+    print(error)
+"""
+    done = python(code, path=str(ROOT / "clients/python"))
+    assert "pip install 'residuum-client[offline]'" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_stdout_holds_results_and_stderr_failures(target: str, photos: Path):
+    (photos / "bad.png").write_bytes(b"")
+    command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+    assert done.stderr.startswith(f"{photos / 'bad.png'}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path):
+    terminal, side = pty.openpty()
+    command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
+    done = subprocess.run(
+        command, env={**ENVIRONMENT, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=side
+    )
+    os.close(side)
+    seen = os.read(terminal, 65536)
+    os.close(terminal)
+    assert b"scoring" in seen
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+
+
+def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(target: str, photos: Path):
+    command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as stdout:
+        done = subprocess.run(command, env=ENVIRONMENT, stdout=stdout, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("source", ["server", "bundle"])
+def test_ctrl_c_ends_it_with_130_and_whole_files(
+    source: str, target: str, bundle: Path, files: list[bytes], tmp_path: Path
+):
+    inputs, out = tmp_path / "in", tmp_path / "out"
+    inputs.mkdir()
+    for i in range(6000):
+        (inputs / f"{i}.png").write_bytes(files[0])
+    options = {"server": ["--server", target, "--model", "tiny"], "bundle": ["--bundle", bundle]}
+    command = [*RESIDUUM, "compress", inputs, "--out", out, *options[source]]
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    with process:
+        _wait_for_files(out, process)
+        process.send_signal(signal.SIGINT)
+        error = process.stderr.read()
+    assert process.returncode == 130
+    assert error == b"residuum: interrupted\n"
+    written = list(out.iterdir())
+    assert 0 < len(written) < 6000
+    assert len({path.read_bytes() for path in written}) == 1
+    assert {path.suffix for path in written} == {".rsd"}
+
+
+def _wait_for_files(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and process.poll() is None:
+        if folder.exists() and any(path.suffix == ".rsd" for path in folder.iterdir()):
+            return
+        time.sleep(0.01)

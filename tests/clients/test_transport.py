@@ -1,0 +1,188 @@
+"""Retries, encryption and strange answers, at a server that fails on purpose."""
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from residuum_client import Client, DeadlineExceeded, InvalidInput, Overloaded, ServerError
+from residuum_client.channel import IN_FLIGHT
+from residuum_client.v1 import codec_pb2
+from residuum_client.v1.codec_pb2_grpc import (
+    CodecServiceServicer,
+    add_CodecServiceServicer_to_server,
+)
+
+SMALL = [np.zeros((4, 4), np.uint8)]
+# One message beyond gRPC's default buffer for retries.
+LARGE = [np.zeros((900, 1000), np.uint8)]
+
+Answer = Callable[[codec_pb2.EncodeRequest, grpc.ServicerContext], codec_pb2.EncodeResponse]
+
+
+class Encoder(CodecServiceServicer):
+    """Answers Encode with a function."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.Encode = answer
+
+
+@contextmanager
+def serving(
+    answer: Answer, credentials: grpc.ServerCredentials | None = None, max_bytes: int = 1 << 22
+) -> Iterator[str]:
+    """A server on a free port; its address."""
+    options = [("grpc.max_receive_message_length", max_bytes)]
+    server = grpc.server(ThreadPoolExecutor(4), options=options)
+    add_CodecServiceServicer_to_server(Encoder(answer), server)
+    if credentials is None:
+        port = server.add_insecure_port("localhost:0")
+    else:
+        port = server.add_secure_port("localhost:0", credentials)
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def one_each(request: codec_pb2.EncodeRequest, _: object) -> codec_pb2.EncodeResponse:
+    return codec_pb2.EncodeResponse(records=[b"record"] * request.pixels.count)
+
+
+def failing(status: grpc.StatusCode, times: int) -> Answer:
+    """Fails so many times, then answers."""
+    calls = iter(range(times))
+
+    def answer(request, context):
+        if next(calls, None) is not None:
+            context.abort(status, "too busy")
+        return one_each(request, context)
+
+    return answer
+
+
+@pytest.mark.parametrize("images", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "status", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE]
+)
+def test_overload_and_absence_are_tried_again(images, status):
+    with serving(failing(status, 2)) as target, Client(target, model="m") as client:
+        assert client.encode(images) == [b"record"]
+
+
+def test_overload_that_stays_is_told_in_the_servers_words():
+    answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, 100)
+    with (
+        serving(answer) as target,
+        Client(target, model="m") as client,
+        pytest.raises(Overloaded, match=r"^too busy$"),
+    ):
+        client.encode(SMALL)
+
+
+def test_other_failures_are_not_tried_again():
+    with (
+        serving(failing(grpc.StatusCode.INTERNAL, 1)) as target,
+        Client(target, model="m") as client,
+    ):
+        with pytest.raises(ServerError, match="INTERNAL: too busy"):
+            client.encode(SMALL)
+        assert client.encode(SMALL) == [b"record"]
+
+
+def test_an_image_too_large_for_the_server_is_named():
+    with (
+        serving(one_each, max_bytes=1000) as target,
+        Client(target, model="m") as client,
+        pytest.raises(InvalidInput, match=r"^image 1: makes a message of 9000") as caught,
+    ):
+        client.encode([*SMALL, *LARGE])
+    assert caught.value.index == 1
+
+
+def test_the_deadline_is_per_message():
+    def slow(request, context):
+        time.sleep(0.4)
+        return one_each(request, context)
+
+    with serving(slow) as target:
+        with (
+            Client(target, model="m", timeout=0.1) as client,
+            pytest.raises(DeadlineExceeded, match=rf"^no answer from {target} within 0\.1 s$"),
+        ):
+            client.encode(SMALL)
+        with Client(target, model="m", timeout=1.5) as client:
+            assert len(client.encode(LARGE * 8)) == 8
+
+
+def test_messages_travel_at_the_same_time():
+    def slow(request, context):
+        time.sleep(0.3)
+        return one_each(request, context)
+
+    with serving(slow) as target, Client(target, model="m") as client:
+        started = time.perf_counter()
+        client.encode(LARGE * 4)
+    assert time.perf_counter() - started < 1.1
+
+
+def test_an_answer_of_the_wrong_length_is_the_servers_fault():
+    def short(request, context):
+        return codec_pb2.EncodeResponse(records=[])
+
+    with (
+        serving(short) as target,
+        Client(target, model="m") as client,
+        pytest.raises(ServerError, match="0 results for 1 items"),
+    ):
+        client.encode(SMALL)
+
+
+def test_a_stream_left_early_cancels_its_calls():
+    cancelled = []
+
+    def answer(request, context):
+        over = threading.Event()
+        context.add_callback(over.set)
+        if any(request.pixels.data[:1]) or not over.wait(5):
+            return one_each(request, context)
+        cancelled.append(request)
+        return codec_pb2.EncodeResponse()
+
+    with serving(answer) as target, Client(target, model="m") as client:
+        stream = client.encode_stream([LARGE[0] + 1, *LARGE * 8])
+        next(stream)
+        stream.close()
+        until = time.monotonic() + 3
+        while len(cancelled) < IN_FLIGHT - 1 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert len(cancelled) == IN_FLIGHT - 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_connection_may_be_encrypted(tmp_path: Path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-days", "2", *curve, *names, *files],
+        check=True,
+        capture_output=True,
+    )
+    pair = (key.read_bytes(), certificate.read_bytes())
+    trusted = grpc.ssl_channel_credentials(root_certificates=pair[1])
+    with (
+        serving(one_each, grpc.ssl_server_credentials([pair])) as target,
+        Client(target, model="m", credentials=trusted) as client,
+    ):
+        assert client.encode(SMALL) == [b"record"]
