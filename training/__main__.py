@@ -8,7 +8,8 @@ import json
 import platform
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,10 @@ from training.state import State, new_state
 
 PROGRAM = "residuum-train"
 INTERRUPTED = 130
+USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
+
+PRESET is one of {", ".join(PRESETS)}.
+'{PROGRAM} PRESET --help' lists what can be overridden, with the values of the preset."""
 PACKAGES = ("torch", "numpy", "safetensors", "Pillow")
 
 
@@ -54,29 +59,31 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed, 2 wrong usage, 130 interrupted (and saved)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    errors = Console(stderr=True)
+    console, errors = Console(), Console(stderr=True)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _say(console if arguments else errors, USAGE)
+        return 0 if arguments else 2
     try:
         options = _parse(arguments)
     except TrainingError as error:
-        errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
+        _say(errors, f"{PROGRAM}: {error}")
         return 2
     try:
-        return _run(options, arguments, Console())
+        return _run(options, arguments, console)
     except (TrainingError, OSError) as error:
-        errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
-    return 1
+        _say(errors, f"{PROGRAM}: {error}")
+        return 1
+
+
+def _say(console: Console, text: str) -> None:
+    """Print plain words: no markup, no colours, no line breaks of rich."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _parse(arguments: list[str]) -> Options:
-    names = ", ".join(PRESETS)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        raise TrainingError(
-            f"usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]; "
-            f"PRESET is one of {names}; '{PROGRAM} PRESET --help' lists the overrides"
-        )
     preset, *rest = arguments
     if preset not in PRESETS:
-        raise TrainingError(f"there is no preset '{preset}'; there are {names}")
+        raise TrainingError(f"there is no preset '{preset}'; there are {', '.join(PRESETS)}")
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options
@@ -98,34 +105,33 @@ def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Optio
 def _run(options: Options, arguments: list[str], console: Console) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = _device(options.device)
-    if not options.resume and options.out.exists() and any(options.out.iterdir()):
-        raise TrainingError(f"{options.out} is not empty; use --resume or another --out")
-    training, held_out = training_and_validation(options.config, options.data, console.print)
+    device, run = _device(options.device), options.out
+    if not options.resume and run.exists() and any(run.iterdir()):
+        raise TrainingError(f"{run} is not empty; use --resume or another --out")
+    training, held_out = training_and_validation(
+        options.config, options.data, lambda text: _say(console, text)
+    )
     provenance = _provenance(arguments, training, held_out)
     state = _start(options, provenance, device)
-    console.print(
+    _say(
+        console,
         f"{state.config.model.family}, {_parameters(state):,} parameters, on {device}: "
         f"{len(training)} training and {len(held_out)} validation images",
-        highlight=False,
     )
-    batches = make_batches(state.config, training)
-    _prepare_folder(options.out, state.config, provenance)
-    stop = _stop_on_signals(console)
-    with RunLog(console, options.out, held_out) as log:
-
-        def save(state: State, best: bool) -> None:
-            checkpoint.save(options.out, state, provenance, best=best)
-
+    _prepare_folder(run, state.config, provenance)
+    with _stop_on_signals(console) as stop, RunLog(console, run, held_out) as log:
         finished = train(
-            state, batches, held_out, log=log, save=save, should_stop=lambda: bool(stop)
+            state,
+            make_batches(state.config, training),
+            held_out,
+            log=log,
+            save=lambda state, best: checkpoint.save(run, state, provenance, best=best),
+            should_stop=lambda: bool(stop),
         )
     if finished:
-        console.print(f"done: {options.out / checkpoint.BEST}", highlight=False, soft_wrap=True)
+        _say(console, f"done: {run / checkpoint.BEST}")
         return 0
-    console.print(
-        f"interrupted and saved in epoch {state.epoch + 1}; go on with --resume", highlight=False
-    )
+    _say(console, f"interrupted and saved in epoch {state.epoch + 1}; go on with --resume")
     return INTERRUPTED
 
 
@@ -172,18 +178,22 @@ def _parameters(state: State) -> int:
     return sum(parameter.numel() for parameter in state.model.parameters())
 
 
-def _stop_on_signals(console: Console) -> list[int]:
+@contextmanager
+def _stop_on_signals(console: Console) -> Iterator[list[int]]:
     """A list that gets the number of the first signal; the second one ends the process at once."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:
         received.append(number)
         signal.signal(number, signal.SIG_DFL)
-        console.print("stopping after this step; once more to stop without saving")
+        _say(console, "stopping after this step; once more to stop without saving")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    return received
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.config import ModelConfig, TrainConfig, from_json, to_json
+from training.errors import TrainingError
+from training.presets import PRESETS
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_the_way_through_json(name):
+    assert from_json(json.loads(json.dumps(to_json(PRESETS[name])))) == PRESETS[name]
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    lr=st.floats(1e-6, 1.0),
+    fraction=st.floats(0.01, 0.9),
+    widths=st.lists(st.integers(1, 64), min_size=1, max_size=4),
+)
+def test_any_valid_configuration_survives_the_way_through_json(seed, lr, fraction, widths):
+    model = ModelConfig(height=32, width=32, widths=tuple(widths))
+    config = TrainConfig(model=model, seed=seed, lr=lr, validation_fraction=fraction)
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_unknown_keys_are_refused_by_name():
+    values = to_json(PRESETS["fashion"])
+    with pytest.raises(TrainingError, match=r"unknown keys \['learning_rate'\]"):
+        from_json({**values, "learning_rate": 1})
+    with pytest.raises(TrainingError, match=r"unknown keys \['model.dephts'\]"):
+        from_json({**values, "model": {**values["model"], "dephts": 1}})
+
+
+def test_missing_keys_are_refused_by_name():
+    values = to_json(PRESETS["fashion"])
+    del values["lr"]
+    with pytest.raises(TrainingError, match=r"lacks the keys \['lr'\]"):
+        from_json(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"height": 30}, "model.height is 30; 2 levels need a multiple of 4"),
+        ({"channels": 4}, "model.channels is 4; 1 or 3 expected"),
+        ({"family": "vae"}, "model.family is 'vae'; it can be reslag, sigma_vae"),
+        ({"side": "heavy"}, "model.side is 'heavy'"),
+        ({"latent": 0}, "model.latent is 0"),
+        ({"widths": ()}, r"model.widths is \(\)"),
+        ({"family": "vq_vae", "stride": 4}, "model.stride is 4; 8 or 16 expected"),
+        ({"family": "vq_vae", "height": 30}, "model.height is 30; 0 .any. or a multiple of 8"),
+        ({"family": "vq_vae", "side": "light"}, "has no side branches"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(change, message):
+    with pytest.raises(TrainingError, match=message):
+        ModelConfig(**{"height": 28, "width": 28, "widths": (8, 8), **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; at least 1"),
+        ({"lr": 0.0}, "lr is 0.0"),
+        ({"beta": -1.0}, "beta is -1.0; 0 or more"),
+        ({"ema_decay": 1.0}, "ema_decay is 1.0"),
+        ({"validation_fraction": 0.0}, "validation_fraction is 0"),
+        ({"scale_jitter": (1.2, 0.8)}, "scale_jitter"),
+        ({"crop": 100}, "crop is 100; a multiple of the stride 8"),
+        ({"crop": 0}, "crop is 0, so model.height and width must be given"),
+        ({"source": "imagenet"}, "source is 'imagenet'"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused(change, message):
+    with pytest.raises(TrainingError, match=message):
+        dataclasses.replace(PRESETS["pcb"], **change)
+
+
+def test_a_model_of_fixed_size_cannot_be_trained_on_crops():
+    with pytest.raises(TrainingError, match="map families"):
+        dataclasses.replace(PRESETS["fashion"], crop=16)

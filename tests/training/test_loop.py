@@ -1,0 +1,233 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from training import loop
+from training.batches import make_batches
+from training.config import TrainConfig
+from training.errors import TrainingError
+from training.models import VqVae
+from training.state import State, new_state
+from training.validation import batches, validate, whole_cells
+
+CPU = torch.device("cpu")
+
+
+class Silent:
+    """A log that keeps the records."""
+
+    def __init__(self):
+        self.records, self.skipped = [], 0
+
+    def batch(self, state, loss, batches):
+        self.skipped += loss is None
+
+    def epoch(self, state, record, improved):
+        self.records.append((record, improved))
+
+
+def pictures(count: int = 16, side: int = 16) -> np.ndarray:
+    """Horizontal and vertical bars of two pixels."""
+    images = np.full((count, 1, side, side), 30, np.uint8)
+    for i, image in enumerate(images):
+        at = (5 * i) % (side - 2)
+        (image[0] if i % 2 else image[0].T)[at : at + 2] = 220
+    return images
+
+
+def run(config: TrainConfig, images=None) -> tuple[State, Silent]:
+    state, log = new_state(config, CPU), Silent()
+    images = pictures() if images is None else images
+    loop.train(state, make_batches(config, images), images[:4], log=log, save=lambda *_: None)
+    return state, log
+
+
+def weights(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in module.parameters()]
+
+
+def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def inputs(state: State, value: float = 0.5) -> torch.Tensor:
+    return torch.full((4, 1, 16, 16), value)
+
+
+@pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
+def test_training_lowers_the_error_on_held_out_images(family, tiny):
+    config = dataclasses.replace(
+        tiny[family], epochs=12, epoch_steps=8, corruptions=0, inversion=0, ema_decay=0.0, lr=5e-3
+    )
+    _, log = run(config)
+    first, last = log.records[0][0], log.records[-1][0]
+    assert last["psnr"] > first["psnr"] + 2
+    assert last["loss"] < first["loss"]
+    assert last["steps"] == 96
+
+
+@pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
+def test_the_same_configuration_gives_the_same_weights(family, tiny):
+    first, second = (run(tiny[family])[0] for _ in range(2))
+    other = run(dataclasses.replace(tiny[family], seed=1))[0]
+    assert equal(weights(first.model), weights(second.model))
+    assert equal(weights(first.average), weights(second.average))
+    assert not equal(weights(first.model), weights(other.model))
+
+
+def test_the_global_generator_is_left_alone(tiny):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    run(tiny["reslag"])
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_encoder_is_trained_more_often_while_aggressive(tiny):
+    config = dataclasses.replace(tiny["reslag"], aggressive_epochs=1, aggressive_ratio=4)
+    state = new_state(config, CPU)
+    moved = {"encoder": 0, "decoder": 0}
+    last = {"encoder": weights(state.model.encoder), "decoder": weights(state.model.decoder)}
+
+    class Watch(Silent):
+        def batch(self, state, loss, batches):
+            for part, before in last.items():
+                now = weights(getattr(state.model, part))
+                moved[part] += not equal(now, before)
+                last[part] = now
+
+    both = make_batches(config, pictures(32))
+    loop.train_epoch(state, both, Watch(), lambda: False)
+    assert moved == {"encoder": 8, "decoder": 2}
+    state.epoch, state.batch = 1, 0
+    loop.train_epoch(state, both, Watch(), lambda: False)
+    assert moved == {"encoder": 16, "decoder": 10}
+
+
+@pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
+def test_a_loss_that_is_not_finite_changes_nothing_but_the_count(family, tiny):
+    state = new_state(tiny[family], CPU)
+    assert loop.step(state, inputs(state), inputs(state)) is not None
+    before = {name: t.clone() for name, t in state.model.state_dict().items()}
+    for bad in (math.nan, math.inf):
+        assert loop.step(state, inputs(state, bad), inputs(state)) is None
+    assert state.skipped == 2
+    after = state.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert math.isfinite(state.variance)
+
+
+def test_training_that_only_diverges_ends_with_a_sentence(tiny):
+    config = dataclasses.replace(tiny["reslag"], epoch_steps=80)
+    state = new_state(config, CPU)
+    with torch.no_grad():
+        state.model.encoder.head.bias.fill_(math.nan)
+    with pytest.raises(TrainingError, match="not finite 50 times in a row; lower lr"):
+        loop.train_epoch(state, make_batches(config, pictures()), Silent(), lambda: False)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_one_percent(tiny):
+    config = dataclasses.replace(tiny["reslag"], lr=1.0, lr_warmup_steps=10)
+    state = new_state(config, CPU)
+    rates = []
+    for state.step in range(101):
+        rates.append(loop.learning_rate(state, 100))
+    assert rates[0] == pytest.approx(0.1, rel=0.01)
+    assert max(rates) == pytest.approx(0.98, abs=0.01)
+    assert rates[50] == pytest.approx(0.505)
+    assert rates[100] == pytest.approx(0.01)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_constant_rate_stays(tiny):
+    state = new_state(dataclasses.replace(tiny["reslag"], lr_schedule="constant", lr=0.3), CPU)
+    state.step = 77
+    assert loop.learning_rate(state, 100) == 0.3
+
+
+def test_the_kl_weight_grows_during_the_warm_up(tiny):
+    config = dataclasses.replace(tiny["sigma_vae_map"], kl_warmup_steps=10, beta=2.0)
+    state = new_state(config, CPU)
+    shares = []
+    for state.step in (0, 4, 9, 500):
+        loss = loop.vae_loss(state, state.model, inputs(state), inputs(state))
+        shares.append(((loss.total - loss.distortion) / loss.rate).item())
+    assert shares == pytest.approx([0.2, 1.0, 2.0, 2.0], rel=1e-3)
+
+
+def test_the_averaged_weights_follow_slowly_and_early_ones_are_forgotten(tiny):
+    state = new_state(dataclasses.replace(tiny["reslag"], ema_decay=0.5), CPU)
+    start = weights(state.average)
+    state.step = 100
+    loop.step(state, inputs(state), inputs(state))
+    for old, new, mean in zip(start, weights(state.model), weights(state.average), strict=True):
+        torch.testing.assert_close(mean, (old + new) / 2)
+
+
+def test_without_averaging_the_model_itself_is_validated(tiny):
+    state = new_state(dataclasses.replace(tiny["reslag"], ema_decay=0.0), CPU)
+    assert state.average is state.model
+
+
+def test_the_best_epoch_is_the_one_of_lowest_validation_loss(tiny):
+    saved = []
+    config = dataclasses.replace(tiny["reslag"], epochs=5)
+    state, log = new_state(config, CPU), Silent()
+    loop.train(
+        state,
+        make_batches(config, pictures()),
+        pictures()[:4],
+        log=log,
+        save=lambda state, best: saved.append(best),
+    )
+    losses = [record["loss"] for record, _ in log.records]
+    assert saved == [loss < min(losses[:i], default=math.inf) for i, loss in enumerate(losses)]
+    assert state.best == min(losses)
+    assert [record["epoch"] for record in state.history] == [1, 2, 3, 4, 5]
+
+
+def test_stopping_saves_in_the_middle_of_an_epoch(tiny):
+    saved = []
+    config = dataclasses.replace(tiny["sigma_vae_map"], epoch_steps=6)
+    state, log = new_state(config, CPU), Silent()
+    finished = loop.train(
+        state,
+        make_batches(config, pictures()),
+        pictures()[:4],
+        log=log,
+        save=lambda state, best: saved.append((state.epoch, state.batch, best)),
+        should_stop=lambda: state.step == 8,
+    )
+    assert not finished
+    assert saved[1:] == [(1, 2, False)]
+
+
+def test_validation_does_not_depend_on_how_often_it_is_done(tiny):
+    state, _ = run(tiny["reslag"])
+    first = validate(state, pictures()[:4])
+    assert validate(state, pictures()[:4]) == first
+
+
+def test_validation_takes_images_of_different_and_odd_sizes(tiny):
+    config = tiny["sigma_vae_map"]
+    images = [np.zeros((1, h, w), np.uint8) for h, w in ((16, 16), (16, 16), (19, 40), (16, 16))]
+    assert [b.shape for b in batches(images, config)] == [
+        (2, 1, 16, 16),
+        (1, 1, 16, 40),
+        (1, 1, 16, 16),
+    ]
+    ramp = np.arange(19, dtype=np.uint8)[None, None, :] * np.ones((1, 8, 1), np.uint8)
+    assert whole_cells(ramp, config)[0, 0].tolist() == list(range(1, 17))
+    state, _ = run(config)
+    assert math.isfinite(validate(state, images)["loss"])
+
+
+def test_the_codebook_is_in_use_after_training(tiny):
+    state, log = run(dataclasses.replace(tiny["vq_vae"], epochs=6))
+    assert isinstance(state.model, VqVae)
+    record = log.records[-1][0]
+    assert record["code_usage"] > 0.2
+    assert 1 < record["perplexity"] <= 8

@@ -1,0 +1,108 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch.distributions import Normal, kl_divergence
+
+from training import objectives
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=GENERATOR)
+
+
+def test_the_kl_is_that_of_torch_distributions_for_vectors_and_maps():
+    for shape in ((5, 7), (5, 7, 2, 3)):
+        mu, log_var = 3 * random(*shape) - 1, 4 * random(*shape) - 2
+        expected = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(0.0, 1.0))
+        torch.testing.assert_close(
+            objectives.gaussian_kl(mu, log_var), expected.flatten(1).sum(1), rtol=1e-5, atol=1e-5
+        )
+
+
+def test_the_nll_is_that_of_scipy_without_its_constant():
+    x, x_hat, variance = random(4, 1, 6, 6), random(4, 1, 6, 6), 0.03
+    sse = objectives.squared_error(x, x_hat)
+    found = objectives.gaussian_nll(sse, variance, 36) + 18 * objectives.LOG_2PI
+    density = stats.norm.logpdf(x.numpy(), x_hat.numpy(), math.sqrt(variance))
+    np.testing.assert_allclose(found, -density.reshape(4, -1).sum(1), rtol=1e-4)
+
+
+def test_no_other_variance_gives_a_lower_nll_than_the_optimal_one():
+    sse = 10 * random(8) + 1
+    best = objectives.optimal_variance(sse, 50)
+    lowest = objectives.gaussian_nll(sse, best, 50).mean()
+    for factor in (0.5, 0.9, 1.1, 2.0):
+        assert objectives.gaussian_nll(sse, best * factor, 50).mean() > lowest
+
+
+def test_the_gradient_is_that_of_the_logarithm_of_the_mse():
+    x = random(3, 1, 4, 4)
+    for floor in (0.0, 0.01):
+        x_hat = random(3, 1, 4, 4).requires_grad_()
+        loss = objectives.elbo(x, x_hat, torch.zeros(3), floor=floor)
+        (found,) = torch.autograd.grad(loss.distortion, x_hat)
+        (expected,) = torch.autograd.grad(8 * (((x - x_hat) ** 2).mean() + floor).log(), x_hat)
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_elbo_weighs_the_rate_with_beta_and_a_given_variance_is_used():
+    x, x_hat, kl = random(3, 1, 4, 4), random(3, 1, 4, 4), random(3)
+    loss = objectives.elbo(x, x_hat, kl, variance=0.1, beta=4.0)
+    sse = ((x - x_hat) ** 2).sum((1, 2, 3))
+    expected = 8 * math.log(0.1) + sse.mean() / 0.2 + 4 * kl.mean()
+    torch.testing.assert_close(loss.total, expected)
+    assert loss.variance.item() == pytest.approx(0.1)
+
+
+def test_samples_have_the_mean_and_variance_of_the_posterior():
+    mu, log_var = torch.full((100_000,), 2.0), torch.full((100_000,), math.log(0.25))
+    z = objectives.reparameterise(mu, log_var, torch.Generator().manual_seed(1))
+    assert z.mean().item() == pytest.approx(2.0, abs=0.01)
+    assert z.std().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_straight_through_estimator_gives_codes_forward_and_the_identity_backward():
+    latent, codes = random(2, 3, 2, 2).requires_grad_(), random(2, 3, 2, 2)
+    out = objectives.straight_through(latent, codes)
+    torch.testing.assert_close(out, codes)
+    (gradient,) = torch.autograd.grad((out * codes).sum(), latent)
+    torch.testing.assert_close(gradient, codes)
+
+
+def test_the_commitment_moves_latents_and_never_codes():
+    latent, codes = random(2, 3, 2, 2).requires_grad_(), random(2, 3, 2, 2).requires_grad_()
+    objectives.commitment(latent, codes).sum().backward()
+    assert codes.grad is None
+    torch.testing.assert_close(latent.grad, 2 * (latent - codes).detach())
+
+
+def test_the_balance_of_the_vq_loss_depends_on_neither_size():
+    x, x_hat, latent, codes = random(2, 1, 8, 8), random(2, 1, 8, 8), random(2, 4), random(2, 4)
+    small = objectives.vq(x, x_hat, latent, codes, weight=0.25)
+    tiled = [
+        x.repeat(1, 1, 2, 2),
+        x_hat.repeat(1, 1, 2, 2),
+        latent.repeat(1, 3),
+        codes.repeat(1, 3),
+    ]
+    large = objectives.vq(*tiled, weight=0.25)
+    torch.testing.assert_close(large.total, 4 * small.total)
+
+
+def test_the_rate_of_an_optimal_linear_vae_is_that_of_probabilistic_pca():
+    """Lucas et al. 2019: at the optimum the mean KL is the sum of ln(lambda_i / sigma^2) / 2."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    eigenvalues, sigma2, d = np.array([4.0, 2.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1]), 0.1, 3
+    data = torch.from_numpy(rng.normal(size=(200_000, 8)) * np.sqrt(eigenvalues) @ basis.T)
+    top = torch.from_numpy(basis[:, :d])
+    gain = torch.from_numpy(np.sqrt(eigenvalues[:d] - sigma2) / eigenvalues[:d])
+    variance = torch.from_numpy(sigma2 / eigenvalues[:d])
+    mu = data @ top * gain
+    rate = objectives.gaussian_kl(mu, variance.log().expand_as(mu)).mean()
+    assert rate.item() == pytest.approx(0.5 * np.log(eigenvalues[:d] / sigma2).sum(), rel=0.01)
