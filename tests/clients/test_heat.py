@@ -22,9 +22,16 @@ def test_the_scale_has_full_colour_and_more_has_no_more():
     assert np.array_equal(at, above)
 
 
-def test_more_heat_is_never_darker():
-    brightness = ramp(np.linspace(0, 1, 50, dtype=np.float32)) @ np.array([0.299, 0.587, 0.114])
-    assert (np.diff(brightness) > 0).all()
+def test_more_heat_is_always_further_from_yellow():
+    colours = ramp(np.linspace(0, 1, 50, dtype=np.float32))
+    assert (np.diff(colours[:, 1]) < 0).all()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255], ids=["black", "gray", "white"])
+def test_full_heat_stands_out_on_any_background(level):
+    image = np.full((4, 6, 1), level, np.uint8)
+    drawn = draw_heatmap(image, np.full((4, 6), 5.0, np.float32), 5.0).astype(int)
+    assert np.linalg.norm(drawn[0, 0] - level) > 100
 
 
 def test_colour_images_keep_their_colours_elsewhere():

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 U8 = NDArray[np.uint8]
-# Dark red through orange to pale yellow; brightness rises throughout, so it also reads in gray.
-RAMP = np.array([(96, 0, 32), (208, 32, 16), (255, 136, 0), (255, 240, 144)], np.float32)
+# Yellow through orange to red, which stands out on black, gray and white alike.
+RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
 MAX_OPACITY = 0.85
 
 
