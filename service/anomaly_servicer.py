@@ -13,7 +13,7 @@ from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
 from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
-from service.payload import images_of
+from service.payload import count_images, images_of
 from service.wire import reference
 
 
@@ -28,13 +28,15 @@ class AnomalyServicer(AnomalyServiceServicer):
         self._max_images = max_images
 
     def Score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
-        return self._calls.answer("Score", self._score, request, context)
+        return self._calls.answer("Score", self._score, request, context, count_images(request))
 
     def ScoreStream(
         self, request_iterator: Iterator[pb.ScoreRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.ScoreResponse]:
         for request in request_iterator:
-            yield self._calls.answer("ScoreStream", self._score, request, context)
+            yield self._calls.answer(
+                "ScoreStream", self._score, request, context, count_images(request)
+            )
 
     def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
         served = self._models.get(request.model.name, request.model.version)

@@ -25,20 +25,10 @@ from codec.pipeline import Graphs
 Array = npt.NDArray[Any]
 # Rows are merged up to this many elements, so that big images do not fill the memory together.
 MAX_BATCH_ELEMENTS = 2**21
-# Weight of the newest run in the running mean of the time per row.
-_NEWEST = 0.2
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whoever waits for the answer: whether still, and for how many seconds more."""
-
-    is_active: Callable[[], bool]
-    time_remaining: Callable[[], float]
-
-
-# Set while a call is answered. The pipeline between the call and its batch need not know of it.
-CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+# Whether the caller of this context still waits for its answer; set while a call is answered, so
+# that the pipeline between the call and its batch need not know of it.
+STILL_WANTED: ContextVar[Callable[[], bool]] = ContextVar("still_wanted", default=lambda: True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +52,13 @@ class Watch:
 @dataclass(slots=True, eq=False)
 class _Job:
     rows: Array
-    caller: Caller | None
+    still_wanted: Callable[[], bool]
     reply: Future[tuple[Array, ...]] = field(default_factory=Future)
     arrived: float = field(default_factory=time.monotonic)
 
     def start(self) -> bool:
         """Whether somebody still waits for the answer."""
-        if self.caller is not None and not self.caller.is_active():
+        if not self.still_wanted():
             self.reply.cancel()
         return self.reply.set_running_or_notify_cancel()
 
@@ -78,8 +68,8 @@ class MicroBatcher:
     """Calls `run` with the merged rows of its callers; `batcher(rows)` returns the caller's share.
 
     `run` maps an array `[R, ...]` to arrays `[R, ...]`. Raises Overloaded, at once, if the queue is
-    full or if the caller's deadline would pass in it; concurrent.futures.CancelledError if the
-    caller has gone; else whatever `run` raises for these rows.
+    full; concurrent.futures.CancelledError if the caller has gone; else whatever `run` raises for
+    these rows.
     """
 
     def __init__(
@@ -90,7 +80,6 @@ class MicroBatcher:
         self._watch = watch
         self._jobs: deque[_Job] = deque()
         self._waiting_rows = 0
-        self._row_seconds = 0.0
         self._open = True
         self._changed = threading.Condition()
         self._worker = threading.Thread(target=self._work, name=name, daemon=True)
@@ -98,7 +87,7 @@ class MicroBatcher:
 
     def __call__(self, rows: Array) -> tuple[Array, ...]:
         """The share of `rows [R, ...]` in the outputs of a run."""
-        job = _Job(rows, CALLER.get())
+        job = _Job(rows, STILL_WANTED.get())
         if self._queue(job):
             return job.reply.result()
         # Closed: the model was unloaded or replaced. This call still holds it, and runs alone.
@@ -114,24 +103,18 @@ class MicroBatcher:
     def _queue(self, job: _Job) -> bool:
         with self._changed:
             if self._open:
-                self._refuse_if_hopeless(job)
+                self._refuse_if_full(len(job.rows))
                 self._jobs.append(job)
                 self._count(len(job.rows))
                 self._changed.notify()
             return self._open
 
-    def _refuse_if_hopeless(self, job: _Job) -> None:
+    def _refuse_if_full(self, rows: int) -> None:
         waiting = self._waiting_rows
-        if waiting and waiting + len(job.rows) > self._limits.queue_rows:
+        if waiting and waiting + rows > self._limits.queue_rows:
             raise Overloaded(
                 f"{waiting} images wait already, at most {self._limits.queue_rows} may; "
                 "try again later"
-            )
-        wait = waiting * self._row_seconds
-        if wait and job.caller is not None and job.caller.time_remaining() < wait:
-            raise Overloaded(
-                f"{waiting} images wait already, about {wait:.2f} s of work, and the deadline of "
-                "this call comes before that; try again later"
             )
 
     def _count(self, rows: int) -> None:
@@ -215,13 +198,10 @@ class MicroBatcher:
         return tuple(np.concatenate(parts) for parts in zip(*slices, strict=True))
 
     def _run_once(self, rows: Array) -> tuple[Array, ...]:
-        started = time.monotonic()
         outputs = self._run(rows)
         if any(len(output) != len(rows) for output in outputs):
             raise BundleError(f"the graph answered {len(rows)} rows with another number of rows")
         self._watch.batch_rows(len(rows))
-        newest = (time.monotonic() - started) / len(rows)
-        self._row_seconds += _NEWEST * (newest - self._row_seconds)
         return outputs
 
 

@@ -1,6 +1,5 @@
-"""What happens around every call, whatever it asks: its caller, its count, its time, its status."""
+"""What happens around every call: its admission, its count, its time, its status."""
 
-import threading
 import time
 from collections.abc import Callable
 from typing import NoReturn, TypeVar, final
@@ -8,7 +7,8 @@ from typing import NoReturn, TypeVar, final
 import grpc
 from google.protobuf.message import Message
 
-from service.batching import CALLER, Caller
+from service.admission import Admission
+from service.batching import STILL_WANTED
 from service.metrics import Metrics
 from service.status import status_of
 
@@ -20,17 +20,12 @@ _PUSHBACK = (("grpc-retry-pushback-ms", "200"),)
 
 @final
 class Calls:
-    """Answers calls, one after another in each thread, and counts them."""
+    """Answers calls, and counts them."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, admission: Admission) -> None:
         self._metrics = metrics
-        self._lock = threading.Lock()
-        self._in_progress = 0
-        metrics.in_progress.set_function(self.in_progress)
-
-    def in_progress(self) -> int:
-        """How many calls are being answered now."""
-        return self._in_progress
+        self._admission = admission
+        metrics.in_progress.set_function(admission.in_progress)
 
     def answer(
         self,
@@ -38,15 +33,19 @@ class Calls:
         handle: Callable[[Request], Response],
         request: Request,
         context: grpc.ServicerContext,
+        images: int = 0,
     ) -> Response:
-        """`handle(request)`, or the end of the call with the status of what `handle` raised."""
+        """`handle(request)`, or the end of the call with the status of what `handle` raised.
+
+        `images` is how many the request holds: the measure of its work.
+        """
         started = time.perf_counter()
         self._metrics.bytes_in.labels(method).inc(request.ByteSize())
-        token = CALLER.set(Caller(context.is_active, context.time_remaining))
-        self._add(1)
+        token = STILL_WANTED.set(context.is_active)
         code = grpc.StatusCode.OK
         try:
-            response = handle(request)
+            with self._admission.admit(images, context.time_remaining()):
+                response = handle(request)
             self._metrics.bytes_out.labels(method).inc(response.ByteSize())
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             code, sentence = status_of(error)
@@ -54,14 +53,9 @@ class Calls:
         else:
             return response
         finally:
-            self._add(-1)
-            CALLER.reset(token)
+            STILL_WANTED.reset(token)
             self._metrics.requests.labels(method, code.name).inc()
             self._metrics.seconds.labels(method).observe(time.perf_counter() - started)
-
-    def _add(self, calls: int) -> None:
-        with self._lock:
-            self._in_progress += calls
 
 
 def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, sentence: str) -> NoReturn:

@@ -12,7 +12,7 @@ from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
 from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
-from service.payload import check_records, files_of, images_of, pixels_of
+from service.payload import check_records, count_images, files_of, images_of, pixels_of
 from service.wire import reference
 
 Context = grpc.ServicerContext
@@ -29,22 +29,26 @@ class CodecServicer(CodecServiceServicer):
         self._max_images = max_images
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
-        return self._calls.answer("Encode", self._encode, request, context)
+        return self._calls.answer("Encode", self._encode, request, context, count_images(request))
 
     def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
-        return self._calls.answer("Decode", self._decode, request, context)
+        return self._calls.answer("Decode", self._decode, request, context, len(request.records))
 
     def EncodeStream(
         self, request_iterator: Iterator[pb.EncodeRequest], context: Context
     ) -> Iterator[pb.EncodeResponse]:
         for request in request_iterator:
-            yield self._calls.answer("EncodeStream", self._encode, request, context)
+            yield self._calls.answer(
+                "EncodeStream", self._encode, request, context, count_images(request)
+            )
 
     def DecodeStream(
         self, request_iterator: Iterator[pb.DecodeRequest], context: Context
     ) -> Iterator[pb.DecodeResponse]:
         for request in request_iterator:
-            yield self._calls.answer("DecodeStream", self._decode, request, context)
+            yield self._calls.answer(
+                "DecodeStream", self._decode, request, context, len(request.records)
+            )
 
     def _encode(self, request: pb.EncodeRequest) -> pb.EncodeResponse:
         served = self._models.get(request.model.name, request.model.version)

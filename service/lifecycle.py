@@ -9,6 +9,7 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
+from service.admission import Admission
 from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore, Runtime, open_served
@@ -38,7 +39,7 @@ def build(settings: Settings) -> Server:
     """A server of these settings, its ports bound, with a metrics registry of its own."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    calls = Calls(metrics)
+    admission = Admission()
     runtime = Runtime(
         provider=settings.provider,
         threads=settings.threads,
@@ -47,10 +48,10 @@ def build(settings: Settings) -> Server:
         queue_rows=settings.max_queue_rows,
     )
     open_bundle = partial(
-        open_served, runtime=runtime, metrics=metrics, calls_in_progress=calls.in_progress
+        open_served, runtime=runtime, metrics=metrics, calls_in_progress=admission.in_progress
     )
     models = ModelStore(settings.bundles, open_bundle, metrics.show_models)
-    return Server(settings, models, calls, metrics, registry)
+    return Server(settings, models, Calls(metrics, admission), metrics, registry)
 
 
 def _stop_on_signals() -> threading.Event:

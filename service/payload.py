@@ -28,6 +28,12 @@ def images_of(request: EncodeRequest | ScoreRequest, channels: int, most: int) -
     raise InvalidInput("the request holds no images: neither pixels nor files")
 
 
+def count_images(request: EncodeRequest | ScoreRequest) -> int:
+    """How many images a request says that it holds."""
+    files = request.WhichOneof("images") == "files"
+    return len(request.files.files) if files else request.pixels.count
+
+
 def pixels_of(images: Sequence[U8]) -> Pixels:
     """Images of one size as a message. Raises InvalidInput where the sizes differ."""
     height, width, channels = images[0].shape
@@ -65,6 +71,8 @@ def _from_pixels(pixels: Pixels, most: int) -> list[U8]:
     _check_count(pixels.count, "images", most)
     shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
     expected = pixels.count * pixels.height * pixels.width * pixels.channels
+    if expected == 0:
+        raise InvalidInput(f"images of {pixels.height}x{pixels.width}x{pixels.channels} are empty")
     if len(pixels.data) != expected:
         raise InvalidInput(
             f"pixels hold {len(pixels.data)} bytes, but {pixels.count} images of "

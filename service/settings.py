@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         4096, ge=1, description="images waiting per graph, more is overload"
     )
     max_images: int = Field(1024, ge=1, description="images or records per call")
-    max_message_mb: int = Field(64, ge=1, le=2047, description="largest request, MiB")
+    max_message_mb: int = Field(32, ge=1, le=2047, description="largest request, MiB")
     workers: int = Field(64, ge=1, description="calls answered at a time, more is overload")
     drain_seconds: float = Field(20.0, ge=0, description="time for calls to end after SIGTERM")
 

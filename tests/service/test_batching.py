@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.errors import BundleError, InvalidInput, Overloaded
-from service.batching import CALLER, MAX_BATCH_ELEMENTS, Caller, Limits, MicroBatcher, Watch
+from service.batching import MAX_BATCH_ELEMENTS, STILL_WANTED, Limits, MicroBatcher, Watch
 
 FOREVER = 60.0
 
@@ -62,8 +62,8 @@ def rows(count, value=1, width=2):
     return np.full((count, width), value, np.int64)
 
 
-def call(batcher, x, caller=None):
-    CALLER.set(caller)
+def call(batcher, x, still_wanted=lambda: True):
+    STILL_WANTED.set(still_wanted)
     return batcher(x)
 
 
@@ -132,7 +132,7 @@ def test_only_rows_of_one_shape_and_type_share_a_run(graph, pool):
 
 
 def test_a_caller_who_has_gone_does_not_disturb_its_batchmates(graph, batcher, pool):
-    gone = pool.submit(call, batcher, rows(3, 5), Caller(lambda: False, lambda: FOREVER))
+    gone = pool.submit(call, batcher, rows(3, 5), lambda: False)
     waiting(batcher, 3)
     mates = [pool.submit(call, batcher, rows(3, value)) for value in (1, 2)]
     waiting(batcher, 0)
@@ -173,28 +173,6 @@ def test_a_full_queue_refuses_at_once(graph, batcher, pool):
 
 def test_an_empty_queue_takes_a_call_of_any_size(batcher):
     assert len(batcher(rows(100))[0]) == 100
-
-
-def test_a_call_whose_deadline_would_pass_in_the_queue_is_refused(graph, batcher, pool):
-    graph.go_on.clear()
-    slow = pool.submit(call, batcher, rows(8))
-    assert graph.started.wait(10)
-    time.sleep(0.1)
-    graph.go_on.set()
-    slow.result(10)  # 8 rows took 0.1 seconds or more: the batcher has learnt its speed
-    graph.go_on.clear()
-    graph.started.clear()
-    running = pool.submit(call, batcher, rows(8))
-    assert graph.started.wait(10)
-    queued = pool.submit(call, batcher, rows(8))
-    waiting(batcher, 8)
-    hasty = pool.submit(call, batcher, rows(1), Caller(lambda: True, lambda: 0.001))
-    with pytest.raises(Overloaded, match="deadline of this call"):
-        hasty.result(10)
-    patient = pool.submit(call, batcher, rows(8), Caller(lambda: True, lambda: FOREVER))
-    waiting(batcher, 16)
-    graph.go_on.set()
-    assert all(len(reply.result(10)[0]) == 8 for reply in (running, queued, patient))
 
 
 def test_closing_answers_what_is_queued(graph, batcher, pool):

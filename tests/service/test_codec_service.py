@@ -167,7 +167,11 @@ BAD_IMAGES = {
         "pixels hold 0 bytes, but 2 images of 4294967295x4294967295x3",
     ),
     "another size": ({"pixels": zeros(1, 16, 15)}, "16x15 gray"),
-    "an image without area": ({"pixels": zeros(1, 0, 16)}, "0x16"),
+    "an image without area": ({"pixels": zeros(1, 0, 16)}, "images of 0x16x1 are empty"),
+    "endless rows without area": (
+        {"pixels": Pixels(count=64, height=0, width=2**32 - 1, channels=2**32 - 1)},
+        "images of 0x4294967295x4294967295 are empty",
+    ),
     "colour for a gray model": ({"pixels": zeros(1, 16, 16, 3)}, "16x16 RGB"),
     "four channels": ({"pixels": zeros(1, 16, 16, 4)}, "4 channels"),
     "a file that is no image": ({"files": Files(files=[b"not an image"])}, "image 0: "),

@@ -95,7 +95,7 @@ def test_the_metrics_page_counts(bundles, running, tiny, pictures, pixels):
 
 
 @pytest.mark.parametrize("port", ["port", "admin_port", "metrics_port"])
-def test_a_port_in_use_is_told_and_nothing_stays_behind(bundles, running, port):
+def test_a_port_in_use_is_told(bundles, running, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         with pytest.raises(PortInUse) as caught, running(bundles, **{port: number}):
