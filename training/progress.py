@@ -30,7 +30,7 @@ class RunLog:
     def __init__(self, console: Console, run: Path, held_out: Images) -> None:
         self._console, self._run = console, run
         self._examples = held_out[:SAMPLES]
-        self._since, self._images = time.monotonic(), 0
+        self._since, self._images, self._seconds = time.monotonic(), 0, 0.0
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -58,6 +58,7 @@ class RunLog:
     def batch(self, state: State, loss: Loss | None, batches: int) -> None:
         """Move the bar."""
         self._images += state.config.batch_size
+        self._seconds = time.monotonic() - self._since
         if not self._console.is_terminal:
             return
         epochs = state.config.epochs
@@ -84,7 +85,8 @@ class RunLog:
         write_samples(self._run / "samples" / f"epoch_{state.epoch:04d}.png", state, self._examples)
 
     def _rate(self) -> float:
-        return self._images / max(1e-9, time.monotonic() - self._since)
+        """Training images per second of this epoch, without its validation."""
+        return self._images / max(1e-9, self._seconds)
 
 
 def _live(loss: Loss | None, rate: float) -> str:

@@ -50,7 +50,7 @@ def validate(state: State, images: Images) -> dict[str, Any]:
         torch.from_numpy(batch).to(state.device).float() / 255
         for batch in batches(images, state.config)
     )
-    variance = state.config.fixed_variance or state.variance
+    variance = state.config.fixed_variance or state.variance or 1.0
     if isinstance(model, VqVae):
         return _validate_vq(model, tensors, variance, state.config)
     return _validate_vae(model, tensors, variance, state.config)
