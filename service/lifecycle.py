@@ -1,11 +1,10 @@
 """The life of a server: bind, become alive, load, become ready, and on SIGTERM drain and end."""
 
 import logging
+import os
 import signal
-import threading
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
@@ -17,6 +16,7 @@ from service.server import Server
 from service.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
@@ -24,12 +24,12 @@ def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
 
     Raises PortInUse, BundleError, or InvalidInput for a provider that is not there.
     """
-    stop = _stop_on_signals()
+    told_to_stop = _catch_signals()
     server = build(settings)
     try:
         server.start()
         ready(server)
-        stop.wait()
+        told_to_stop()
         _LOG.info("draining, %g seconds at most", settings.drain_seconds)
     finally:
         server.drain(settings.drain_seconds)
@@ -54,14 +54,21 @@ def build(settings: Settings) -> Server:
     return Server(settings, models, Calls(metrics, admission), metrics, registry)
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that the first SIGTERM or SIGINT sets; the second one ends the process as usual."""
-    stop = threading.Event()
+def _catch_signals() -> Callable[[], None]:
+    """A function that returns after the first SIGTERM or SIGINT; a second one ends the process.
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop.set()
+    The interpreter's own handler writes to a pipe, whichever thread it runs in. An Event instead
+    would be set by code that may interrupt the very wait for it, and lock up.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in _SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    return stop
+    def told_to_stop() -> None:
+        os.read(reader, 1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+    return told_to_stop

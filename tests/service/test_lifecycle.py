@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -28,22 +29,28 @@ def environment(**variables):
     return {**kept, **variables}
 
 
-def start(*arguments, **variables):
-    return subprocess.Popen(
+@contextmanager
+def started(*arguments, **variables):
+    """A server process, which does not outlive the test."""
+    with subprocess.Popen(
         [sys.executable, "-m", "service", *map(str, arguments)],
         cwd=ROOT,
         env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def failure(*arguments, **variables):
     """Exit status and standard error of a server that cannot start."""
-    process = start(*arguments, **variables)
-    _, errors = process.communicate(timeout=30)
-    return process.returncode, errors
+    with started(*arguments, **variables) as process:
+        _, errors = process.communicate(timeout=30)
+        return process.returncode, errors
 
 
 def not_serving(channel):
@@ -52,19 +59,22 @@ def not_serving(channel):
     return status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def test_sigterm_lets_a_call_end_and_exits_with_0(bundles, pictures, pixels):
-    process = start("--bundles", bundles, *PORTS)
-    lines = [process.stdout.readline() for _ in range(2)]
-    found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin (\d+), metrics \d+\n", lines[0])
-    assert found, lines
-    assert lines[1].startswith("tiny-map ")
-    port, admin = found.groups()
+@pytest.fixture
+def server(bundles):
+    """A server process that is ready, its data port and its admin port."""
+    with started("--bundles", bundles, *PORTS) as process:
+        lines = [process.stdout.readline() for _ in range(2)]
+        found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin (\d+), metrics \d+\n", lines[0])
+        assert found, lines
+        assert lines[1].startswith("tiny-map ")
+        yield process, *map("127.0.0.1:{}".format, found.groups())
+
+
+def test_sigterm_lets_a_call_end_and_exits_with_0(server, pictures, pixels):
+    process, target, admin = server
     request = anomaly_pb2.ScoreRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(2)))
     requests = queue.SimpleQueue()
-    with (
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-        grpc.insecure_channel(f"127.0.0.1:{admin}") as admin_channel,
-    ):
+    with grpc.insecure_channel(target) as channel, grpc.insecure_channel(admin) as admin_channel:
         stream = AnomalyServiceStub(channel).ScoreStream(iter(requests.get, None), timeout=30)
         requests.put(request)
         assert len(next(stream).results) == 2
@@ -75,14 +85,21 @@ def test_sigterm_lets_a_call_end_and_exits_with_0(bundles, pictures, pixels):
         # The call began before the signal: it is still answered.
         requests.put(request)
         assert len(next(stream).results) == 2
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as late, pytest.raises(grpc.RpcError) as no:
+        with grpc.insecure_channel(target) as late, pytest.raises(grpc.RpcError) as refusal:
             AnomalyServiceStub(late).Score(request, timeout=10)
-        assert no.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
         requests.put(None)
         assert list(stream) == []
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+def test_a_signal_at_the_very_start_of_waiting_is_not_lost(server):
+    process, _, _ = server
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_a_port_in_use_is_one_sentence_and_status_1(bundles):
