@@ -1,4 +1,4 @@
-"""Makes the two tiny bundles beside this file: real training on drawn waves, real export, about a
+"""Makes the two tiny bundles beside this file: real training on drawn hills, real export, about a
 minute.
 
     python tests/data/make_tiny_bundles.py
@@ -20,29 +20,30 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 COMMON = "--threads 1 --batch-size 32 --validation-fraction 0.4 --model.channels 1"
 GLOBAL = "--model.height 16 --model.width 16 --model.latent 8 --model.widths 8 16 --model.depth 0"
-MAP = "--model.latent 4 --model.widths 8 8 --crop 32 --epoch-steps 40 --kl-warmup-steps 50"
+MAP = "--model.latent 4 --model.widths 8 16 --corruptions 1 --crop 32 --epoch-steps 40 --kl-warmup-steps 50"
 # name: (preset, side of the images, options of the training, options of the export)
 RUNS = {
-    "tiny": ("sigma-vae", 16, f"{GLOBAL} --epochs 80", "--fit exact"),
+    "tiny": ("sigma-vae", 16, f"{GLOBAL} --epochs 60", "--fit exact"),
     "tiny-map": ("sigma-vae-map", 48, f"{MAP} --epochs 6", ""),
 }
 
 
-def wave(rng: np.random.Generator, side: int) -> Image.Image:
-    """A plane wave of random direction, frequency and phase, with a little noise."""
+def hills(rng: np.random.Generator, side: int) -> Image.Image:
+    """Smooth hills of random place, width and height on a slope, with a little noise."""
     y, x = np.mgrid[0:side, 0:side]
-    angle, frequency, phase = rng.uniform((0, 0.2, 0), (np.pi, 0.6, 2 * np.pi))
-    along = 2 * frequency * (x * np.cos(angle) + y * np.sin(angle))
-    pixels = 127 + 100 * np.sin(along + phase) + rng.normal(0, 4, (side, side))
+    pixels = 60 + rng.uniform(-2, 2) * (x - side / 2) + rng.normal(0, 2, (side, side))
+    for _ in range(max(1, side // 16)):
+        row, column, width, height = rng.uniform((3, 3, 2, 60), (side - 3, side - 3, 5, 150))
+        pixels += height * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def draw(folder: Path, side: int, count: int = 400) -> None:
-    """Writes a folder of waves."""
+def draw(folder: Path, side: int, count: int = 800) -> None:
+    """Writes a folder of hills."""
     rng = np.random.default_rng(7)
     folder.mkdir(parents=True)
     for index in range(count):
-        wave(rng, side).save(folder / f"{index:03d}.png")
+        hills(rng, side).save(folder / f"{index:03d}.png")
 
 
 def run(*arguments: str) -> None:

@@ -1,0 +1,157 @@
+"""The main path on two tiny real models."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from codec.bundle import Bundle
+from codec.errors import InvalidInput, RecordError
+from codec.onnx import open_graphs
+from codec.pipeline import MAX_CALL_ROWS, Model
+from codec.record import FRAMING_BYTES
+from codec.reference import ReferenceCoder
+
+shared = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def hills(count: int, height: int, width: int) -> list[np.ndarray]:
+    """Images like those that the tiny models were trained on."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:height, 0:width]
+    images = []
+    for _ in range(count):
+        row, column, spread, top = rng.uniform((3, 3, 2, 60), (13, 13, 5, 150))
+        hill = top * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * spread**2))
+        noise = rng.normal(0, 2, (height, width))
+        images.append(np.clip(60 + hill + noise, 0, 255).astype(np.uint8)[..., None])
+    return images
+
+
+def total_error(images: list[np.ndarray], restored: list[np.ndarray]) -> float:
+    """Sum of squared differences, in gray levels."""
+    pairs = zip(images, restored, strict=True)
+    return sum(float(((a.astype(float) - b) ** 2).sum()) for a, b in pairs)
+
+
+def test_images_come_back_better_than_their_mean(tiny: Model) -> None:
+    images = hills(20, 16, 16)
+    restored = tiny.decompress(tiny.compress(images, 16))
+    error = total_error(images, restored) / sum(image.size for image in images)
+    assert error < 0.2 * np.mean([image.astype(float).var() for image in images])
+
+
+def test_a_finer_quality_costs_more_bytes_and_errs_less(tiny: Model) -> None:
+    images = hills(30, 16, 16)
+    sizes, errors = [], []
+    for quality in (0, 8, 16):
+        records = tiny.compress(images, quality)
+        restored = tiny.decompress(records)
+        sizes.append(sum(map(len, records)))
+        errors.append(total_error(images, restored))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_an_image_has_the_same_record_alone_and_in_company(tiny: Model) -> None:
+    images = hills(MAX_CALL_ROWS + 7, 16, 16)
+    together = tiny.compress(images)
+    assert [tiny.compress([image])[0] for image in images[::40]] == together[::40]
+
+
+def test_images_of_many_sizes_keep_their_order_and_size(tiny_map: Model) -> None:
+    images = [hills(1, h, w)[0] for h, w in ((9, 30), (40, 8), (9, 30), (1, 1), (64, 65))]
+    restored = tiny_map.decompress(tiny_map.compress(images))
+    assert [image.shape for image in restored] == [image.shape for image in images]
+
+
+def test_nothing_in_gives_nothing_out(tiny: Model) -> None:
+    assert tiny.compress([]) == tiny.decompress([]) == tiny.score([]) == []
+
+
+def test_the_reference_coder_reads_the_records_codes(bundle: Bundle, tiny: Model) -> None:
+    level = bundle.manifest.quality_default
+    reference = ReferenceCoder(bundle.tables[level])
+    graphs = open_graphs(bundle, "cpu")
+    images = hills(10, 16, 16)
+    for image, record in zip(images, tiny.compress(images), strict=True):
+        codes = reference.decode(record[1:-2], 1)
+        mu = graphs.encode(image.transpose(2, 0, 1)[None])[0]
+        assert (codes[:, 0] == np.rint(mu[0] / bundle.steps[level])).all()
+
+
+@shared
+@given(junk=st.binary(max_size=60))
+def test_arbitrary_bytes_are_decoded_or_refused(tiny: Model, tiny_map: Model, junk: bytes) -> None:
+    for model in (tiny, tiny_map):
+        try:
+            model.decompress([junk])
+        except RecordError as error:
+            assert "record 0" in str(error)
+
+
+@shared
+@given(data=st.data())
+def test_a_record_with_a_right_checksum_and_a_wrong_body_never_crashes(
+    tiny_map: Model, data: st.DataObject
+) -> None:
+    from codec.record import Record, pack
+
+    size = data.draw(st.none() | st.tuples(st.integers(1, 80), st.integers(1, 80)))
+    body = Record(data.draw(st.integers(0, 31)), size, data.draw(st.binary(max_size=40)))
+    try:
+        tiny_map.decompress([pack(body, tiny_map.model_id)])
+    except RecordError as error:
+        assert str(error)
+
+
+def test_a_record_of_another_model_is_refused(tiny: Model, tiny_map: Model) -> None:
+    record = tiny.compress(hills(1, 16, 16))
+    with pytest.raises(RecordError, match="another model"):
+        tiny_map.decompress(record)
+
+
+def test_the_error_names_the_image_at_fault(tiny: Model) -> None:
+    images = [*hills(3, 16, 16), hills(1, 15, 16)[0]]
+    with pytest.raises(InvalidInput, match="image 3: image is 15x16 gray"):
+        tiny.compress(images)
+
+
+@pytest.mark.parametrize("quality", [-1, 17])
+def test_an_unknown_quality_is_refused(tiny: Model, quality: int) -> None:
+    with pytest.raises(InvalidInput, match=r"levels 0\.\.16"):
+        tiny.compress(hills(1, 16, 16), quality)
+
+
+def test_noise_is_anomalous_and_hills_are_not(tiny: Model) -> None:
+    rng = np.random.default_rng(5)
+    noise = [rng.integers(0, 256, (16, 16, 1), dtype=np.uint8) for _ in range(30)]
+    assert np.mean([s.anomalous for s in tiny.score(noise, 0.05)]) > 0.9
+    assert np.mean([s.anomalous for s in tiny.score(hills(60, 16, 16), 0.05)]) < 0.2
+
+
+def test_a_score_tells_the_size_of_the_record(tiny: Model) -> None:
+    images = hills(5, 16, 16)
+    sizes = [score.record_bytes for score in tiny.score(images)]
+    assert sizes == [len(record) for record in tiny.compress(images)]
+    assert min(sizes) > FRAMING_BYTES
+
+
+def test_the_heat_map_is_hottest_at_the_defect(tiny_map: Model) -> None:
+    image = hills(1, 64, 64)[0].copy()
+    image[40:46, 10:16] = 255 - image[40:46, 10:16]
+    heat = tiny_map.score([image])[0].heatmap
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert heat.shape == (64, 64)
+    assert abs(row - 43) <= 8
+    assert abs(column - 13) <= 8
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, 1e-6])
+def test_a_false_alarm_rate_that_no_calibration_supports_is_refused(
+    tiny: Model, rate: float
+) -> None:
+    with pytest.raises(InvalidInput, match="false-alarm rate"):
+        tiny.score(hills(1, 16, 16), rate)
