@@ -1,0 +1,64 @@
+# make demo   serve the shipped bundles, compress and score the sample images, leave pictures
+# make test   all checks and tests
+# make bench  all benchmarks; each ends with a table and writes build/bench/NAME.json
+# make fmt    format the sources;  make protos  generate the stubs anew
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DATA ?= ../shared/data
+
+.PHONY: demo test lint types check fmt protos bench bench-serve bench-fuzz bench-rd clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/python deploy/demo.py --out build/demo
+
+test: $(VENV)/.complete lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.complete
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.complete
+	$(BIN)/mypy
+
+fmt: $(VENV)/.complete
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# In an environment of its own: the oldest supported generator wants an older protobuf than the rest.
+protos:
+	$(PYTHON) -m venv build/protos-venv
+	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
+	build/protos-venv/bin/python protos/generate.py
+
+bench: bench-rd bench-fuzz bench-serve
+
+# Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
+bench-rd: $(VENV)/.complete
+	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion
+	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb
+
+# A million random, truncated and bit-flipped records against both shipped bundles.
+bench-fuzz: $(VENV)/.runtime
+	$(BIN)/python tests/benchmarks/fuzz_records.py --out build/bench/fuzz.json
+
+# Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
+bench-serve: $(VENV)/.runtime
+	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The runtime alone: service and client with offline use, no torch.
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml clients/python/pyproject.toml constraints.txt
+	$(PIP) -e '.[service]' -e 'clients/python[offline]'
+	touch $@
+
+$(VENV)/.complete: $(VENV)/.runtime
+	$(PIP) -e '.[dev]' -e 'clients/python[offline]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build
