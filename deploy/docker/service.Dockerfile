@@ -1,0 +1,25 @@
+# The service on a CPU. From the root of the repository:
+#   docker build -f deploy/docker/service.Dockerfile -t residuum-service:0.1.0 .
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+# pip stays outside: the environment that is shipped cannot install anything.
+RUN python -m venv --without-pip /opt/venv
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install -c constraints.txt ".[service]"
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/venv /opt/venv
+COPY deploy/bundles /bundles
+# onnxruntime would report on its use to its makers, and keep a data base of that in HOME.
+ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1 \
+    RESIDUUM_BUNDLES=/bundles \
+    RESIDUUM_PROVIDER=cpu
+# By number, so that Kubernetes can see that it is not root.
+USER 10001:10001
+EXPOSE 50051 50052 9464
+ENTRYPOINT ["residuum-serve"]
