@@ -179,6 +179,13 @@ def p_value(value: float, calibration: F64) -> float:
     return (1 + at_least) / (len(calibration) + 1)
 
 
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of scores that are fused. Raises BundleError for one that does not exist."""
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise BundleError(f"no score is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    return tuple(names)
+
+
 def check_rate(rate: float, n: int) -> float:
     """The false-alarm rate, if n calibration images can support it: the smallest p-value is 1 / (n
     + 1).

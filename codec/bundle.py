@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from codec.anomaly import Calibration
+from codec.anomaly import Calibration, check_names
 from codec.errors import BundleError
 from codec.manifest import Manifest, Member, from_json, to_json
 from codec.tables import Tables
@@ -151,6 +151,7 @@ def pack_tables(steps: F32, tables: tuple[Tables, ...]) -> bytes:
 def _assemble(files: Mapping[str, bytes]) -> Bundle:
     manifest = from_json(_member(files, MANIFEST))
     _verify(manifest, files)
+    check_names(manifest.score.fused)
     steps, tables = _tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
     calibration = Calibration.from_arrays(
         unpack_arrays(files["calibration.npz"], "calibration.npz")

@@ -104,6 +104,13 @@ def test_an_impossible_manifest_is_refused(
         load_bundle(copy)
 
 
+def test_a_fused_score_that_does_not_exist_is_refused(copy: Path) -> None:
+    score = json.loads((copy / MANIFEST).read_text())["score"]
+    edit(copy, score=score | {"fused": ["residual", "strucure"]})
+    with pytest.raises(BundleError, match="no score is called strucure; there are residual, peak"):
+        load_bundle(copy)
+
+
 def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
     (copy / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match="not JSON"):
