@@ -1,0 +1,140 @@
+"""What a bundle's scores, verdicts and heat maps say about images of which the truth is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.anomaly import Score, check_rate
+from codec.images import F32, U8
+from codec.pipeline import Model
+from training import metrics
+from training.data import LabelledImages
+from training.rate_distortion import Advance, chunks
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What one false-alarm rate does to the test images."""
+
+    false_alarm_rate: float
+    """asked for"""
+    false_alarms: int
+    realised_rate: float | None
+    """part of the normal test images that was flagged; None without any"""
+    detections: int
+    detection_rate: float | None
+    """part of the defect test images that was flagged; None without any"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """How well the scores tell defect from normal."""
+
+    normal_images: int
+    defect_images: int
+    calibration_images: int
+    fused: tuple[str, ...]
+    """scores that enter the verdict"""
+    image_auroc: dict[str, float | None]
+    """of the fused score and of every single one; None without defects"""
+    pixel_auroc: float | None
+    """of the heat maps over all images that have a mask or are normal"""
+    verdicts: list[Verdicts]
+    """at the default rate first"""
+    score_images_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """All test images scored."""
+
+    detection: Detection
+    value: F64
+    """[N] fused"""
+    p_value: F64
+    heatmaps: dict[int, F32]
+    """of the images to be shown"""
+
+
+def score(
+    model: Model,
+    images: Sequence[U8],
+    truth: LabelledImages,
+    rates: Sequence[float],
+    shown: Sequence[int],
+    advance: Advance,
+) -> Scored:
+    """Scores all images; `rates` are the false-alarm rates to judge, the default one first.
+
+    Raises InvalidInput where the calibration is too small for the first rate.
+    """
+    rows: list[dict[str, float]] = []
+    counts = np.zeros((2, metrics.LEVELS), np.int64)
+    heatmaps, seconds = {}, 0.0
+    for chunk in chunks(images):
+        start = time.perf_counter()
+        scored = model.score(chunk, rates[0])
+        seconds += time.perf_counter() - start
+        for index, result in enumerate(scored, len(rows)):
+            counts += _pixel_counts(result, truth, index)
+            if index in shown:
+                heatmaps[index] = result.heatmap
+            rows.append({"fused": result.value, **result.scores, "p_value": result.p_value})
+        advance(len(rows), len(images))
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    p_value = columns.pop("p_value")
+    detection = Detection(
+        normal_images=int((~truth.defect).sum()),
+        defect_images=int(truth.defect.sum()),
+        calibration_images=model.calibration_images,
+        fused=model.manifest.score.fused,
+        image_auroc={k: _known(metrics.auroc(v, truth.defect)) for k, v in columns.items()},
+        pixel_auroc=_known(metrics.auroc_of_counts(counts)),
+        verdicts=[verdicts(p_value, truth.defect, rate) for rate in rates],
+        score_images_per_second=len(rows) / seconds,
+    )
+    return Scored(detection=detection, value=columns["fused"], p_value=p_value, heatmaps=heatmaps)
+
+
+def verdicts(p_value: F64, defect: NDArray[np.bool_], false_alarm_rate: float) -> Verdicts:
+    """Counts of flagged images at a false-alarm rate; p-values `[N]`."""
+    flagged = p_value <= false_alarm_rate
+    return Verdicts(
+        false_alarm_rate=false_alarm_rate,
+        false_alarms=int(flagged[~defect].sum()),
+        realised_rate=_known(metrics.share(flagged[~defect])),
+        detections=int(flagged[defect].sum()),
+        detection_rate=_known(metrics.share(flagged[defect])),
+    )
+
+
+def threshold(calibration: F64, false_alarm_rate: float) -> float:
+    """The fused score above which an image is flagged, from the ascending calibration scores `[n]`.
+
+    p = (1 + #{s_i >= s}) / (n + 1) is at or below the rate if at most k = rate (n + 1) - 1 of them
+    are not smaller. Raises InvalidInput where the calibration is too small for the rate.
+    """
+    check_rate(false_alarm_rate, len(calibration))
+    k = int(false_alarm_rate * (len(calibration) + 1) + 1e-9) - 1
+    return float(calibration[max(0, len(calibration) - 1 - k)])
+
+
+def _pixel_counts(result: Score, truth: LabelledImages, index: int) -> NDArray[np.int64] | int:
+    mask = truth.masks[index]
+    if mask is None and truth.defect[index]:
+        return 0  # where the defect lies is not known
+    if mask is None:
+        mask = np.zeros(result.heatmap.shape, np.bool_)
+    return metrics.count_levels(result.heatmap, metrics.resize_mask(mask, result.heatmap.shape[:2]))
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else value
