@@ -135,18 +135,3 @@ def test_a_provider_that_is_not_there_is_one_sentence_and_status_1(bundles):
     status, errors = failure("--bundles", bundles, *PORTS, "--provider", "cuda")
     assert status == 1
     assert errors.startswith("residuum-serve: provider 'cuda' is not in this onnxruntime")
-
-
-def test_the_service_never_loads_torch(bundles):
-    code = (
-        "import sys, pkgutil, importlib, service\n"
-        "for module in pkgutil.iter_modules(service.__path__):\n"
-        "    importlib.import_module(f'service.{module.name}')\n"
-        "assert 'service.server' in sys.modules\n"
-        "print([name for name in sys.modules if name.split('.')[0] in "
-        "('torch', 'torchvision', 'onnx', 'training', 'exporter')])\n"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    assert found.stdout == "[]\n"
