@@ -1,0 +1,249 @@
+"""The command, at drawn images in the layout of MVTec AD and the tiny bundles."""
+
+import json
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from codec.bundle import load_bundle, write_bundle
+from codec.images import read_image
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+from training import evaluate, rate_distortion
+from training.__main__ import main as train
+from training.evaluate import main
+
+BUNDLES = Path(__file__).parents[1] / "data"
+MAP = BUNDLES / "tiny_map_bundle"
+GOOD, DEFECT = 6, 5
+
+
+def hill(rng, side):
+    y, x = np.mgrid[:side, :side]
+    row, column, width = rng.uniform((8, 8, 3), (side - 8, side - 8, 5))
+    image = 70 + 120 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
+    return (image + rng.normal(0, 2, image.shape)).clip(0, 255).astype(np.uint8)
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory):
+    """Hills of 40x40; some with a dark scratch, and masks of the scratches."""
+    folder, rng = tmp_path_factory.mktemp("inspected"), np.random.default_rng(5)
+    for i in range(8):
+        save(folder / "train" / "good" / f"{i}.png", hill(rng, 40))
+    for i in range(GOOD):
+        save(folder / "test" / "good" / f"{i}.png", hill(rng, 40))
+    for i in range(DEFECT):
+        image, mask = hill(rng, 40), np.zeros((40, 40), np.uint8)
+        mask[10 + i : 13 + i, 5:30] = 255
+        image[mask > 0] = 0
+        save(folder / "test" / "scratch" / f"{i}.png", image)
+        save(folder / "ground_truth" / "scratch" / f"{i}_mask.png", mask)
+    return folder
+
+
+def arguments(source, data, out, *more):
+    return [str(source), "--data", str(data), "--out", str(out), *more]
+
+
+def read(out):
+    return json.loads((out / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def report(inspected, tmp_path_factory):
+    out = tmp_path_factory.mktemp("reports") / "map"
+    assert main(arguments(MAP, inspected, out, "--limit-levels", "3")) == 0
+    return out
+
+
+def test_a_bundle_is_measured_at_all_test_images(report):
+    facts = read(report)
+    bundle = load_bundle(MAP)
+    assert facts["model_id"] == bundle.model_id.hex()
+    assert facts["compression"]["images"] == GOOD + DEFECT
+    assert facts["compression"]["quality"] == bundle.manifest.quality_default
+    assert [level["quality"] for level in facts["levels"]] == list(range(17))
+    assert {level["images"] for level in facts["levels"]} == {3}
+    assert facts["exactness"] == {"records": GOOD + DEFECT, "differences": 0}
+    assert facts["detection"]["calibration_images"] == 320
+
+
+def test_detection_is_judged_by_the_truth_of_the_folders(report, inspected):
+    facts = read(report)["detection"]
+    assert (facts["normal_images"], facts["defect_images"]) == (GOOD, DEFECT)
+    bundle = load_bundle(MAP)
+    model = Model(bundle, open_graphs(bundle, "cpu", 1))
+    paths = sorted((inspected / "test").rglob("*.png"))
+    scores = model.score([read_image(path.read_bytes(), 1) for path in paths])
+    truth = [path.parent.name != "good" for path in paths]
+    for name, area in facts["image_auroc"].items():
+        values = [s.value if name == "fused" else s.scores[name] for s in scores]
+        assert area == pytest.approx(roc_auc_score(truth, values)), name
+    masks = [inspected / "ground_truth" / p.parent.name / f"{p.stem}_mask.png" for p in paths]
+    pixels = [
+        read_image(mask.read_bytes(), 1)[..., 0] > 0 if mask.exists() else np.zeros((40, 40), bool)
+        for mask in masks
+    ]
+    area = roc_auc_score(np.ravel(pixels), np.ravel([s.heatmap for s in scores]))
+    assert facts["pixel_auroc"] == pytest.approx(area, abs=1e-3)
+    assert facts["image_auroc"]["structure"] > 0.9
+    first = facts["verdicts"][0]
+    assert first["false_alarm_rate"] == 0.05
+    flagged = [s.anomalous for s in scores]
+    assert first["detections"] == sum(f and t for f, t in zip(flagged, truth, strict=True))
+    assert first["false_alarms"] == sum(f and not t for f, t in zip(flagged, truth, strict=True))
+
+
+def test_the_page_has_all_tables_and_pictures(report):
+    page = (report / "report.html").read_text()
+    for title in ("Compression", "Exactness", "Rate and distortion", "Verdicts", "Detection"):
+        assert f"<h2>{title}" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert "(in the verdict)" in page
+
+
+def test_a_tar_gives_the_same_numbers_and_the_tables_are_printed(
+    report, inspected, tmp_path, capsys
+):
+    with tarfile.open(tmp_path / "map.tar", "w") as archive:
+        for member in MAP.iterdir():
+            archive.add(member, member.name)
+    out = tmp_path / "out"
+    options = ["--limit-levels", "0", "--reference", "2", "--quality", "12", "--pictures", "1"]
+    assert main(arguments(tmp_path / "map.tar", inspected, out, *options)) == 0
+    facts, before = read(out), read(report)
+    assert facts["levels"] == []
+    assert facts["exactness"]["records"] == 2
+    assert facts["compression"]["quality"] == 12
+    assert facts["compression"]["bytes_mean"] > before["compression"]["bytes_mean"]
+    assert facts["detection"]["image_auroc"] == before["detection"]["image_auroc"]
+    said = capsys.readouterr()
+    assert "bytes per record, mean" in said.out
+    assert said.out.splitlines()[0] == "Model tiny-map 1"
+    assert said.err == ""
+
+
+def test_images_without_labels_are_all_normal(tmp_path):
+    rng = np.random.default_rng(6)
+    for i in range(3):
+        save(tmp_path / "data" / "test" / f"{i}.png", hill(rng, 16))
+    out = tmp_path / "out"
+    assert main(arguments(BUNDLES / "tiny_bundle", tmp_path / "data", out)) == 0
+    facts = read(out)["detection"]
+    assert (facts["normal_images"], facts["defect_images"]) == (3, 0)
+    assert set(facts["image_auroc"].values()) == {None}
+    assert facts["verdicts"][0]["detection_rate"] is None
+    assert "AUROC" not in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("fit", "pixels"), [("resize", 16 * 16), ("tile", 40 * 40)])
+def test_models_of_a_fixed_size_take_other_sizes_as_their_manifest_says(
+    inspected, tmp_path, fit, pixels
+):
+    source, path = BUNDLES / "tiny_bundle", tmp_path / "bundle"
+    manifest = load_bundle(source).manifest
+    members = {name: (source / name).read_bytes() for name in manifest.members}
+    write_bundle(path, replace(manifest, input=replace(manifest.input, fit=fit)), members)
+    assert main(arguments(path, inspected, tmp_path / "out", "--limit-levels", "2")) == 0
+    facts = read(tmp_path / "out")
+    sizes = facts["compression"]
+    assert sizes["bits_per_pixel"] == pytest.approx(8 * sizes["bytes_mean"] / pixels)
+    assert facts["exactness"] == {"records": GOOD + DEFECT, "differences": 0}
+    assert facts["detection"]["pixel_auroc"] > 0.5
+
+
+def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkeypatch):
+    unequal = rate_distortion.Exactness(records=11, differences=1)
+    monkeypatch.setattr(rate_distortion, "exactness", lambda *_: unequal)
+    options = ["--limit-levels", "0"]
+    assert main(arguments(MAP, inspected, tmp_path / "out", *options)) == 1
+    assert "NOT EXACT" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "measure"),
+    [
+        ("sigma-vae", "--model.height 16 --model.width 16 --model.widths 4 8", "active_units"),
+        ("vq-vae", "--model.codebook 8 --crop 16 --epoch-steps 2 --model.widths 4 8", "perplexity"),
+    ],
+)
+def test_a_run_is_measured_at_its_normal_test_images(inspected, tmp_path, preset, options, measure):
+    run, out = tmp_path / "run", tmp_path / "out"
+    common = "--model.channels 1 --model.latent 3 --batch-size 4 --threads 1 --epochs 1"
+    folders = ["--data", str(inspected), "--out", str(run)]
+    assert train([preset, *folders, *common.split(), *options.split()]) == 0
+    assert main(arguments(run, inspected, out)) == 0
+    facts = read(out)
+    assert facts["epoch"] == 1
+    assert facts["defect_images_left_out"] == DEFECT
+    found = facts["metrics"]
+    assert found["images"] == GOOD
+    assert measure in found
+    pixels = 16 * 16 if preset == "sigma-vae" else 40 * 40
+    assert found["psnr"] == pytest.approx(-10 * np.log10(found["sse"] / pixels), abs=1e-3)
+    assert (out / "report.html").read_text().count("data:image/png;base64,") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("nowhere --data D --out o", "nowhere does not exist"),
+        (
+            "D --data D --out o",
+            "neither a run (no best.safetensors) nor a bundle (no manifest.json",
+        ),
+        ("file.txt --data D --out o", "neither a folder nor an uncompressed tar"),
+        ("MAP --data nowhere --out o", "data folder nowhere does not exist"),
+        ("MAP --data D/train --out o", "holds no image files"),
+        ("MAP --data D --out D", "exists already and is not an empty folder"),
+        ("MAP --data D --out o --quality 17", "quality 17, the model has levels 0..16"),
+        ("MAP --data D --out o --false-alarm-rate 0.001", "needs 999 calibration images"),
+        ("MAP --data D --out o --false-alarm-rate 0", "expected a number between 0 and 1"),
+        ("MAP --data D --out o --threads 0", "--threads is 0; at least 1 expected"),
+        ("MAP --data D --out o --limit-levels -1", "--limit-levels is -1; 0 or more expected"),
+        ("TINY --data D --out o", "image 0: image is 40x40 gray; the model takes exactly 16x16"),
+    ],
+)
+def test_an_error_is_one_sentence_and_nothing_is_written(
+    line, sentence, inspected, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("no tar")
+    names = {"MAP": str(MAP), "TINY": str(BUNDLES / "tiny_bundle")}
+    words = [names.get(w, w.replace("D", str(inspected), w[0] == "D")) for w in line.split()]
+    assert main(words) in (1, 2)
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.startswith("residuum-evaluate: ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "evaluate_bundle", interrupt)
+    assert main(arguments(MAP, inspected, tmp_path / "out")) == 130
+    assert "nothing was written" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_usage_ends_with_status_2():
+    command = [sys.executable, "-m", "training.evaluate", "--no-such-option"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
