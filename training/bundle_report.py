@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from training import charts, data, detection
 from training.bundle_evaluation import BundleReport
+from training.detection import Detection, Verdicts
 from training.rate_distortion import Exactness
 from training.report import Picture, Section
 
@@ -96,52 +96,50 @@ def _levels(report: BundleReport) -> Section | None:
 
 
 def _detection(report: BundleReport) -> list[Section]:
-    facts, test = report.scored.detection, report.test
-    verdicts = Section(
-        title="Verdicts",
-        text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
-        f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
-        f"{facts.defect_images} defect test images; the first line is the default.",
-        head=("false-alarm rate", "false alarms", "realised rate", "detected", "detection rate"),
-        rows=[
-            (
-                f"{v.false_alarm_rate:g}",
-                f"{v.false_alarms} of {facts.normal_images}",
-                _three(v.realised_rate),
-                f"{v.detections} of {facts.defect_images}",
-                _three(v.detection_rate),
-            )
-            for v in facts.verdicts
-        ],
-        pictures=[
-            Picture(
-                png=charts.score_histogram(
-                    report.scored.value,
-                    test.defect,
-                    detection.threshold(
-                        report.bundle.calibration.fused, facts.verdicts[0].false_alarm_rate
-                    ),
-                ),
-                caption="Fused score of the test images",
-            )
-        ],
-    )
+    facts = report.scored.detection
     if not facts.defect_images:
-        return [verdicts]
+        return [_verdicts(report)]
     rows = [
         (f"image, {name}{' (in the verdict)' if name in facts.fused else ''}", _three(value))
         for name, value in facts.image_auroc.items()
     ]
-    return [verdicts, _auroc([*rows, ("pixel, heat map", _three(facts.pixel_auroc))])]
-
-
-def _auroc(rows: Sequence[tuple[str, ...]]) -> Section:
-    return Section(
+    rows.append(("pixel, heat map", _three(facts.pixel_auroc)))
+    auroc = Section(
         title="Detection, AUROC",
         text="The chance that a defect image (or pixel) has a higher score than a normal one: 0.5 "
         "is blind, 1 is perfect. Pixels are those of all test images.",
         head=("score", "AUROC"),
         rows=rows,
+    )
+    return [_verdicts(report), auroc]
+
+
+def _verdicts(report: BundleReport) -> Section:
+    facts = report.scored.detection
+    threshold = detection.threshold(
+        report.bundle.calibration.fused, facts.verdicts[0].false_alarm_rate
+    )
+    histogram = charts.score_histogram(report.scored.value, report.test.defect, threshold)
+    head = ("false-alarm rate", "false alarms", "realised rate", "detected", "detection rate")
+    columns = len(head) if facts.defect_images else 3
+    return Section(
+        title="Verdicts",
+        text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
+        f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
+        f"{facts.defect_images} defect test images; the first line is the rate of the verdicts.",
+        head=head[:columns],
+        rows=[_verdict(v, facts)[:columns] for v in facts.verdicts],
+        pictures=[Picture(png=histogram, caption="Fused score of the test images")],
+    )
+
+
+def _verdict(verdicts: Verdicts, facts: Detection) -> tuple[str, ...]:
+    return (
+        f"{verdicts.false_alarm_rate:g}",
+        f"{verdicts.false_alarms} of {facts.normal_images}",
+        _three(verdicts.realised_rate),
+        f"{verdicts.detections} of {facts.defect_images}",
+        _three(verdicts.detection_rate),
     )
 
 

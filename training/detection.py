@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from codec.anomaly import Score, check_rate
 from codec.images import F32, U8
 from codec.pipeline import Model
-from training import metrics
 from training.data import LabelledImages
+from training.metrics import (
+    LEVELS,
+    auroc,
+    auroc_of_counts,
+    count_levels,
+    resize_mask,
+    share,
+)
 from training.rate_distortion import Advance, chunks
 
 F64 = NDArray[np.float64]
@@ -76,14 +83,14 @@ def score(
     Raises InvalidInput where the calibration is too small for the first rate.
     """
     rows: list[dict[str, float]] = []
-    counts = np.zeros((2, metrics.LEVELS), np.int64)
+    counts = np.zeros((2, LEVELS), np.int64)
     heatmaps, seconds = {}, 0.0
     for chunk in chunks(images):
         start = time.perf_counter()
         scored = model.score(chunk, rates[0])
         seconds += time.perf_counter() - start
+        counts += _pixel_counts(scored, truth, len(rows))
         for index, result in enumerate(scored, len(rows)):
-            counts += _pixel_counts(result, truth, index)
             if index in shown:
                 heatmaps[index] = result.heatmap
             rows.append({"fused": result.value, **result.scores, "p_value": result.p_value})
@@ -95,8 +102,8 @@ def score(
         defect_images=int(truth.defect.sum()),
         calibration_images=model.calibration_images,
         fused=model.manifest.score.fused,
-        image_auroc={k: _known(metrics.auroc(v, truth.defect)) for k, v in columns.items()},
-        pixel_auroc=_known(metrics.auroc_of_counts(counts)),
+        image_auroc={k: _known(auroc(v, truth.defect)) for k, v in columns.items()},
+        pixel_auroc=_known(auroc_of_counts(counts)),
         verdicts=[verdicts(p_value, truth.defect, rate) for rate in rates],
         score_images_per_second=len(rows) / seconds,
     )
@@ -109,9 +116,9 @@ def verdicts(p_value: F64, defect: NDArray[np.bool_], false_alarm_rate: float) -
     return Verdicts(
         false_alarm_rate=false_alarm_rate,
         false_alarms=int(flagged[~defect].sum()),
-        realised_rate=_known(metrics.share(flagged[~defect])),
+        realised_rate=_known(share(flagged[~defect])),
         detections=int(flagged[defect].sum()),
-        detection_rate=_known(metrics.share(flagged[defect])),
+        detection_rate=_known(share(flagged[defect])),
     )
 
 
@@ -126,13 +133,19 @@ def threshold(calibration: F64, false_alarm_rate: float) -> float:
     return float(calibration[max(0, len(calibration) - 1 - k)])
 
 
-def _pixel_counts(result: Score, truth: LabelledImages, index: int) -> NDArray[np.int64] | int:
-    mask = truth.masks[index]
-    if mask is None and truth.defect[index]:
-        return 0  # where the defect lies is not known
-    if mask is None:
-        mask = np.zeros(result.heatmap.shape, np.bool_)
-    return metrics.count_levels(result.heatmap, metrics.resize_mask(mask, result.heatmap.shape[:2]))
+def _pixel_counts(
+    scored: Sequence[Score], truth: LabelledImages, first: int
+) -> NDArray[np.int64] | int:
+    """`count_levels` of the heat maps of neighbouring images, the first one at position `first`."""
+    values, masks = [], []
+    for index, result in enumerate(scored, first):
+        mask, shape = truth.masks[index], result.heatmap.shape[:2]
+        if mask is None and truth.defect[index]:
+            continue  # where the defect lies is not known
+        truth_here = np.zeros(shape, np.bool_) if mask is None else resize_mask(mask, shape)
+        values.append(result.heatmap.ravel())
+        masks.append(truth_here.ravel())
+    return count_levels(np.concatenate(values), np.concatenate(masks)) if values else 0
 
 
 def _known(value: float) -> float | None:
