@@ -10,7 +10,8 @@ import numpy as np
 
 from codec.anomaly import check_rate
 from codec.bundle import Bundle, load_bundle
-from codec.images import U8, draw_heatmap
+from codec.errors import InvalidInput
+from codec.images import U8, draw_heatmap, fit
 from codec.manifest import InputSpec
 from codec.onnx import open_graphs
 from codec.pipeline import Model
@@ -80,6 +81,7 @@ def evaluate_bundle(
     model = Model(bundle, open_graphs(bundle, "cpu", threads))
     test = data.labelled_test(reading(bundle.manifest.input), folder)
     images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
+    check_fit(images, bundle.manifest.input)
     examples = chosen(test, shown)
     rates = false_alarm_rates(bundle, options)
     quality = bundle.manifest.quality_default if options.quality is None else options.quality
@@ -107,6 +109,15 @@ def reading(spec: InputSpec) -> TrainConfig:
     # A configuration that crops is the one under which no image is resized.
     model = ModelConfig(family="sigma_vae_map", channels=spec.channels, widths=(1, 1))
     return TrainConfig(model=model, crop=model.stride)
+
+
+def check_fit(images: Sequence[U8], spec: InputSpec) -> None:
+    """Raises InvalidInput, which names the position in the whole set, for an image not taken."""
+    for index, image in enumerate(images):
+        try:
+            fit(image, spec)
+        except InvalidInput as error:
+            raise InvalidInput(f"test image {index}: {error}") from error
 
 
 def chosen(test: LabelledImages, wanted: int) -> list[int]:

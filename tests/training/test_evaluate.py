@@ -214,7 +214,10 @@ def test_a_run_is_measured_at_its_normal_test_images(inspected, tmp_path, preset
         ("MAP --data D --out o --false-alarm-rate 0", "expected a number between 0 and 1"),
         ("MAP --data D --out o --threads 0", "--threads is 0; at least 1 expected"),
         ("MAP --data D --out o --limit-levels -1", "--limit-levels is -1; 0 or more expected"),
-        ("TINY --data D --out o", "image 0: image is 40x40 gray; the model takes exactly 16x16"),
+        (
+            "TINY --data D --out o",
+            "test image 0: image is 40x40 gray; the model takes exactly 16x16",
+        ),
     ],
 )
 def test_an_error_is_one_sentence_and_nothing_is_written(
@@ -230,6 +233,13 @@ def test_an_error_is_one_sentence_and_nothing_is_written(
     assert said.startswith("residuum-evaluate: ")
     assert said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_an_image_that_is_not_taken_is_named_by_its_place_in_the_whole_set(tmp_path, capsys):
+    for i in range(70):
+        save(tmp_path / "data" / "test" / f"{i:02d}.png", np.zeros((16, 16 + (i == 68)), np.uint8))
+    assert main(arguments(BUNDLES / "tiny_bundle", tmp_path / "data", tmp_path / "out")) == 1
+    assert "test image 68: image is 16x17 gray" in capsys.readouterr().err
 
 
 def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch, capsys):
