@@ -25,13 +25,16 @@ class Command:
 
 
 def main() -> int:
-    """Entry point; exit status 0, or 1 with one sentence on stderr."""
+    """Entry point; exit status 0, 1 with one sentence on stderr, or 130 if interrupted."""
     command = tyro.cli(Command, prog="residuum-export")
     try:
         manifest = export(command.run, command.out, command.calibrate, command.options, print)
-    except ResiduumError as error:
+    except (ResiduumError, OSError) as error:
         print(f"residuum-export: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("residuum-export: interrupted", file=sys.stderr)
+        return 130
     size = sum(member.size for member in manifest.members.values())
     print(f"{command.out}: {manifest.name} {manifest.version}, {size / 1e6:.2f} MB")
     return 0

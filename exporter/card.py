@@ -19,7 +19,8 @@ _SHOWN, _GAP = 6, 4
 def write_card(manifest: Manifest, facts: Mapping[str, Any]) -> str:
     """The card as Markdown. `facts` are measured figures by their label."""
     spec, latent = manifest.input, manifest.latent
-    size = f"{spec.height}x{spec.width}" if spec.height else f"any size, padded to {spec.stride}"
+    padded = f"any size, padded to multiples of {spec.stride}"
+    size = f"{spec.height}x{spec.width}" if spec.height else padded
     rows = "\n".join(f"| {label} | {value} |" for label, value in facts.items())
     fused = ", ".join(manifest.score.fused)
     return f"""# {manifest.name} {manifest.version}

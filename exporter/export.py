@@ -1,12 +1,15 @@
 """A run becomes a bundle: the steps in reading order."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codec import anomaly
 from codec.bundle import Bundle, model_id, pack_arrays, pack_tables, write_bundle
 from codec.errors import BundleError
 from codec.images import U8
@@ -18,13 +21,11 @@ from exporter.card import PICTURES, draw_samples, write_card
 from exporter.graphs import export_graphs
 from training import data
 from training.checkpoint import load_run
-from training.config import ModelConfig, TrainConfig
+from training.config import GLOBAL_FAMILIES, ModelConfig, TrainConfig
 
 CENTRE_QUALITY = 8
-CALL_PIXELS = 2**18
+FALSE_ALARM_RATE = 0.01
 PARITY_IMAGES = 64
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,82 +38,87 @@ class Options:
     fit: Fit | None = None
     """exact, resize, pad or tile; chosen from the data if absent"""
     quality: int | None = None
-    """default quality level, 0 (coarsest) to 16; 8 if absent"""
+    """default quality level, 0 (coarsest) to 16; 8 if absent, 0 where there is only one"""
     target_psnr: float | None = None
     """choose the coarsest level that reaches this PSNR in dB on held-out images"""
-    false_alarm_rate: float = 0.01
-    """share of normal images that may be flagged by default"""
+    false_alarm_rate: float | None = None
+    """share of normal images that may be flagged by default; if absent 0.01, or the smallest that
+    the held-out images support"""
     fused: tuple[str, ...] = ()
     """scores that enter the verdict; chosen from the family if empty"""
-    blur: int = 9
+    blur: int = 13
     """side of the heat map's smoothing window, pixels, odd"""
     peak_blur: int = 3
     """side of the smoothing window of the peak and structure scores, pixels, odd"""
     registered: bool = False
     """the camera always sees the same scene: keep a residual variance per pixel"""
     threads: int = 1
+    """CPU threads of onnxruntime"""
 
 
-def export(run: Path, out: Path, calibrate: Path, options: Options, say: Say) -> Manifest:
+def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say) -> Manifest:
     """Writes the bundle of a run; `calibrate` is the data folder whose held-out part calibrates.
 
-    Raises TrainingError for the run or the data, BundleError for the result.
+    Raises TrainingError for the run or the data, InvalidInput for an option, BundleError for the
+    result.
     """
-    if out.exists():
-        raise BundleError(f"{out} exists already")
+    _check_target(out)
     config, network, info = load_run(run)
+    training, held_out = data.training_and_validation(config, calibrate, say)
+    manifest = describe(
+        config,
+        options,
+        options.name or run.resolve().name,
+        exact=data.source_of(config, calibrate) != "folder",
+        held_out=len(held_out),
+    )
+    if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
+        say(f"{len(held_out)} held-out images allow no false-alarm rate of {FALSE_ALARM_RATE:g}")
     say("exporting and checking the graphs")
-    encoder, decoder = export_graphs(network)
-    training, held_out = data.training_and_validation(config, calibrate)
-    fixed = data.source_of(config, calibrate) != "folder"
-    manifest = describe(config, options, options.name or run.name, exact=fixed)
-    draft = _draft(manifest, encoder, decoder)
+    draft = unfitted(manifest, *export_graphs(network))
     graphs = open_graphs(draft, "cpu", options.threads)
-    say(f"encoding {len(training)} training images and fitting {manifest.quality_levels} tables")
-    latents = fit.encode_all(graphs, batches(training, manifest.input.stride), manifest.latent)
-    steps, tables = fit.fit_levels(latents, manifest.latent)
-    images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in held_out]
-    draft = replace(draft, steps=steps, tables=tables)
-    if options.target_psnr is not None:
-        say(f"choosing the quality for {options.target_psnr} dB")
-        level = fit.choose_quality(draft, graphs, images, options.target_psnr)
-        manifest = replace(manifest, quality_default=level)
-    step = steps[manifest.quality_default]
-    mean, variance = fit.latent_statistics(latents, manifest.latent, step)
-    blank = fit.blank_calibration(mean, variance, manifest.input.channels)
-    draft = replace(draft, manifest=manifest, calibration=blank)
-    say(f"calibrating on {len(images)} held-out images")
-    calibration = fit.calibrate(draft, graphs, images, options.registered)
-    draft = replace(draft, calibration=calibration)
-    first = next(iter(batches(held_out, manifest.input.stride)))[:PARITY_IMAGES]
+    images = [image.transpose(1, 2, 0) for image in held_out]
+    bundle = fit.fit_bundle(
+        draft,
+        graphs,
+        [image.transpose(1, 2, 0) for image in training],
+        images,
+        target_psnr=options.target_psnr,
+        registered=options.registered,
+        say=say,
+    )
+    step = bundle.steps[bundle.manifest.quality_default]
+    first = next(fit.batches(images, manifest.input))[:PARITY_IMAGES]
     certificate = parity.measure(network, graphs, first, step)
     say(f"parity over {certificate.images} images: {certificate}")
-    manifest = replace(
-        manifest,
-        provenance={
-            **info["provenance"],
-            "command": portable(info["provenance"].get("command", [])),
-            "config": info["config"],
-            "metrics": info["metrics"],
-            "parity": certificate.to_json(),
-            "calibration_images": len(images),
-        },
-    )
-    return _write(out, manifest, draft, graphs, images)
+    provenance = _provenance(info, certificate, len(images))
+    manifest = replace(bundle.manifest, provenance=provenance)
+    return _write(out, replace(bundle, manifest=manifest), graphs, images)
 
 
-def describe(config: TrainConfig, options: Options, name: str, *, exact: bool) -> Manifest:
+def _check_target(out: Path) -> None:
+    """Now, and not when all the work is done."""
+    if out.exists():
+        raise BundleError(f"{out} exists already")
+    parent = next(folder for folder in out.parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BundleError(f"{out} cannot be written: {parent} is no folder that can be written to")
+
+
+def describe(
+    config: TrainConfig, options: Options, name: str, *, exact: bool, held_out: int
+) -> Manifest:
     """The manifest that follows from a configuration, before anything is fitted.
 
-    `exact`: the data have one size by nature, so another size is the caller's mistake.
+    `exact`: the data have one size by nature, so another size is the caller's mistake. `held_out`
+    is the number of images that calibrate. Raises BundleError, or InvalidInput for a false-alarm
+    rate that needs more of them.
     """
     model = config.model
     index = model.family == "vq_vae"
     free_size = model.height == 0
-    levels = 1 if index else fit.QUALITY_LEVELS
-    quality = 0 if index else CENTRE_QUALITY if options.quality is None else options.quality
+    default_quality = 0 if index else CENTRE_QUALITY
     default_fit: Fit = "pad" if free_size else "exact" if exact else "resize"
-    default_fused = ("structure",) if free_size else ("residual", "latent")
     return Manifest(
         name=name,
         version=options.version,
@@ -129,38 +135,53 @@ def describe(config: TrainConfig, options: Options, name: str, *, exact: bool) -
             dims=model.codebook if index else model.latent,
             grid=_grid(model),
         ),
-        quality_default=quality,
-        quality_levels=levels,
+        quality_default=default_quality if options.quality is None else options.quality,
+        quality_levels=1 if index else fit.QUALITY_LEVELS,
         score=ScoreSpec(
             blur=options.blur,
             peak_blur=options.peak_blur,
-            fused=options.fused or default_fused,
-            false_alarm_rate=options.false_alarm_rate,
+            fused=anomaly.check_names(options.fused or _fused(model)),
+            false_alarm_rate=_false_alarm_rate(options.false_alarm_rate, held_out),
         ),
     )
 
 
-def batches(images: data.Images, stride: int) -> Iterator[U8]:
-    """uint8 `[B, C, H, W]`: neighbours of one shape together, sides multiples of the stride."""
-    held: list[U8] = []
-    for image in images:
-        height, width = (side // stride * stride for side in image.shape[1:])
-        cut = image[:, :height, :width]
-        if held and (held[0].shape != cut.shape or len(held) * cut[0].size >= CALL_PIXELS):
-            yield np.stack(held)
-            held = []
-        held.append(cut)
-    if held:
-        yield np.stack(held)
+def _fused(model: ModelConfig) -> tuple[str, ...]:
+    if model.height == 0:
+        return ("structure",)
+    # An index is a name and not a quantity: how far it is from the mean index says nothing.
+    return ("residual", "rate" if model.family == "vq_vae" else "latent")
+
+
+def _false_alarm_rate(asked: float | None, held_out: int) -> float:
+    if asked is None:
+        return max(FALSE_ALARM_RATE, 1 / (held_out + 1))
+    return anomaly.check_rate(asked, held_out)
 
 
 def _grid(model: ModelConfig) -> tuple[int, int] | None:
-    if model.family in ("reslag", "sigma_vae"):
+    if model.family in GLOBAL_FAMILIES:
         return (1, 1)
-    return (model.height // model.stride, model.width // model.stride) if model.height else None
+    grid = model.height // model.stride, model.width // model.stride
+    if model.family == "sigma_vae_map" and grid == (1, 1):
+        raise BundleError("a map of one position is a global latent; train a sigma_vae instead")
+    return grid if model.height else None
 
 
-def _draft(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
+def _provenance(
+    info: dict[str, Any], certificate: parity.Parity, calibration_images: int
+) -> dict[str, Any]:
+    return {
+        **info["provenance"],
+        "command": portable(info["provenance"].get("command", [])),
+        "config": info["config"],
+        "metrics": info["metrics"],
+        "parity": certificate.to_json(),
+        "calibration_images": calibration_images,
+    }
+
+
+def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
     """A bundle in memory with nothing fitted yet: enough to run the graphs."""
     channels = manifest.latent.channels
     members = {
@@ -180,42 +201,39 @@ def _draft(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
     )
 
 
-def _write(
-    out: Path, manifest: Manifest, draft: Bundle, graphs: OnnxGraphs, images: Sequence[U8]
-) -> Manifest:
-    draft = replace(draft, manifest=manifest)
-    model = Model(draft, graphs)
-    arrays: dict[str, npt.NDArray[np.generic]] = draft.calibration.to_arrays()
+def _write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
+    model = Model(bundle, graphs)
     members = {
-        "encoder.onnx": draft.encoder,
-        "decoder.onnx": draft.decoder,
-        "tables.npz": pack_tables(draft.steps, draft.tables),
-        "calibration.npz": pack_arrays(arrays),
+        "encoder.onnx": bundle.encoder,
+        "decoder.onnx": bundle.decoder,
+        "tables.npz": pack_tables(bundle.steps, bundle.tables),
+        "calibration.npz": pack_arrays(bundle.calibration.to_arrays()),
         PICTURES: draw_samples(model, images),
-        "card.md": write_card(manifest, held_out_facts(model, images)).encode(),
+        "card.md": write_card(bundle.manifest, held_out_facts(model, images)).encode(),
     }
-    return write_bundle(out, manifest, members)
+    return write_bundle(out, bundle.manifest, members)
 
 
 def held_out_facts(model: Model, images: Sequence[U8]) -> dict[str, str]:
     """Figures for the card, at the default quality."""
     records = model.compress(images)
-    restored = model.decompress(records)
-    error = np.mean([fit.squared_error(a, b) for a, b in zip(images, restored, strict=True)])
     size = np.mean([len(record) for record in records])
     raw = np.mean([image.size for image in images])
     return {
         "held-out images": f"{len(images)}",
         "bytes per image, framing and checksum included": f"{size:.2f}",
         "ratio to raw 8-bit pixels": f"{raw / size:.1f}",
-        "PSNR of the mean squared error": f"{-10 * np.log10(error):.2f} dB",
+        "PSNR of the mean squared error": f"{fit.psnr(images, model.decompress(records)):.2f} dB",
     }
 
 
 def portable(command: Sequence[str]) -> str:
     """The command that trained a run, without the paths of the machine where it ran."""
-    words = list(command)
-    for option, word in (("--data", "DIR"), ("--out", "RUN")):
-        if option in words[:-1]:
-            words[words.index(option) + 1] = word
+    folders = {"--data": "DIR", "--out": "RUN"}
+    words = []
+    for before, word in itertools.pairwise(["", *command]):
+        option, equals, _ = word.partition("=")
+        if equals and option in folders:
+            word = f"{option}={folders[option]}"
+        words.append(folders.get(before, word))
     return " ".join(words)

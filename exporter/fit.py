@@ -1,6 +1,6 @@
 """Everything that is fitted to data at export: steps, tables, default quality, calibration."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,8 +9,10 @@ import numpy.typing as npt
 from codec import anomaly
 from codec.anomaly import NAMES, Calibration
 from codec.bundle import Bundle
+from codec.errors import BundleError, InvalidInput
 from codec.images import U8
-from codec.manifest import LatentSpec
+from codec.images import fit as fit_image
+from codec.manifest import InputSpec, LatentSpec
 from codec.pipeline import Graphs, Model
 from codec.quantise import F32, I32, quantise, steps
 from codec.tables import Tables, fit_tables, index_tables
@@ -18,9 +20,9 @@ from codec.tables import Tables, fit_tables, index_tables
 QUALITY_LEVELS = 17
 MIN_SIGMA = 1e-4
 PRIOR_PIXELS = 100.0
+CALL_PIXELS = 2**18
 
-Rows = Iterable[U8]
-Progress = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,51 @@ class Latents:
     sigma: F32
 
 
-def encode_all(graphs: Graphs, batches: Rows, latent: LatentSpec) -> Latents:
+def fit_bundle(
+    draft: Bundle,
+    graphs: Graphs,
+    training: Sequence[U8],
+    held_out: Sequence[U8],
+    *,
+    target_psnr: float | None,
+    registered: bool,
+    say: Say,
+) -> Bundle:
+    """A bundle whose tables fit the training images and whose calibration the held-out ones, both
+    `[H, W, C]`; with the default quality that reaches `target_psnr`, dB, if that is given.
+    """
+    manifest = draft.manifest
+    say(f"encoding {len(training)} training images and fitting {manifest.quality_levels} tables")
+    latents = encode_all(graphs, batches(training, manifest.input), manifest.latent)
+    all_steps, tables = fit_levels(latents, manifest.latent)
+    bundle = replace(draft, steps=all_steps, tables=tables)
+    if target_psnr is not None:
+        level = choose_quality(bundle, graphs, held_out, target_psnr)
+        manifest = replace(manifest, quality_default=level)
+        say(f"quality level {level} reaches {target_psnr:g} dB")
+    statistics = latent_statistics(latents, manifest.latent, all_steps[manifest.quality_default])
+    blank = blank_calibration(*statistics, manifest.input.channels)
+    bundle = replace(bundle, manifest=manifest, calibration=blank)
+    say(f"calibrating on {len(held_out)} held-out images")
+    return replace(bundle, calibration=calibrate(bundle, graphs, held_out, registered))
+
+
+def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
+    """Images `[H, W, C]` as the pipeline hands them to the encoder, uint8 `[B, C, H, W]`;
+    neighbours of one shape together.
+    """
+    held: list[U8] = []
+    for image in images:
+        rows = fit_image(image, spec).rows
+        if held and (held[0].shape != rows.shape or len(held) * rows.size >= CALL_PIXELS):
+            yield np.concatenate(held)
+            held = []
+        held.append(rows)
+    if held:
+        yield np.concatenate(held)
+
+
+def encode_all(graphs: Graphs, batches: Iterable[U8], latent: LatentSpec) -> Latents:
     """Runs the encoder over uint8 batches `[B, C, H, W]`; positions of all images join one axis.
 
     mu becomes `[N, D, n]`, index maps `[N, 1, n]`; n is 1 for a global latent.
@@ -77,24 +123,25 @@ def latent_statistics(latents: Latents, latent: LatentSpec, step: F32) -> tuple[
     return mean.astype(np.float32), variance.astype(np.float32)
 
 
-def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], psnr: float) -> int:
-    """The coarsest level whose decoded records reach this PSNR, dB, on held-out images; else the
-    finest.
+def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: float) -> int:
+    """The coarsest level whose decoded records reach this PSNR, dB, on held-out images.
 
-    PSNR is that of the mean squared error over all images.
+    Raises BundleError if no level does.
     """
-    model = Model(bundle, graphs)
+    model, reached = Model(bundle, graphs), -np.inf
     for level in range(bundle.manifest.quality_levels):
-        restored = model.decompress(model.compress(images, level))
-        errors = [squared_error(a, b) for a, b in zip(images, restored, strict=True)]
-        if -10.0 * np.log10(np.mean(errors)) >= psnr:
+        reached = psnr(images, model.decompress(model.compress(images, level)))
+        if reached >= target:
             return level
-    return bundle.manifest.quality_levels - 1
+    raise BundleError(f"no quality level reaches {target:g} dB; the finest has {reached:.2f} dB")
 
 
-def squared_error(image: U8, restored: U8) -> float:
-    """Mean squared error of two images, pixels in [0, 1]."""
-    return float(np.mean((image.astype(np.float64) - restored) ** 2) / 255.0**2)
+def psnr(images: Sequence[U8], restored: Sequence[U8]) -> float:
+    """PSNR, dB, of the mean squared error over all images; 100 at most."""
+    errors = [
+        np.mean((a.astype(np.float64) - b) ** 2) for a, b in zip(images, restored, strict=True)
+    ]
+    return float(-10.0 * np.log10(max(np.mean(errors) / 255.0**2, 1e-10)))
 
 
 def calibrate(
@@ -116,22 +163,28 @@ def calibrate(
 
 
 def residual_variance(images: Sequence[U8], restored: Sequence[U8], registered: bool) -> F32:
-    """`[C, 1, 1]`, or `[C, H, W]` if registered, of pixels in [0, 1].
+    """`[C, 1, 1]`, or `[C, H, W]` if registered, of pixels in [0, 1], over their masking.
 
-    Per pixel it is shrunk towards the mean over all pixels, worth PRIOR_PIXELS images.
+    Per pixel it is shrunk towards the mean over all pixels, worth PRIOR_PIXELS images. Raises
+    InvalidInput for registered images of several sizes.
     """
-    errors = [
-        ((a.astype(np.float32) - b) / np.float32(255.0)) ** 2
-        for a, b in zip(images, restored, strict=True)
-    ]
+    errors = [_masked_error(a, b) for a, b in zip(images, restored, strict=True)]
     channel = np.mean([e.mean((0, 1)) for e in errors], axis=0)[:, None, None]
     floor = np.float32(1e-6)
-    if not registered or len({e.shape for e in errors}) != 1:
+    if not registered:
         return np.asarray(np.maximum(channel, floor), np.float32)
+    if len(sizes := {e.shape for e in errors}) != 1:
+        raise InvalidInput(f"a registered camera gives images of one size; these have {len(sizes)}")
     pixel = np.mean(errors, axis=0).transpose(2, 0, 1)
     weight = len(errors) / (len(errors) + PRIOR_PIXELS)
     shrunk = weight * pixel + (1.0 - weight) * channel
     return np.asarray(np.maximum(shrunk, floor), np.float32)
+
+
+def _masked_error(image: U8, restored: U8) -> F32:
+    """`[H, W, C]`: (x - y)² / m, whose mean is the residual variance of codec.anomaly."""
+    x, y = (pixels.astype(np.float32) / np.float32(255.0) for pixels in (image, restored))
+    return np.asarray((x - y) ** 2 / anomaly.masking(y.transpose(2, 0, 1))[..., None], np.float32)
 
 
 def blank_calibration(mean: F32, variance: F32, channels: int) -> Calibration:

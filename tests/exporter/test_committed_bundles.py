@@ -1,0 +1,100 @@
+"""The committed tiny bundles are what today's training and exporter would make, bytes aside."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from codec.bundle import load_bundle
+from exporter.export import Options, describe
+from exporter.graphs import OPSET
+from exporter.parity import MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES
+from training.__main__ import _parse
+from training.config import from_json, to_json
+from training.models import build
+
+DATA = Path(__file__).parents[1] / "data"
+OPTIONS = {
+    "tiny_bundle": Options(fit="exact", false_alarm_rate=0.05),
+    "tiny_map_bundle": Options(false_alarm_rate=0.05),
+}
+
+
+@pytest.fixture(params=OPTIONS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def bundle(name):
+    return load_bundle(DATA / name)
+
+
+@pytest.fixture
+def config(bundle):
+    return from_json(bundle.manifest.provenance["config"])
+
+
+def test_the_manifest_follows_from_the_configuration(name, bundle, config):
+    facts, title = bundle.manifest.provenance, bundle.manifest.name
+    images = facts["validation_images"]
+    expected = describe(config, OPTIONS[name], title, exact=False, held_out=images)
+    assert replace(bundle.manifest, members={}, provenance={}) == expected
+
+
+def test_the_command_gives_the_configuration_and_names_no_folder(bundle):
+    command = bundle.manifest.provenance["command"]
+    program, *words = shlex.split(command)
+    assert program == "residuum-train"
+    assert "/" not in command
+    options = _parse(words)
+    assert (str(options.data), str(options.out)) == ("DIR", "RUN")
+    assert to_json(options.config) == to_json(from_json(bundle.manifest.provenance["config"]))
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_a_graph_has_the_weights_of_its_network(bundle, config, part):
+    graph = onnx.load_from_string(getattr(bundle, part))
+    assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", OPSET)]
+    found = {tensor.name: tuple(tensor.dims) for tensor in graph.graph.initializer}
+    # Normalisation layers were folded into the convolutions and matrices before them.
+    weights = {
+        f"model.{part}.{key}": tuple(tensor.shape)
+        for key, tensor in build(config.model).get_submodule(part).state_dict().items()
+        if tensor.ndim > 1
+    }
+    assert weights.items() <= found.items()
+    assert sum(map(math.prod, weights.values())) > 1000
+
+
+def test_tables_and_calibration_have_the_size_of_the_latent(bundle, config):
+    dims = config.model.latent
+    assert bundle.steps.shape == (17, dims)
+    assert [table.frequencies.shape[0] for table in bundle.tables] == [dims] * 17
+    assert bundle.calibration.latent_mean.shape == (dims,)
+    assert bundle.calibration.residual_variance.shape == (config.model.channels, 1, 1)
+
+
+def test_steps_grow_by_the_fourth_root_of_two_from_level_to_level(bundle):
+    np.testing.assert_allclose(bundle.steps[:-1] / bundle.steps[1:], 2**0.25, rtol=1e-5)
+
+
+def test_the_calibration_is_that_of_the_validation_images(bundle):
+    facts = bundle.manifest.provenance
+    assert len(bundle.calibration.fused) == facts["calibration_images"] == 320
+    assert facts["validation_images"] == 320
+    assert (np.diff(bundle.calibration.fused) >= 0).all()
+
+
+def test_the_certificate_is_within_its_limits(bundle):
+    parity = bundle.manifest.provenance["parity"]
+    assert parity["images"] == 64
+    assert parity["latent_error"] < MAX_LATENT_ERROR
+    assert parity["pixel_error"] < MAX_PIXEL_ERROR
+    assert parity["equal_codes"] >= MIN_EQUAL_CODES

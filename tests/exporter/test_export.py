@@ -1,0 +1,235 @@
+"""From a run to a bundle through the command, and what is refused before any work is done."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from codec.bundle import REQUIRED, load_bundle
+from codec.errors import BundleError, InvalidInput
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+from exporter.__main__ import main
+from exporter.export import Options, describe, portable
+from training.checkpoint import load_run
+from training.config import ModelConfig, TrainConfig
+from training.data import training_and_validation
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs residuum-export; gives its exit status, stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["residuum-export", *map(str, arguments)])
+        status = main()
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def bundle_path(run, data, tmp_path_factory):
+    """The bundle of the run, exported by the command with nothing decided."""
+    out = tmp_path_factory.mktemp("bundles") / "new" / "discs"
+    with pytest.MonkeyPatch.context() as patch:
+        words = f"residuum-export {run} --out {out} --calibrate {data}".split()
+        patch.setattr(sys, "argv", words)
+        assert main() == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def held_out(run, data):
+    """The images that calibrated it, `[H, W, C]`."""
+    return [
+        image.transpose(1, 2, 0) for image in training_and_validation(load_run(run)[0], data)[1]
+    ]
+
+
+def test_a_run_becomes_a_bundle_that_works(bundle_path, held_out):
+    bundle = load_bundle(bundle_path)
+    model = Model(bundle, open_graphs(bundle, "cpu"))
+    assert (model.manifest.name, model.manifest.version) == ("discs", "1")
+    assert model.manifest.input.fit == "resize"
+    restored = model.decompress(model.compress(held_out))
+    assert [image.shape for image in restored] == [image.shape for image in held_out]
+    p = np.sort([score.p_value for score in model.score(held_out)])
+    np.testing.assert_allclose(p, np.arange(2, 26) / 25)
+
+
+def test_a_bundle_holds_its_members_and_no_more(bundle_path):
+    files = {path.name for path in bundle_path.iterdir()}
+    assert files == REQUIRED | {"manifest.json", "card-samples.png"}
+    assert [path.name for path in bundle_path.parent.iterdir()] == ["discs"]
+
+
+def test_the_manifest_tells_where_the_model_comes_from(bundle_path, run):
+    facts = load_bundle(bundle_path).manifest.provenance
+    config = json.loads((run / "config.json").read_text())
+    assert facts["config"] == config["config"]
+    assert facts["data_sha256"] == config["provenance"]["data_sha256"]
+    assert (facts["training_images"], facts["calibration_images"]) == (36, 24)
+    assert facts["metrics"]["psnr"] > 0
+    assert 0 <= facts["parity"]["pixel_error"] < 1e-5
+
+
+def test_no_member_names_a_folder_of_this_machine(bundle_path, run, data):
+    for path in bundle_path.iterdir():
+        for place in (run, data, Path(__file__).parents[2], Path.home()):
+            assert str(place).encode() not in path.read_bytes(), (path.name, place)
+
+
+def test_the_card_tells_the_figures_and_shows_pictures(bundle_path, held_out):
+    bundle = load_bundle(bundle_path)
+    model = Model(bundle, open_graphs(bundle, "cpu"))
+    size = np.mean([len(record) for record in model.compress(held_out)])
+    assert "# discs 1\n" in bundle.card
+    assert f"| bytes per image, framing and checksum included | {size:.2f} |" in bundle.card
+    assert "| held-out images | 24 |" in bundle.card
+    assert "(card-samples.png)" in bundle.card
+    with Image.open(io.BytesIO((bundle_path / "card-samples.png").read_bytes())) as sheet:
+        top = np.asarray(sheet.crop((0, 0, 80, 80)).resize((16, 16), Image.Resampling.NEAREST))
+    assert (top == held_out[0]).all()
+
+
+def test_what_a_person_decides_is_in_the_bundle(command, run, data, tmp_path):
+    out = tmp_path / "chosen.tar"
+    options = "--name other --version 2.1 --fit tile --target-psnr 3 --false-alarm-rate 0.2"
+    more = "--fused peak rate --blur 5 --peak-blur 1 --registered"
+    words = f"{run} --out {out} --calibrate {data} {options} {more}".split()
+    status, said, _ = command(*words)
+    assert status == 0
+    assert said.splitlines()[-1].startswith(f"{out}: other 2.1, 0.0")
+    manifest = load_bundle(out).manifest
+    assert (manifest.name, manifest.version, manifest.input.fit) == ("other", "2.1", "tile")
+    assert manifest.quality_default == 0
+    score = manifest.score
+    assert (score.fused, score.false_alarm_rate) == (("peak", "rate"), 0.2)
+    assert (score.blur, score.peak_blur) == (5, 1)
+    assert load_bundle(out).calibration.residual_variance.shape == (1, 16, 16)
+
+
+REFUSED = {
+    "{data} --out {new} --calibrate {data}": "best.safetensors does not exist",
+    "nowhere --out {new} --calibrate {data}": "nowhere/best.safetensors does not exist",
+    "{run} --out {new} --calibrate nowhere": "data folder nowhere does not exist",
+    "{run} --out {new} --calibrate {empty}": "empty holds no image files",
+    "{run} --out {empty} --calibrate {data}": "empty exists already",
+    "{run} --out {file}/new --calibrate {data}": "file is no folder that can be written to",
+    "{run} --out {new} --calibrate {data} --name A": "'A' is no name: lower-case letters",
+    "{run} --out {new} --calibrate {data} --quality 17": "quality_default=17, expected 0..16",
+    "{run} --out {new} --calibrate {data} --fit pad": "models of any size pad, others do not",
+    "{run} --out {new} --calibrate {data} --blur 4": "blur=4, expected odd",
+    "{run} --out {new} --calibrate {data} --fused a": "no score is called a; there are residual",
+    "{run} --out {new} --calibrate {data} --false-alarm-rate 0.01": (
+        "false-alarm rate 0.01 needs 99 calibration images, the model has 24"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_refusal_is_one_sentence_and_leaves_nothing(command, run, data, tmp_path, line):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("not a folder")
+    places = {"run": run, "data": data} | {n: tmp_path / n for n in ("new", "empty", "file")}
+    status, said, complaint = command(*line.format(**places).split())
+    assert (status, said) == (1, "")
+    assert complaint.startswith("residuum-export: ")
+    assert REFUSED[line] in complaint
+    assert complaint.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
+
+
+def test_a_run_whose_weights_are_not_its_configuration_is_refused(command, run, data, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run, damaged)
+    whole = (damaged / "best.safetensors").read_bytes()
+    (damaged / "best.safetensors").write_bytes(whole[: len(whole) // 2])
+    status, _, complaint = command(damaged, "--out", tmp_path / "new", "--calibrate", data)
+    assert status == 1
+    assert "is not a readable checkpoint" in complaint
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("fashion --data /home/me/pictures --out /srv/run --lr 1", "--data DIR --out RUN --lr 1"),
+        ("fashion --data=/home/me/pictures --out=/srv/run", "--data=DIR --out=RUN"),
+        ("fashion --out run --epochs 3 --data .", "--out RUN --epochs 3 --data DIR"),
+        ("fashion --data --out", "--data DIR"),
+    ],
+)
+def test_the_command_is_told_without_paths(command, told):
+    assert portable(["residuum-train", *command.split()]) == f"residuum-train fashion {told}"
+
+
+def test_a_run_without_a_command_has_none():
+    assert portable([]) == ""
+
+
+def described(options=None, **model):
+    config = TrainConfig(model=ModelConfig(**model), crop=0 if model.get("height") else 16)
+    return describe(config, options or Options(), "m", exact=True, held_out=500)
+
+
+def test_a_global_model_takes_its_own_size_and_quantises_17_levels():
+    manifest = described(family="sigma_vae", height=32, width=64, latent=7, channels=3)
+    assert (manifest.input.height, manifest.input.width, manifest.input.stride) == (32, 64, 1)
+    assert (manifest.input.channels, manifest.input.fit) == (3, "exact")
+    assert (manifest.latent.kind, manifest.latent.dims, manifest.latent.grid) == (
+        "gaussian",
+        7,
+        (1, 1),
+    )
+    assert (manifest.quality_default, manifest.quality_levels) == (8, 17)
+    assert (manifest.score.fused, manifest.score.false_alarm_rate) == (("residual", "latent"), 0.01)
+
+
+@pytest.mark.parametrize("family", ["sigma_vae_map", "vq_vae"])
+def test_a_map_model_of_any_size_pads_and_judges_structure(family):
+    manifest = described(family=family, widths=(4, 8), stride=16)
+    assert (manifest.input.height, manifest.input.width) == (None, None)
+    assert (manifest.input.stride, manifest.input.fit) == (16, "pad")
+    assert manifest.latent.grid is None
+    assert manifest.score.fused == ("structure",)
+
+
+def test_indices_have_one_quality_and_no_distance_from_their_mean():
+    manifest = described(family="vq_vae", widths=(4, 8), codebook=32, height=16, width=24)
+    assert (manifest.latent.kind, manifest.latent.dims, manifest.latent.grid) == (
+        "indices",
+        32,
+        (2, 3),
+    )
+    assert (manifest.quality_default, manifest.quality_levels) == (0, 1)
+    assert manifest.score.fused == ("residual", "rate")
+    with pytest.raises(BundleError, match=r"quality_default=8, expected 0\.\.0"):
+        described(Options(quality=8), family="vq_vae", widths=(4, 8))
+
+
+def test_a_map_of_one_position_is_refused():
+    with pytest.raises(BundleError, match="train a sigma_vae instead"):
+        described(family="sigma_vae_map", widths=(4, 8), height=8, width=8)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "rate"), [(20, 1 / 21), (98, 1 / 99), (99, 0.01), (9999, 0.01)]
+)
+def test_the_default_false_alarm_rate_is_one_that_the_images_support(held_out, rate):
+    config = TrainConfig(model=ModelConfig(height=16, width=16, widths=(4, 8)))
+    manifest = describe(config, Options(), "m", exact=True, held_out=held_out)
+    assert manifest.score.false_alarm_rate == pytest.approx(rate)
+
+
+def test_a_false_alarm_rate_that_needs_more_images_is_refused():
+    with pytest.raises(InvalidInput, match="needs 9999 calibration images, the model has 500"):
+        described(Options(false_alarm_rate=1e-4), family="vq_vae", widths=(4, 8))

@@ -1,0 +1,228 @@
+"""What is fitted to data: tables, default quality, residual variance, calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from codec.errors import BundleError, InvalidInput
+from codec.images import fit as fit_image
+from codec.manifest import InputSpec
+from codec.pipeline import Model
+from codec.quantise import quantise
+from exporter import fit
+
+NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae"]
+ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
+
+
+@pytest.fixture(scope="module")
+def fitted(exported):
+    """Gives the complete bundle of an exported network, and the network."""
+    kept = {}
+
+    def get(name, target_psnr=None):
+        if (name, target_psnr) not in kept:
+            each = exported(name)
+            kept[name, target_psnr] = fit.fit_bundle(
+                each.draft,
+                each.graphs,
+                each.training,
+                each.held_out,
+                target_psnr=target_psnr,
+                registered=False,
+                say=lambda _: None,
+            )
+        return kept[name, target_psnr], exported(name)
+
+    return get
+
+
+def encoded(each):
+    """First outputs of the encoder for the training images, one by one, `[D, n]` each."""
+    spec, latent = each.draft.manifest.input, each.draft.manifest.latent
+    rows = (fit_image(image, spec).rows for image in each.training)
+    return [each.graphs.encode(x)[0].reshape(latent.channels, -1) for x in rows]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tables_cover_every_training_image_at_every_level(fitted, name):
+    bundle, each = fitted(name)
+    assert len(bundle.tables) == bundle.manifest.quality_levels == len(bundle.steps)
+    for values in encoded(each):
+        for step, table in zip(bundle.steps, bundle.tables, strict=True):
+            symbols = table.symbols(quantise(values[None], step))
+            assert (symbols != table.escape).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tables_know_how_often_each_code_occurs(fitted, name):
+    """Coding the training images costs hardly more than the entropy of their own histogram."""
+    bundle, each = fitted(name)
+    level = bundle.manifest.quality_default
+    codes = quantise(np.concatenate(encoded(each), axis=1)[None], bundle.steps[level])[0]
+    entropy = 0.0
+    for column in codes:
+        counts = np.unique(column, return_counts=True)[1]
+        entropy -= (counts * np.log2(counts / counts.sum())).sum()
+    bits = bundle.tables[level].bits(codes[None]).sum()
+    assert entropy <= bits < 1.05 * entropy + 20
+
+
+@pytest.mark.parametrize("name", ["sigma_vae", "sigma_vae_map"])
+def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted, name):
+    bundle, each = fitted(name)
+    spec, channels = each.draft.manifest.input, each.draft.manifest.latent.channels
+    rows = (fit_image(image, spec).rows for image in each.training)
+    log_var = [each.graphs.encode(x)[1].reshape(channels, -1) for x in rows]
+    sigma = np.sqrt(np.mean([np.exp(one).mean(1) for one in log_var], axis=0))
+    np.testing.assert_allclose(bundle.steps[8], np.sqrt(12) * sigma, rtol=1e-5)
+    np.testing.assert_allclose(bundle.steps[4], 2 * bundle.steps[8], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latent_statistics_are_those_of_what_the_decoder_gets(fitted, name):
+    bundle, each = fitted(name)
+    step = bundle.steps[bundle.manifest.quality_default][:, None]
+    values = np.concatenate(encoded(each), axis=1)
+    decoded = np.rint(values / step) * step
+    np.testing.assert_allclose(
+        bundle.calibration.latent_mean, decoded.mean(1), rtol=1e-4, atol=1e-5
+    )
+    variance = decoded.var(1) + step[:, 0] ** 2 / 12
+    np.testing.assert_allclose(bundle.calibration.latent_variance, variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_p_values_of_the_held_out_images_are_uniform(fitted, name):
+    """A calibration image of rank k among n has p = (k + 1) / (n + 1), its own score included."""
+    bundle, each = fitted(name)
+    n = len(each.held_out)
+    model = Model(bundle, each.graphs)
+    p = np.sort([score.p_value for score in model.score(each.held_out)])
+    np.testing.assert_allclose(p, np.arange(2, n + 2) / (n + 1))
+    assert model.calibration_images == n
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
+    bundle, each = fitted(name)
+    rate = bundle.manifest.score.false_alarm_rate
+    assert rate == 1 / (len(each.held_out) + 1)
+    for score in Model(bundle, each.graphs).score(each.held_out[:2]):
+        assert score.anomalous == (score.p_value <= rate)
+
+
+def test_heat_of_normal_images_hardly_ever_reaches_the_scale(fitted):
+    bundle, each = fitted("sigma_vae_map")
+    model = Model(bundle, each.graphs)
+    reached = [heat.max() >= model.heat_scale for _, heat, _ in model.raw_scores(each.held_out)]
+    assert 0 < sum(reached) <= 1
+
+
+def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
+    bundle, each = fitted("sigma_vae")
+    model, images = Model(bundle, each.graphs), np.stack(each.held_out).astype(float)
+    reached = []
+    for level in range(17):
+        restored = np.stack(model.decompress(model.compress(each.held_out, level)))
+        reached.append(20 * np.log10(255) - 10 * np.log10(((images - restored) ** 2).mean()))
+    # Never a value itself: rounding decides there.
+    for target in (min(reached) - 1, (min(reached) + max(reached)) / 2, max(reached) - 1e-6):
+        level = fit.choose_quality(bundle, each.graphs, each.held_out, target)
+        assert reached[level] >= target
+        assert all(psnr < target for psnr in reached[:level])
+
+
+def test_a_psnr_beyond_every_level_is_refused_with_what_can_be_had(fitted):
+    bundle, each = fitted("vq_vae")
+    with pytest.raises(BundleError, match=r"no quality level reaches 99 dB; the finest has \d+\."):
+        fit.choose_quality(bundle, each.graphs, each.held_out, 99.0)
+
+
+def test_the_calibration_is_made_at_the_chosen_quality(fitted):
+    coarse, each = fitted("sigma_vae", 1.0)
+    assert coarse.manifest.quality_default == 0
+    default, _ = fitted("sigma_vae")
+    assert default.manifest.quality_default == 8
+    assert (coarse.calibration.residual_variance != default.calibration.residual_variance).all()
+    p = sorted(score.p_value for score in Model(coarse, each.graphs).score(each.held_out))
+    assert p[0] == pytest.approx(2 / 25)
+
+
+def test_identical_images_have_a_finite_psnr():
+    image = [np.zeros((4, 4, 1), np.uint8)]
+    assert fit.psnr(image, image) == 100.0
+
+
+def residuals(count=50, height=6, width=8, channels=3):
+    """Images, and others that differ by noise whose deviation grows from left to right."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(80, 170, (count, height, width, channels), np.uint8)
+    noise = rng.normal(0, np.linspace(1, 20, width)[:, None], images.shape)
+    return images, (images + noise).clip(0, 255).astype(np.uint8)
+
+
+def test_without_registration_each_channel_has_one_variance():
+    images, restored = residuals()
+    variance = fit.residual_variance(images, restored, registered=False)
+    expected = ((images / 255.0 - restored / 255.0) ** 2).mean((0, 1, 2))
+    assert variance.dtype == np.float32
+    assert variance.shape == (3, 1, 1)
+    np.testing.assert_allclose(variance[:, 0, 0], expected, rtol=1e-5)
+
+
+def test_with_registration_each_pixel_has_its_own_shrunk_towards_the_mean():
+    images, restored = residuals(count=300)
+    variance = fit.residual_variance(images, restored, registered=True)
+    square = ((images / 255.0 - restored / 255.0) ** 2).transpose(0, 3, 1, 2)
+    own, mean = square.mean(0), square.mean((0, 2, 3))[:, None, None]
+    assert variance.shape == (3, 6, 8)
+    np.testing.assert_allclose(variance, 0.75 * own + 0.25 * mean, rtol=1e-5)
+    assert (np.diff(variance.mean((0, 1))) > 0).all()
+
+
+def test_registration_needs_images_of_one_size():
+    images = [np.zeros((4, 4, 1), np.uint8), np.zeros((5, 4, 1), np.uint8)]
+    with pytest.raises(InvalidInput, match="gives images of one size; these have 2"):
+        fit.residual_variance(images, images, registered=True)
+    assert fit.residual_variance(images, images, registered=False).shape == (1, 1, 1)
+
+
+def test_a_variance_is_never_zero():
+    image = [np.zeros((4, 4, 1), np.uint8)] * 3
+    for registered in (False, True):
+        assert fit.residual_variance(image, image, registered).min() > 0
+
+
+def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
+    each = exported("sigma_vae")
+    bundle = fit.fit_bundle(
+        each.draft,
+        each.graphs,
+        each.training,
+        each.held_out,
+        target_psnr=None,
+        registered=True,
+        say=lambda _: None,
+    )
+    assert bundle.calibration.residual_variance.shape == (1, 16, 16)
+    model, image = Model(bundle, each.graphs), each.held_out[0]
+    (restored,) = model.decompress(model.compress([image]))
+    square = ((image / 255.0 - restored / 255.0) ** 2).transpose(2, 0, 1)
+    expected = (square / (2 * bundle.calibration.residual_variance)).mean()
+    assert model.score([image])[0].scores["residual"] == pytest.approx(expected, rel=0.02)
+
+
+def test_batches_keep_the_order_and_never_mix_sizes():
+    sizes = [(8, 8), (8, 8), (16, 8), (8, 8), (3, 5)]
+    images = [np.full((*size, 1), i, np.uint8) for i, size in enumerate(sizes)]
+    found = list(fit.batches(images, ANY_SIZE))
+    assert [x.shape for x in found] == [(2, 1, 8, 8), (1, 1, 16, 8), (2, 1, 8, 8)]
+    assert [int(image.max()) for x in found for image in x] == [0, 1, 2, 3, 4]
+
+
+def test_batches_are_bounded():
+    image = np.zeros((256, 256, 1), np.uint8)
+    found = [len(x) for x in fit.batches([image] * 10, ANY_SIZE)]
+    assert found == [4, 4, 2]
