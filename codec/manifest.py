@@ -79,10 +79,10 @@ class ScoreSpec:
     """How an image is scored; `codec.anomaly` gives the meaning of each field.
 
     `blur` is the side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the
-    map whose maximum is the image score; `fused` names the scores that enter the verdict.
+    maps whose largest values are image scores; `fused` names the scores that enter the verdict.
     """
 
-    blur: int = 9
+    blur: int = 13
     peak_blur: int = 3
     fused: tuple[str, ...] = ("peak",)
     false_alarm_rate: float = 0.01

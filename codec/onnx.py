@@ -1,8 +1,13 @@
 """The two graphs on onnxruntime: the only place that imports it."""
 
+import os
 from typing import Any, Literal
 
 import numpy.typing as npt
+
+# The wheels of onnxruntime report usage to their maker unless told not to before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime as ort
 
 from codec.bundle import Bundle
@@ -75,6 +80,7 @@ def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.Infere
     # Spinning threads burn ten times the work of a sparse call.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "cuda":
+        ort.preload_dlls()  # from the nvidia wheels, which no loader path names
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     providers: list[Any] = [(_NAMES[provider], _CUDA_OPTIONS if provider == "cuda" else {})]
     try:

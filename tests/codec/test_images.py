@@ -1,5 +1,6 @@
 """Files to arrays, and arrays to what a model takes."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -97,10 +98,8 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
 def test_a_damaged_file_is_read_or_refused(position: int, value: int) -> None:
     data = bytearray(file(Image.fromarray(noise(12, 12))))
     data[position % len(data)] = value
-    try:
+    with contextlib.suppress(InvalidInput):
         assert read_image(bytes(data), 1).ndim == 3
-    except InvalidInput as error:
-        assert str(error)
 
 
 def test_a_model_of_one_size_names_both_sizes() -> None:

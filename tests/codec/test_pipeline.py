@@ -1,5 +1,7 @@
 """The main path on two tiny real models."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -86,10 +88,8 @@ def test_the_reference_coder_reads_the_records_codes(bundle: Bundle, tiny: Model
 @given(junk=st.binary(max_size=60))
 def test_arbitrary_bytes_are_decoded_or_refused(tiny: Model, tiny_map: Model, junk: bytes) -> None:
     for model in (tiny, tiny_map):
-        try:
-            model.decompress([junk])
-        except RecordError as error:
-            assert "record 0" in str(error)
+        with contextlib.suppress(RecordError):
+            assert len(model.decompress([junk])) == 1
 
 
 @shared
@@ -101,10 +101,8 @@ def test_a_record_with_a_right_checksum_and_a_wrong_body_never_crashes(
 
     size = data.draw(st.none() | st.tuples(st.integers(1, 80), st.integers(1, 80)))
     body = Record(data.draw(st.integers(0, 31)), size, data.draw(st.binary(max_size=40)))
-    try:
-        tiny_map.decompress([pack(body, tiny_map.model_id)])
-    except RecordError as error:
-        assert str(error)
+    with contextlib.suppress(RecordError):
+        assert tiny_map.decompress([pack(body, tiny_map.model_id)])[0].shape[:2] == size
 
 
 def test_a_record_of_another_model_is_refused(tiny: Model, tiny_map: Model) -> None:

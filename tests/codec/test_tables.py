@@ -36,15 +36,11 @@ def test_the_code_length_of_the_fitted_sample_is_near_its_entropy() -> None:
     rng = np.random.default_rng(0)
     codes = np.rint(rng.normal(0, 3, (20000, 2, 1))).astype(np.int32)
     per_image = fit_tables(codes).bits(codes).mean()
-    expected = sum(
-        entropy(np.unique(codes[:, d], return_counts=True)[1], base=2) for d in range(2)
-    )
+    expected = sum(entropy(np.unique(codes[:, d], return_counts=True)[1], base=2) for d in range(2))
     assert expected <= per_image < expected + 0.01
 
 
-@given(
-    st.integers(-(2**20), 2**20), st.integers(-1000, 1000), st.integers(1, 500)
-)
+@given(st.integers(-(2**20), 2**20), st.integers(-1000, 1000), st.integers(1, 500))
 def test_the_excess_of_an_escaped_code_is_positive_and_gives_it_back(
     code: int, low: int, width: int
 ) -> None:
