@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codec.anomaly import residual_map
+from codec.anomaly import masking, residual_map
 from codec.errors import BundleError, InvalidInput
 from codec.images import fit as fit_image
 from codec.manifest import InputSpec
@@ -164,10 +164,16 @@ def residuals(count=50, height=6, width=8, channels=3):
     return images, (images + noise).clip(0, 255).astype(np.uint8)
 
 
+def masked_squares(images, restored):
+    """(x - y)² / m of every pixel, `[N, C, H, W]`."""
+    x, y = (a.transpose(0, 3, 1, 2).astype(np.float32) / 255 for a in (images, restored))
+    return (x - y) ** 2 / np.stack([masking(one) for one in y])[:, None]
+
+
 def test_without_registration_each_channel_has_one_variance():
     images, restored = residuals()
     variance = fit.residual_variance(images, restored, registered=False)
-    expected = ((images / 255.0 - restored / 255.0) ** 2).mean((0, 1, 2))
+    expected = masked_squares(images, restored).mean((0, 2, 3))
     assert variance.dtype == np.float32
     assert variance.shape == (3, 1, 1)
     np.testing.assert_allclose(variance[:, 0, 0], expected, rtol=1e-5)
@@ -176,7 +182,7 @@ def test_without_registration_each_channel_has_one_variance():
 def test_with_registration_each_pixel_has_its_own_shrunk_towards_the_mean():
     images, restored = residuals(count=300)
     variance = fit.residual_variance(images, restored, registered=True)
-    square = ((images / 255.0 - restored / 255.0) ** 2).transpose(0, 3, 1, 2)
+    square = masked_squares(images, restored)
     own, mean = square.mean(0), square.mean((0, 2, 3))[:, None, None]
     assert variance.shape == (3, 6, 8)
     np.testing.assert_allclose(variance, 0.75 * own + 0.25 * mean, rtol=1e-5)
