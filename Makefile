@@ -37,8 +37,8 @@ bench: bench-rd bench-fuzz bench-serve
 
 # Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
 bench-rd: $(VENV)/.complete
-	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion
-	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb
+	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000
+	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb --reference 500
 
 # A million random, truncated and bit-flipped records against both shipped bundles.
 bench-fuzz: $(VENV)/.runtime

@@ -1,4 +1,4 @@
-"""Hostile records: each decodes or raises RecordError; nothing else, no hang, no memory beyond the limit.
+"""Hostile records: each decodes or raises RecordError, without hanging or exhausting the memory.
 
     make bench-fuzz
 

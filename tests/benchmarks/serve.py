@@ -2,8 +2,8 @@
 
     make bench-serve
 
-bare     onnxruntime at its best batch size, quantisation and entropy coding, in one pinned process
-x32, x1  `residuum-serve` pinned to the same core, 32 images or one per call, clients on another core
+bare     onnxruntime at its best batch size, quantisation and entropy coding, in a pinned process
+x32, x1  `residuum-serve` pinned to the same core, 32 or 1 images per call, clients on another
 
 The three take turns for several rounds; medians and the ratios of the medians are printed.
 """

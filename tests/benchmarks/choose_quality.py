@@ -1,0 +1,70 @@
+"""Which quality and score tell drawn defects from held-out normal images best.
+
+    python tests/benchmarks/choose_quality.py BUNDLE --data DIR
+
+Choosing the default quality of a detector on test images would spoil them. This draws defects, of
+the kind that training corrupts its inputs with, into the held-out images of the bundle's own run,
+and prints bytes per record and image AUROC for each quality level and score.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from codec.anomaly import NAMES
+from codec.bundle import load_bundle
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+from training import data
+from training.config import from_json
+from training.corruption import corrupt, spots
+from training.metrics import auroc
+
+SPOTS_PER_IMAGE = 3.0
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--levels", type=int, nargs="+", default=[8, 9, 10, 11, 12, 14])
+    options = parser.parse_args()
+    bundle = load_bundle(options.bundle)
+    graphs = open_graphs(bundle, "cpu", 2)
+    config = from_json(bundle.manifest.provenance["config"])
+    normal = [image.transpose(1, 2, 0) for image in data.validation_images(config, options.data)]
+    rng = np.random.default_rng(0)
+    shapes = spots(1, min(normal[0].shape[:2]))
+    defect = [draw(image, shapes, rng) for image in normal]
+    table = Table(title=f"AUROC of {len(normal)} held-out images and as many with drawn defects")
+    for column in ("quality", "bytes", *NAMES):
+        table.add_column(column, justify="right")
+    for level in track(options.levels, console=Console(stderr=True)):
+        model = Model(
+            replace(bundle, manifest=replace(bundle.manifest, quality_default=level)), graphs
+        )
+        results = list(model.raw_scores([*normal, *defect]))
+        labels = np.arange(len(results)) >= len(normal)
+        size = np.mean([record for _, _, record in results[: len(normal)]])
+        scores = [auroc([s[name] for s, _, _ in results], labels) for name in NAMES]
+        table.add_row(str(level), f"{size:.0f}", *(f"{score:.3f}" for score in scores))
+    Console().print(table)
+
+
+def draw(image: np.ndarray, shapes: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """A copy of `[H, W, C]` with at least one drawn defect."""
+    batch = image.transpose(2, 0, 1)[None]
+    defect = batch
+    while (defect == batch).all():
+        defect = corrupt(batch, SPOTS_PER_IMAGE, shapes, rng)
+    return np.ascontiguousarray(defect[0].transpose(1, 2, 0))
+
+
+if __name__ == "__main__":
+    main()
