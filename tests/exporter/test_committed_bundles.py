@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import shlex
 from dataclasses import replace
@@ -10,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from scipy.stats import kstest
 
 from codec.bundle import load_bundle
+from codec.onnx import open_graphs
+from codec.pipeline import Model
 from exporter.export import Options, describe
 from exporter.graphs import OPSET
 from exporter.parity import MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES
@@ -90,6 +94,19 @@ def test_the_calibration_is_that_of_the_validation_images(bundle):
     assert len(bundle.calibration.fused) == facts["calibration_images"] == 320
     assert facts["validation_images"] == 320
     assert (np.diff(bundle.calibration.fused) >= 0).all()
+
+
+def test_fresh_images_of_the_same_kind_have_uniform_p_values(bundle):
+    path = DATA / "make_tiny_bundles.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    _, side, *_ = maker.RUNS[bundle.manifest.name]
+    rng = np.random.default_rng(2026)
+    images = [np.asarray(maker.hills(rng, side))[..., None] for _ in range(300)]
+    model = Model(bundle, open_graphs(bundle, "cpu"))
+    p = [score.p_value for score in model.score(images)]
+    assert kstest(p, "uniform").pvalue > 0.01
 
 
 def test_the_certificate_is_within_its_limits(bundle):
