@@ -15,7 +15,7 @@ from exporter.export import Options, export
 class Command:
     """Turn a training run into a bundle that can be served."""
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run"""
     out: Path
     """bundle to write: a folder, or a tar if it ends in .tar"""

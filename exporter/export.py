@@ -35,6 +35,7 @@ class Options:
     name: str = ""
     """model name; the name of the run's folder if empty"""
     version: str = "1"
+    """version of the model; a server can hold several"""
     fit: Fit | None = None
     """exact, resize, pad or tile; chosen from the data if absent"""
     quality: int | None = None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from codec.anomaly import masking, residual_map
 from codec.errors import BundleError, InvalidInput
 from codec.images import fit as fit_image
+from codec.images import to_pixels, unfit
 from codec.manifest import InputSpec
 from codec.pipeline import Model
-from codec.quantise import quantise
+from codec.quantise import dequantise, quantise
 from exporter import fit
 
-NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae"]
+NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed"]
 ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
 
 
@@ -79,6 +82,35 @@ def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted,
     sigma = np.sqrt(np.mean([np.exp(one).mean(1) for one in log_var], axis=0))
     np.testing.assert_allclose(bundle.steps[8], np.sqrt(12) * sigma, rtol=1e-5)
     np.testing.assert_allclose(bundle.steps[4], 2 * bundle.steps[8], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_holds_just_what_the_encoder_says(fitted, name):
+    bundle, each = fitted(name)
+    spec, step = bundle.manifest.input, bundle.steps[bundle.manifest.quality_default]
+    model = Model(bundle, each.graphs)
+    restored = model.decompress(model.compress(each.held_out))
+    for image, found in zip(each.held_out, restored, strict=True):
+        fitted_image = fit_image(image, spec)
+        latent = each.graphs.encode(fitted_image.rows)[0]
+        if bundle.manifest.latent.kind == "gaussian":
+            latent = dequantise(quantise(latent, step), step)
+        x_hat = unfit(each.graphs.decode(latent), fitted_image.size, spec)
+        assert np.abs(to_pixels(x_hat).astype(int) - found).max() <= 1
+
+
+def test_index_maps_of_tiles_go_through_one_record(fitted):
+    bundle, each = fitted("vq_vae_fixed")
+    spec = replace(bundle.manifest.input, fit="tile")
+    model = Model(replace(bundle, manifest=replace(bundle.manifest, input=spec)), each.graphs)
+    whole = np.concatenate(
+        [np.concatenate(each.held_out[:2]), np.concatenate(each.held_out[2:4])], 1
+    )
+    (restored,) = model.decompress(model.compress([whole[:30, :40]]))
+    assert restored.shape == (30, 40, 1)
+    alone = Model(bundle, each.graphs)
+    (corner,) = alone.decompress(alone.compress([each.held_out[0]]))
+    np.testing.assert_array_equal(restored[:16, :24], corner)
 
 
 @pytest.mark.parametrize("name", NAMES)
