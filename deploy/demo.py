@@ -1,4 +1,4 @@
-"""The whole chain on the sample images: serve, compress, decompress, score, over gRPC on this machine.
+"""The whole chain on the sample images, over gRPC: serve, compress, decompress, score.
 
     make demo
 

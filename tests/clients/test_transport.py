@@ -125,14 +125,14 @@ def test_the_deadline_is_per_message():
 
 
 def test_messages_travel_at_the_same_time():
-    def slow(request, context):
-        time.sleep(0.3)
+    together = threading.Barrier(IN_FLIGHT)
+
+    def meeting(request, context):
+        together.wait(8)
         return one_each(request, context)
 
-    with serving(slow) as target, Client(target, model="m") as client:
-        started = time.perf_counter()
-        client.encode(LARGE * 4)
-    assert time.perf_counter() - started < 1.1
+    with serving(meeting) as target, Client(target, model="m") as client:
+        assert len(client.encode(LARGE * IN_FLIGHT)) == IN_FLIGHT
 
 
 def test_an_answer_of_the_wrong_length_is_the_servers_fault():
@@ -149,11 +149,15 @@ def test_an_answer_of_the_wrong_length_is_the_servers_fault():
 
 def test_a_stream_left_early_cancels_its_calls():
     cancelled = []
+    waiting = threading.Semaphore(0)
 
     def answer(request, context):
         over = threading.Event()
         context.add_callback(over.set)
-        if any(request.pixels.data[:1]) or not over.wait(5):
+        if any(request.pixels.data[:1]):
+            return one_each(request, context)
+        waiting.release()
+        if not over.wait(5):
             return one_each(request, context)
         cancelled.append(request)
         return codec_pb2.EncodeResponse()
@@ -161,6 +165,7 @@ def test_a_stream_left_early_cancels_its_calls():
     with serving(answer) as target, Client(target, model="m") as client:
         stream = client.encode_stream([LARGE[0] + 1, *LARGE * 8])
         next(stream)
+        assert all(waiting.acquire(timeout=5) for _ in range(IN_FLIGHT - 1))
         stream.close()
         until = time.monotonic() + 3
         while len(cancelled) < IN_FLIGHT - 1 and time.monotonic() < until:

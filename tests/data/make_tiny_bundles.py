@@ -20,11 +20,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 COMMON = "--threads 1 --batch-size 32 --validation-fraction 0.4 --model.channels 1"
 GLOBAL = "--model.height 16 --model.width 16 --model.latent 8 --model.widths 8 16 --model.depth 0"
-MAP = "--model.latent 4 --model.widths 8 16 --corruptions 1 --crop 32 --epoch-steps 40 --kl-warmup-steps 50"
+MAP = "--model.latent 4 --model.widths 8 16 --corruptions 1 --crop 32 --kl-warmup-steps 50"
 # name: (preset, side of the images, options of the training, options of the export)
 RUNS = {
     "tiny": ("sigma-vae", 16, f"{GLOBAL} --epochs 60", "--fit exact"),
-    "tiny-map": ("sigma-vae-map", 48, f"{MAP} --epochs 6", ""),
+    "tiny-map": ("sigma-vae-map", 48, f"{MAP} --epochs 6 --epoch-steps 40", ""),
 }
 
 
