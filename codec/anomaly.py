@@ -8,6 +8,7 @@ normal images, and m >= 1 the masking of a pixel, which grows where y itself is 
     structure  the same of the gradient dissimilarity of x and y                in [0, 1]
     rate       ideal code length of the codes                                   bits
     latent     mean of half the squared, standardised latents                   nats
+               (of indices: mean squared distance to the codebook)
 
 Edges and texture are never restored exactly, so a difference there says less than the same
 difference on a plain surface; m is 1 plus the smoothed gradient magnitude of y over a constant.

@@ -45,10 +45,13 @@ class Graphs(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """One image after the encoder: its fitted rows and their codes `[R, D, h, w]`."""
+    """One image after the encoder: its fitted rows, their codes `[R, D, h, w]`, and what else the
+    encoder says of each, log-variance or distance to the codebook, in the same shape.
+    """
 
     fitted: Fitted
     codes: I32
+    aside: F32
 
 
 class Model:
@@ -129,20 +132,23 @@ class Model:
             whole, unfit(y, size, spec), variance, self.manifest.score
         )
         scores["rate"] = float(self._bundle.tables[level].bits(coded.codes).sum())
-        z = _columns(self._latent(coded.codes, level))
-        scores["latent"] = anomaly.latent_distance(
-            z, calibration.latent_mean, calibration.latent_variance
-        )
+        scores["latent"] = self._latent_score(coded, level)
         record = len(self._coder(level).encode(_columns(coded.codes))) + FRAMING_BYTES
         return scores, heatmap, record
+
+    def _latent_score(self, coded: Coded, level: int) -> float:
+        if self.manifest.latent.kind == "indices":
+            return float(coded.aside.mean())
+        z, calibration = _columns(self._latent(coded.codes, level)), self._bundle.calibration
+        return anomaly.latent_distance(z, calibration.latent_mean, calibration.latent_variance)
 
     def _encode(self, images: Sequence[U8], level: int) -> list[Coded]:
         fitted = _each("image", images, self._fit)
         shapes = [f.rows.shape[1:] for f in fitted]
-        codes: list[I32] = _grouped(
-            [f.rows for f in fitted], shapes, lambda x: self._codes(x, level)
-        )
-        return [Coded(f, c) for f, c in zip(fitted, codes, strict=True)]
+        both = _grouped([f.rows for f in fitted], shapes, lambda x: self._codes(x, level))
+        return [
+            Coded(f, b[:, 0].astype(np.int32), b[:, 1]) for f, b in zip(fitted, both, strict=True)
+        ]
 
     def _decode(self, coded: Sequence[tuple[I32, int]]) -> list[F32]:
         keys = [(codes.shape[1:], level) for codes, level in coded]
@@ -157,14 +163,16 @@ class Model:
             )
         return fitted
 
-    def _codes(self, x: U8, level: int) -> I32:
-        first, _ = self._graphs.encode(x)
-        if self.manifest.latent.kind == "indices":
-            return np.asarray(first, np.int32)[:, None]
-        if not np.isfinite(first).all():
+    def _codes(self, x: U8, level: int) -> F32:
+        """Codes and the encoder's second output, `[R, 2, D, h, w]`; float32 holds codes exactly."""
+        first, second = self._graphs.encode(x)
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
             raise ResiduumError("the encoder gave values that are not finite")
+        if self.manifest.latent.kind == "indices":
+            return np.stack([first, second], axis=1, dtype=np.float32, casting="unsafe")[:, :, None]
         codes = quantise(first, self._bundle.steps[level])
-        return codes.reshape(*codes.shape[:2], *(codes.shape[2:] or (1, 1)))
+        both = np.stack([codes, second], axis=1, dtype=np.float32, casting="unsafe")
+        return both.reshape(*both.shape[:3], *(both.shape[3:] or (1, 1)))
 
     def _latent(self, codes: I32, level: int) -> F32:
         """What codes `[R, D, h, w]` stand for: latents, or the indices themselves, as float32."""
