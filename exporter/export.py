@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     first = next(fit.batches(images, manifest.input))[:PARITY_IMAGES]
     certificate = parity.measure(network, graphs, first, step)
     say(f"parity over {certificate.images} images: {certificate}")
-    provenance = _provenance(info, certificate, len(images))
+    provenance = _provenance(info, certificate, len(images), options)
     manifest = replace(bundle.manifest, provenance=provenance)
     return _write(out, replace(bundle, manifest=manifest), graphs, images)
 
@@ -170,7 +170,7 @@ def _grid(model: ModelConfig) -> tuple[int, int] | None:
 
 
 def _provenance(
-    info: dict[str, Any], certificate: parity.Parity, calibration_images: int
+    info: dict[str, Any], certificate: parity.Parity, calibration_images: int, options: Options
 ) -> dict[str, Any]:
     return {
         **info["provenance"],
@@ -179,6 +179,7 @@ def _provenance(
         "metrics": info["metrics"],
         "parity": certificate.to_json(),
         "calibration_images": calibration_images,
+        "export": asdict(options),
     }
 
 

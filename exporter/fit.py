@@ -16,6 +16,8 @@ from codec.manifest import InputSpec, LatentSpec
 from codec.pipeline import Graphs, Model
 from codec.quantise import F32, I32, quantise, steps
 from codec.tables import Tables, fit_tables, index_tables
+from training import diagnostics
+from training.metrics import squared_error
 
 QUALITY_LEVELS = 17
 MIN_SIGMA = 1e-4
@@ -137,11 +139,9 @@ def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target:
 
 
 def psnr(images: Sequence[U8], restored: Sequence[U8]) -> float:
-    """PSNR, dB, of the mean squared error over all images; 100 at most."""
-    errors = [
-        np.mean((a.astype(np.float64) - b) ** 2) for a, b in zip(images, restored, strict=True)
-    ]
-    return float(-10.0 * np.log10(max(np.mean(errors) / 255.0**2, 1e-10)))
+    """PSNR, dB, of the mean squared error over all images."""
+    errors = [squared_error(a, b) for a, b in zip(images, restored, strict=True)]
+    return diagnostics.psnr(float(np.mean(errors)))
 
 
 def calibrate(
