@@ -1,4 +1,4 @@
-# Made from anomaly.proto, SHA-256 f08e8885ceef774d8826fc340e4586bdbbccbdb05474a544b70741e7f36c90df
+# Made from anomaly.proto, SHA-256 b1a4e7a614a675ac0a9fa812d640848be852cf5a5ce0cc4d55fbefcb348d906c
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
