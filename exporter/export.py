@@ -149,9 +149,8 @@ def describe(
 
 def _fused(model: ModelConfig) -> tuple[str, ...]:
     if model.height == 0:
-        return ("structure",)
-    # An index is a name and not a quantity: how far it is from the mean index says nothing.
-    return ("residual", "rate" if model.family == "vq_vae" else "latent")
+        return ("peak",)  # a defect is small beside an image of any size
+    return ("residual", "latent")
 
 
 def _false_alarm_rate(asked: float | None, held_out: int) -> float:

@@ -200,7 +200,7 @@ def test_a_map_model_of_any_size_pads_and_judges_structure(family):
     assert (manifest.input.height, manifest.input.width) == (None, None)
     assert (manifest.input.stride, manifest.input.fit) == (16, "pad")
     assert manifest.latent.grid is None
-    assert manifest.score.fused == ("structure",)
+    assert manifest.score.fused == ("peak",)
 
 
 def test_indices_have_one_quality_and_no_distance_from_their_mean():
