@@ -195,7 +195,7 @@ def test_a_global_model_takes_its_own_size_and_quantises_17_levels():
 
 
 @pytest.mark.parametrize("family", ["sigma_vae_map", "vq_vae"])
-def test_a_map_model_of_any_size_pads_and_judges_structure(family):
+def test_a_map_model_of_any_size_pads_and_judges_the_peak(family):
     manifest = described(family=family, widths=(4, 8), stride=16)
     assert (manifest.input.height, manifest.input.width) == (None, None)
     assert (manifest.input.stride, manifest.input.fit) == (16, "pad")
@@ -203,7 +203,7 @@ def test_a_map_model_of_any_size_pads_and_judges_structure(family):
     assert manifest.score.fused == ("peak",)
 
 
-def test_indices_have_one_quality_and_no_distance_from_their_mean():
+def test_indices_have_one_quality_and_are_judged_by_residual_and_distance():
     manifest = described(family="vq_vae", widths=(4, 8), codebook=32, height=16, width=24)
     assert (manifest.latent.kind, manifest.latent.dims, manifest.latent.grid) == (
         "indices",
@@ -211,7 +211,7 @@ def test_indices_have_one_quality_and_no_distance_from_their_mean():
         (2, 3),
     )
     assert (manifest.quality_default, manifest.quality_levels) == (0, 1)
-    assert manifest.score.fused == ("residual", "rate")
+    assert manifest.score.fused == ("residual", "latent")
     with pytest.raises(BundleError, match=r"quality_default=8, expected 0\.\.0"):
         described(Options(quality=8), family="vq_vae", widths=(4, 8))
 
