@@ -34,6 +34,8 @@ NAMES = ("residual", "peak", "structure", "rate", "latent")
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
+# Heat maps are drawn in full colour from the value that one normal image in ten reaches anywhere.
+HEAT_QUANTILE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,4 +212,4 @@ def calibrate(table: F64, names: Sequence[str], heats: F64) -> tuple[F64, F64, F
     mean = table.mean(0)
     std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))
     fused = np.sort([fuse(row, mean, std, names) for row in table])
-    return mean, std, fused, np.quantile(heats, [0.99])
+    return mean, std, fused, np.quantile(heats, [HEAT_QUANTILE])

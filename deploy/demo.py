@@ -53,14 +53,14 @@ def server(bundles: Path) -> Iterator[str]:
     """A server on free ports of this machine; gives its address and ends it afterwards."""
     ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "service", "--bundles", str(bundles), *ports]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=HERE.parent) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             port = re.search(r"port (\d+)", line)
             if port is None:
-                sys.exit(
-                    f"demo: the server did not start: {line.strip() or 'see its message above'}"
-                )
+                reason = process.stderr.read() if process.stderr else ""
+                sys.exit(f"demo: the server did not start: {(line + reason).strip()}")
             yield f"127.0.0.1:{port[1]}"
         finally:
             process.terminate()
