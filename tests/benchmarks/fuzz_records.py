@@ -70,7 +70,8 @@ def hostile(kind: str, record: bytes, model: Model, rng: np.random.Generator) ->
 def flip(data: bytes, rng: np.random.Generator) -> bytes:
     """The bytes with one to four bits flipped."""
     flipped = bytearray(data)
-    for bit in rng.integers(0, 8 * len(data), int(rng.integers(1, 5))) if data else ():
+    # Each bit once: a bit flipped twice would leave a whole record.
+    for bit in set(rng.integers(0, 8 * len(data), int(rng.integers(1, 5)))) if data else ():
         flipped[bit // 8] ^= 1 << int(bit) % 8
     return bytes(flipped)
 
