@@ -44,8 +44,8 @@ class Calibration:
 
     residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
     latent_variance `[D]`; score_mean and score_std `[5]` in the order of NAMES; fused `[n]`,
-    ascending; heat_scale `[1]`, the heat-map value in nats per pixel that the normal images hardly
-    ever reach.
+    ascending; heat_scale `[1]`, the heat-map value in nats per pixel that one normal image in
+    ten reaches anywhere.
     """
 
     residual_variance: F32

@@ -66,7 +66,7 @@ class Model:
 
     @property
     def heat_scale(self) -> float:
-        """Heat-map value, nats per pixel, to draw in full colour: normal images hardly reach it."""
+        """Heat-map value, nats per pixel, to draw in full colour; see codec.anomaly."""
         return float(self._bundle.calibration.heat_scale[0])
 
     @property

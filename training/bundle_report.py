@@ -149,7 +149,7 @@ def _samples(report: BundleReport) -> Section | None:
     return Section(
         title="Pictures",
         text="Evenly spread over the test set and not chosen. Full colour in a heat map is what "
-        "normal images hardly ever reach.",
+        "one normal image in ten reaches.",
         pictures=report.pictures,
     )
 

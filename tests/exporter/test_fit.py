@@ -146,11 +146,11 @@ def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
         assert score.anomalous == (score.p_value <= rate)
 
 
-def test_heat_of_normal_images_hardly_ever_reaches_the_scale(fitted):
+def test_the_heat_of_one_normal_image_in_ten_reaches_the_scale(fitted):
     bundle, each = fitted("sigma_vae_map")
     model = Model(bundle, each.graphs)
     reached = [heat.max() >= model.heat_scale for _, heat, _ in model.raw_scores(each.held_out)]
-    assert 0 < sum(reached) <= 1
+    assert 0 < sum(reached) <= 0.1 * len(reached) + 1
 
 
 def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):

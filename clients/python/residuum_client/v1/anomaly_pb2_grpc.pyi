@@ -1,4 +1,4 @@
-# Made from anomaly.proto, SHA-256 b1a4e7a614a675ac0a9fa812d640848be852cf5a5ce0cc4d55fbefcb348d906c
+# Made from anomaly.proto, SHA-256 7980c4d3f1276d6f38b1f237fc3d52000d0aeb971c31dae3a007ef8e31eb1fe4
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
