@@ -14,7 +14,7 @@ class Score:
     `value` has no unit, larger means less normal; `p_value` in (0, 1] is the share of held-out
     normal images at least as unusual; `anomalous` compares it with the false-alarm rate.
     `scores` are the parts of `value` by name, in nats or bits. `heatmap` is float32 [H, W] in nats
-    per pixel where it was asked for, and `heat_scale` the value that one normal image in ten reaches.
+    per pixel where it was asked for, and `heat_scale` what one normal image in ten reaches.
     """
 
     value: float
