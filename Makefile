@@ -37,6 +37,7 @@ bench: bench-rd bench-fuzz bench-serve
 
 # Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
 bench-rd: $(VENV)/.complete
+	rm -rf build/bench/fashion build/bench/pcb
 	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000
 	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb --reference 500
 
