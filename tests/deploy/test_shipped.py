@@ -1,0 +1,74 @@
+"""What ships: two bundles, their samples, and the demo that shows them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from codec.bundle import load_bundle
+from codec.images import read_image
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+from codec.reference import ReferenceCoder
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+NAMES = ["fashion", "pcb"]
+MAX_BYTES = 24_000_000
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shipped(request) -> tuple[str, Model, list[np.ndarray]]:
+    """One shipped model and its sample images."""
+    bundle = load_bundle(DEPLOY / "bundles" / request.param)
+    files = sorted((DEPLOY / "samples" / request.param).glob("*.png"))
+    images = [read_image(file.read_bytes(), 1) for file in files]
+    return request.param, Model(bundle, open_graphs(bundle, "cpu")), images
+
+
+def test_the_bundles_are_whole_and_small():
+    bundles = [load_bundle(DEPLOY / "bundles" / name) for name in NAMES]
+    assert [bundle.manifest.name for bundle in bundles] == NAMES
+    assert sum(bundle.size for bundle in bundles) < MAX_BYTES
+
+
+def test_each_bundle_tells_how_it_was_made(shipped):
+    _, model, _ = shipped
+    provenance = model.manifest.provenance
+    assert provenance["command"].startswith(f"residuum-train {model.manifest.name} ")
+    assert provenance["parity"]["equal_codes"] > 0.999
+    assert provenance["export"]["false_alarm_rate"] in (None, model.manifest.score.false_alarm_rate)
+    assert not any(root in json.dumps(provenance) for root in ("/home", "/root", "/tmp", "/work"))  # noqa: S108
+
+
+def test_the_samples_decode_to_the_same_codes_through_the_reference_coder(shipped):
+    name, model, images = shipped
+    bundle = load_bundle(DEPLOY / "bundles" / name)
+    reference = ReferenceCoder(bundle.tables[bundle.manifest.quality_default])
+    for image, record in zip(images, model.compress(images), strict=True):
+        header = 1 if bundle.manifest.latent.grid else 5
+        positions = 1 if bundle.manifest.latent.grid else image.size // 64
+        payload = record[header:-2]
+        assert reference.encode(reference.decode(payload, positions)) == payload
+
+
+def test_the_verdicts_on_the_samples_are_right(shipped):
+    name, model, images = shipped
+    files = sorted(file.stem for file in (DEPLOY / "samples" / name).glob("*.png"))
+    expected = [stem.endswith("defect") or stem == "not-fashion" for stem in files]
+    assert [score.anomalous for score in model.score(images)] == expected
+
+
+def test_the_demo_prints_a_line_for_each_sample_and_leaves_pictures(tmp_path):
+    command = [sys.executable, DEPLOY / "demo.py", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in NAMES:
+        samples = sorted((DEPLOY / "samples" / name).glob("*.png"))
+        assert all(sample.stem in done.stdout for sample in samples)
+        assert len(list((tmp_path / name).glob("*.rsd"))) == len(samples)
+        with Image.open(tmp_path / name / "picture.png") as picture:
+            assert picture.height * len(samples) == picture.width * 3
