@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types check fmt protos bench bench-serve bench-fuzz bench-rd clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -38,7 +38,7 @@ bench: bench-rd bench-fuzz bench-serve
 # Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
 bench-rd: $(VENV)/.complete
 	rm -rf build/bench/fashion build/bench/pcb
-	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000
+	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000 --limit-levels 10000
 	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb --reference 500
 
 # A million random, truncated and bit-flipped records against both shipped bundles.

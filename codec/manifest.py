@@ -10,6 +10,10 @@ from codec.errors import BundleError
 
 T = TypeVar("T")
 FORMAT = 1
+# Version of the formulas of codec.anomaly. A calibration says nothing about scores of other
+# formulas, so whoever changes a formula or a constant there counts this up, and bundles of before
+# are calibrated anew.
+SCORE_DEFINITION = 1
 Fit = Literal["exact", "resize", "pad", "tile"]
 Kind = Literal["gaussian", "indices"]
 # Limits that every reader enforces before it allocates anything.
@@ -78,16 +82,23 @@ class LatentSpec:
 class ScoreSpec:
     """How an image is scored; `codec.anomaly` gives the meaning of each field.
 
+    `definition` is the version of the formulas that the calibration was made with.
     `blur` is the side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the
     maps whose largest values are image scores; `fused` names the scores that enter the verdict.
     """
 
+    definition: int = SCORE_DEFINITION
     blur: int = 13
     peak_blur: int = 3
     fused: tuple[str, ...] = ("peak",)
     false_alarm_rate: float = 0.01
 
     def __post_init__(self) -> None:
+        _require(
+            self.definition == SCORE_DEFINITION,
+            f"calibrated for scores of definition {self.definition}, this software computes "
+            f"{SCORE_DEFINITION}: export the run anew",
+        )
         _require(self.blur % 2 == 1 and self.blur > 0, f"blur={self.blur}, expected odd")
         _require(
             self.peak_blur % 2 == 1 and self.peak_blur > 0,

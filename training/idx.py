@@ -24,7 +24,6 @@ from training.errors import TrainingError
 U8 = NDArray[np.uint8]
 
 IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
-LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
 
 
 def read_idx(path: Path) -> U8:

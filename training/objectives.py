@@ -6,13 +6,10 @@ balance of distortion and rate would depend on the size of the image (Rybkin et 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 class Loss(NamedTuple):

@@ -27,6 +27,15 @@ def copy(tiny_path: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_path, tmp_path / "copy"))
 
 
+SCORE = {
+    "definition": 1,
+    "blur": 13,
+    "peak_blur": 3,
+    "fused": ["peak"],
+    "false_alarm_rate": 0.05,
+}
+
+
 def members(path: Path) -> dict[str, bytes]:
     """All files of a bundle folder but its manifest."""
     return {file.name: file.read_bytes() for file in path.iterdir() if file.name != MANIFEST}
@@ -94,6 +103,7 @@ def test_a_cut_member_is_told_by_its_size(copy: Path) -> None:
         ({"members": []}, "members"),
         ({"input": None}, "InputSpec"),
         ({"quality_levels": "many"}, "cannot be read"),
+        ({"score": SCORE | {"definition": 0}}, "definition 0, this software computes 1"),
     ],
 )
 def test_an_impossible_manifest_is_refused(

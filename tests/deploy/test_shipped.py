@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from codec.bundle import load_bundle
+from codec.entropy import RangeCoder
 from codec.images import read_image
 from codec.onnx import open_graphs
 from codec.pipeline import Model
@@ -47,12 +48,13 @@ def test_each_bundle_tells_how_it_was_made(shipped):
 def test_the_samples_decode_to_the_same_codes_through_the_reference_coder(shipped):
     name, model, images = shipped
     bundle = load_bundle(DEPLOY / "bundles" / name)
-    reference = ReferenceCoder(bundle.tables[bundle.manifest.quality_default])
+    tables = bundle.tables[bundle.manifest.quality_default]
+    fast, reference = RangeCoder(tables), ReferenceCoder(tables)
     for image, record in zip(images, model.compress(images), strict=True):
         header = 1 if bundle.manifest.latent.grid else 5
         positions = 1 if bundle.manifest.latent.grid else image.size // 64
         payload = record[header:-2]
-        assert reference.encode(reference.decode(payload, positions)) == payload
+        assert (reference.decode(payload, positions) == fast.decode(payload, positions)).all()
 
 
 def test_the_verdicts_on_the_samples_are_right(shipped):
