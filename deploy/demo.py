@@ -93,7 +93,7 @@ def table(model: str, samples: list[Sample]) -> Table:
         verdict = "[red]anomalous[/]" if s.score.anomalous else "[green]normal[/]"
         size = len(s.record)
         figures = [f"{s.file_bytes}", f"{size}", f"{s.image.size / size:.0f}", f"{s.psnr:.1f}"]
-        rows.add_row(s.name, *figures, f"{s.score.value:.2f}", f"{s.score.p_value:.3f}", verdict)
+        rows.add_row(s.name, *figures, f"{s.score.value:.2f}", f"{s.score.p_value:.2g}", verdict)
     return rows
 
 
