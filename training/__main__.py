@@ -26,7 +26,7 @@ from training.errors import TrainingError
 from training.loop import train
 from training.presets import PRESETS
 from training.progress import RunLog
-from training.state import State, new_state
+from training.state import State, new_state, start
 
 PROGRAM = "residuum-train"
 INTERRUPTED = 130
@@ -112,7 +112,7 @@ def _run(options: Options, arguments: list[str], console: Console) -> int:
         options.config, options.data, lambda text: _say(console, text)
     )
     provenance = _provenance(arguments, training, held_out)
-    state = _start(options, provenance, device)
+    state = _start(options, training, provenance, device)
     _say(
         console,
         f"{state.config.model.family}, {_parameters(state):,} parameters, on {device}: "
@@ -135,9 +135,13 @@ def _run(options: Options, arguments: list[str], console: Console) -> int:
     return INTERRUPTED
 
 
-def _start(options: Options, provenance: dict[str, Any], device: torch.device) -> State:
+def _start(
+    options: Options, training: Images, provenance: dict[str, Any], device: torch.device
+) -> State:
     if not options.resume:
-        return new_state(options.config, device)
+        state = new_state(options.config, device)
+        start(state, training)
+        return state
     saved = checkpoint.read(options.out / checkpoint.LAST)
     if saved.info["provenance"]["data_sha256"] != provenance["data_sha256"]:
         raise TrainingError(

@@ -30,7 +30,19 @@ from training.state import State, new_state
 
 FORMAT = 1
 LAST, BEST = "last.safetensors", "best.safetensors"
-_COUNTERS = ("epoch", "batch", "step", "skipped", "variance", "best", "sums")
+_COUNTERS = (
+    "epoch",
+    "batch",
+    "step",
+    "skipped",
+    "variance",
+    "data_variance",
+    "images",
+    "multiplier",
+    "excess",
+    "best",
+    "sums",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,8 @@ def save(run: Path, state: State, provenance: Mapping[str, Any], *, best: bool) 
 def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: bool) -> None:
     """Write a state; `whole` False leaves out what only a resumed run needs."""
     tensors = _prefixed("average", state.average.state_dict())
+    if state.log_variance is not None:
+        tensors["log_variance"] = state.log_variance
     if whole:
         if state.model is not state.average:
             tensors |= _prefixed("model", state.model.state_dict())
@@ -107,6 +121,8 @@ def restore(checkpoint: Checkpoint, config: TrainConfig, device: torch.device) -
     for part, optimizer in state.optimizers().items():
         _load_optimizer(optimizer, _below(f"{part}_optimizer", tensors))
     state.noise.set_state(tensors["noise"])
+    if state.log_variance is not None:
+        state.log_variance.data.copy_(tensors["log_variance"])
     for name in _COUNTERS:
         setattr(state, name, info["state"][name])
     state.history = info["history"]

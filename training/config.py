@@ -1,6 +1,7 @@
-"""What a run is: two frozen, checked dataclasses and their JSON form.
+"""What a run is: frozen, checked dataclasses and their JSON form.
 
 The configuration travels inside every checkpoint, so a run can be rebuilt from its folder alone.
+A field that is added later gets a default under which older runs are what they were.
 """
 
 from __future__ import annotations
@@ -8,89 +9,37 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+import tyro
+
+from training.checks import one_of, require
 from training.errors import TrainingError
+from training.model_config import (
+    GLOBAL_FAMILIES,
+    INDEX_FAMILIES,
+    POINT_FAMILIES,
+    Family,
+    ModelConfig,
+)
+from training.objective_config import ObjectiveConfig
 
-Family = Literal["reslag", "sigma_vae", "sigma_vae_map", "vq_vae"]
-Side = Literal["none", "light", "original"]
 Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cosine", "constant", "plateau"]
+Pace = Literal["step", "epoch"]
+Precision = Literal["auto", "fp32", "bf16"]
 
-GLOBAL_FAMILIES = ("reslag", "sigma_vae")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise TrainingError(message)
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    _require(value in choices, f"{name} is '{value}'; it can be {', '.join(choices)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfig:
-    """One network. Families with one latent vector have a fixed size; the others take any size."""
-
-    family: Family = "reslag"
-    channels: int = 1
-    """1 gray, 3 RGB"""
-    height: int = 0
-    """pixels; 0 = any multiple of the stride (map families only)"""
-    width: int = 0
-    latent: int = 64
-    """dimensions of the latent vector, or channels of the latent map"""
-    widths: tuple[int, ...] = (64, 128, 256)
-    """channels of each level, finest first; one level halves the size (map families: two widths)"""
-    depth: int = 1
-    """residual blocks per level (families with one latent vector)"""
-    side: Side = "none"
-    """side branches of ResLag: none, light (about 1024 values per level) or original (4096)"""
-    stride: int = 8
-    """pixels per latent position, 8 or 16 (map families)"""
-    codebook: int = 512
-    """number of codes (vq_vae)"""
-    unit_codes: bool = False
-    """compare directions only: latents and codes are scaled to length 1 (vq_vae)"""
-
-    def __post_init__(self) -> None:
-        _one_of("model.family", self.family, get_args(Family))
-        _one_of("model.side", self.side, get_args(Side))
-        _require(self.channels in (1, 3), f"model.channels is {self.channels}; 1 or 3 expected")
-        _require(self.latent >= 1, f"model.latent is {self.latent}; at least 1 expected")
-        _require(
-            len(self.widths) >= 1 and all(width >= 1 for width in self.widths),
-            f"model.widths is {self.widths}; positive numbers expected",
-        )
-        _require(self.depth >= 0, f"model.depth is {self.depth}; 0 or more expected")
-        _require(self.codebook >= 2, f"model.codebook is {self.codebook}; at least 2 expected")
-        if self.family in GLOBAL_FAMILIES:
-            self._check_global()
-        else:
-            self._check_map()
-
-    def _check_global(self) -> None:
-        factor = 2 ** len(self.widths)
-        for name, size in (("height", self.height), ("width", self.width)):
-            _require(
-                size >= factor and size % factor == 0,
-                f"model.{name} is {size}; {len(self.widths)} levels need a multiple of {factor}",
-            )
-
-    def _check_map(self) -> None:
-        _require(self.stride in (8, 16), f"model.stride is {self.stride}; 8 or 16 expected")
-        _require(len(self.widths) == 2, f"model.widths is {self.widths}; two widths expected")
-        _require(self.side == "none", f"model.family '{self.family}' has no side branches")
-        for name, size in (("height", self.height), ("width", self.width)):
-            _require(
-                size >= 0 and size % self.stride == 0,
-                f"model.{name} is {size}; 0 (any) or a multiple of {self.stride} expected",
-            )
-        _require(
-            (self.height == 0) == (self.width == 0),
-            f"model.height is {self.height} and model.width is {self.width}; both or none be 0",
-        )
+__all__ = [
+    "GLOBAL_FAMILIES",
+    "INDEX_FAMILIES",
+    "POINT_FAMILIES",
+    "Family",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "TrainConfig",
+    "from_json",
+    "to_json",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +47,9 @@ class TrainConfig:
     """One run: the network, its data, the objective and the schedule."""
 
     model: ModelConfig = field(default_factory=lambda: ModelConfig(height=64, width=64))
+    objective: Annotated[ObjectiveConfig, tyro.conf.arg(name="")] = field(
+        default_factory=ObjectiveConfig
+    )
     seed: int = 0
 
     source: Source = "auto"
@@ -116,6 +68,10 @@ class TrainConfig:
     """probability of a negative"""
     corruptions: float = 0.0
     """mean number of corrupted spots in each training input (the target stays clean)"""
+    masking: float = 0.0
+    """denoising: probability that an input pixel is set to 0 (the target stays clean)"""
+    input_noise: float = 0.0
+    """denoising: standard deviation of noise on the input, in pixel units of [0, 1]"""
 
     epochs: int = 40
     epoch_steps: int = 0
@@ -132,44 +88,54 @@ class TrainConfig:
     aggressive_epochs: int = 0
     """ResLag: first epochs in which the encoder is trained more often than the decoder"""
     aggressive_ratio: int = 1
-    """encoder steps for one decoder step in these epochs"""
-
-    beta: float = 1.0
-    """weight of the KL term; of the commitment term for vq_vae use `commitment`"""
-    kl_warmup_steps: int = 0
-    fixed_variance: float = 0.0
-    """variance of the pixel noise; 0 = optimal sigma (the mean squared error itself)"""
-    variance_floor: float = 0.0
-    """added to the optimal variance, in squared pixel units of [0, 1]"""
-    commitment: float = 0.25
-    """vq_vae: weight of the commitment term"""
-    code_decay: float = 0.99
-    """vq_vae: decay of the moving averages that are the codebook"""
+    """encoder steps (or passes) for one decoder step (or pass) in these epochs"""
+    aggressive_pace: Pace = "step"
+    """the ratio counts steps, or whole passes over the images"""
+    aggressive_until_mi: bool = False
+    """He et al. 2019: instead of the fixed ratio train the encoder until its loss stops falling;
+    the aggressive epochs end when mutual information on held-out images stops growing"""
+    patience: int = 0
+    """epochs without a better validation loss after which training ends; 0 = never"""
+    precision: Precision = "auto"
+    """auto: bf16 autocast on a GPU, fp32 on a CPU"""
+    compile: bool = False
+    """torch.compile the network: worth its minute for long runs on a GPU"""
 
     def __post_init__(self) -> None:
-        _one_of("source", self.source, get_args(Source))
-        _one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
+        one_of("source", self.source, get_args(Source))
+        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
+        one_of("aggressive_pace", self.aggressive_pace, get_args(Pace))
+        one_of("precision", self.precision, get_args(Precision))
         for name in ("epochs", "batch_size", "aggressive_ratio"):
-            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
         for name in _NOT_NEGATIVE:
-            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; 0 or more")
-        for name in ("validation_fraction", "inversion", "ema_decay", "code_decay"):
+            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; 0 or more")
+        for name in ("validation_fraction", "inversion", "masking", "ema_decay"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"{name} is {value}; expected in [0, 1)")
-        _require(self.validation_fraction > 0, "validation_fraction is 0; some images are needed")
-        _require(self.lr > 0, f"lr is {self.lr}; a positive number expected")
+            require(0 <= value < 1, f"{name} is {value}; expected in [0, 1)")
+        require(self.validation_fraction > 0, "validation_fraction is 0; some images are needed")
+        require(self.lr > 0, f"lr is {self.lr}; a positive number expected")
         self._check_geometry()
+        require(
+            self.objective.sigma != "pixel" or self.model.height > 0,
+            "objective.sigma 'pixel' needs a model of fixed size",
+        )
+        require(
+            self.model.family not in POINT_FAMILIES or self.objective.regulariser == "none",
+            f"model.family '{self.model.family}' has no posterior; objective.regulariser is "
+            f"'{self.objective.regulariser}', 'none' expected",
+        )
 
     def _check_geometry(self) -> None:
         low, high = self.scale_jitter
-        _require(0 < low <= high, f"scale_jitter is {self.scale_jitter}; expected 0 < low <= high")
+        require(0 < low <= high, f"scale_jitter is {self.scale_jitter}; expected 0 < low <= high")
         if not self.crop:
-            _require(self.model.height > 0, "crop is 0, so model.height and width must be given")
-            _require(not self.rotate, "rotate needs crop")
+            require(self.model.height > 0, "crop is 0, so model.height and width must be given")
+            require(not self.rotate, "rotate needs crop")
             return
-        _require(self.model.family not in GLOBAL_FAMILIES, "crop needs a model of the map families")
-        _require(self.model.height == 0, "crop needs a model of any size (height and width 0)")
-        _require(
+        require(self.model.family not in GLOBAL_FAMILIES, "crop needs a model of the map families")
+        require(self.model.height == 0, "crop needs a model of any size (height and width 0)")
+        require(
             self.crop % self.model.stride == 0,
             f"crop is {self.crop}; a multiple of the stride {self.model.stride} expected",
         )
@@ -184,11 +150,8 @@ _NOT_NEGATIVE = (
     "weight_decay",
     "grad_clip",
     "aggressive_epochs",
-    "beta",
-    "kl_warmup_steps",
-    "fixed_variance",
-    "variance_floor",
-    "commitment",
+    "input_noise",
+    "patience",
 )
 
 
@@ -198,21 +161,39 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 
 def from_json(values: Mapping[str, Any]) -> TrainConfig:
-    """The inverse of `to_json`; unknown or missing keys raise TrainingError."""
-    known = dict(values)
-    model = ModelConfig(**_checked(ModelConfig, known.pop("model", {}), "model."))
-    return TrainConfig(model=model, **_checked(TrainConfig, known, "", besides={"model"}))
+    """The inverse of `to_json`; missing keys get defaults, unknown ones raise TrainingError."""
+    known = _moved(values)
+    return TrainConfig(
+        model=ModelConfig(**_checked(ModelConfig, known.pop("model", {}), "model.")),
+        objective=ObjectiveConfig(
+            **_checked(ObjectiveConfig, known.pop("objective", {}), "objective.")
+        ),
+        **_checked(TrainConfig, known, ""),
+    )
 
 
-def _checked(
-    kind: type,
-    values: Mapping[str, Any],
-    prefix: str,
-    besides: frozenset[str] | set[str] = frozenset(),
-) -> dict[str, Any]:
-    names = {entry.name for entry in dataclasses.fields(kind)} - besides
+_MOVED = {
+    "beta",
+    "kl_warmup_steps",
+    "fixed_variance",
+    "variance_floor",
+    "commitment",
+    "code_decay",
+}
+"""fields of the objective that stood beside `epochs` in the first release"""
+
+
+def _moved(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the fields of the objective where they are today."""
+    known = {key: value for key, value in values.items() if key not in _MOVED}
+    if old := {key: value for key, value in values.items() if key in _MOVED}:
+        sigma = {"sigma": "fixed"} if old.get("fixed_variance") else {}
+        known["objective"] = {**old, **sigma, **known.get("objective", {})}
+    return known
+
+
+def _checked(kind: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    names = {entry.name for entry in dataclasses.fields(kind)}
     if unknown := sorted(values.keys() - names):
         raise TrainingError(f"configuration has unknown keys {[prefix + key for key in unknown]}")
-    if missing := sorted(names - values.keys()):
-        raise TrainingError(f"configuration lacks the keys {[prefix + key for key in missing]}")
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

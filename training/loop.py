@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training import objectives
 from training.batches import Batches
 from training.data import Images
 from training.errors import TrainingError
-from training.models import GaussianModel, VqVae
-from training.objectives import Loss
+from training.losses import Loss, batch_loss
 from training.state import State, copy_buffers, restore_buffers, update_average
 from training.validation import validate
 
@@ -84,11 +82,7 @@ def train_epoch(state: State, batches: Batches, log: Log, should_stop: Callable[
 def step(state: State, x: Tensor, target: Tensor, train_decoder: bool = True) -> Loss | None:
     """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped."""
     before = copy_buffers(state.model.train())
-    model = state.model
-    if isinstance(model, VqVae):
-        loss = vq_loss(state, model, x, target)
-    else:
-        loss = vae_loss(state, model, x, target)
+    loss = batch_loss(state, x, target)
     for optimizer in state.optimizers().values():
         optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total / target[0].numel())
@@ -104,44 +98,6 @@ def step(state: State, x: Tensor, target: Tensor, train_decoder: bool = True) ->
         state.decoder_optimizer.step()
     update_average(state)
     remember(state, loss)
-    return loss
-
-
-def vae_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor) -> Loss:
-    """Negative ELBO of a family with Gaussian latents."""
-    config = state.config
-    mu, log_var = model.encode(x)
-    x_hat = model.decode(objectives.reparameterise(mu, log_var, state.noise))
-    warm = min(1.0, (state.step + 1) / config.kl_warmup_steps) if config.kl_warmup_steps else 1.0
-    return objectives.elbo(
-        target,
-        x_hat,
-        objectives.gaussian_kl(mu, log_var),
-        variance=config.fixed_variance or None,
-        floor=config.variance_floor,
-        beta=config.beta * warm,
-    )
-
-
-def vq_loss(state: State, model: VqVae, x: Tensor, target: Tensor) -> Loss:
-    """Distortion and commitment of a vq_vae; moves the codebook on the way."""
-    config = state.config
-    if not bool(model.codebook.started):
-        with torch.no_grad():
-            model.codebook.start(model.encode(x).latent, state.noise)
-    found = model.encode(x)
-    codes = model.codebook.look_up(found.indices)
-    x_hat = model.decode(objectives.straight_through(found.latent, codes))
-    loss = objectives.vq(
-        target,
-        x_hat,
-        found.latent,
-        codes,
-        weight=config.commitment,
-        variance=config.fixed_variance or None,
-        floor=config.variance_floor,
-    )
-    model.codebook.update(found, config.code_decay, state.noise)
     return loss
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 class Loss(NamedTuple):
@@ -27,9 +28,20 @@ def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
     return ((x - x_hat) ** 2).flatten(1).sum(1)
 
 
+def bernoulli_nll(x: Tensor, x_hat: Tensor) -> Tensor:
+    """-sum of x ln x_hat + (1 - x) ln(1 - x_hat) of each image in nats, [B]; both in [0, 1]."""
+    losses = functional.binary_cross_entropy(x_hat.clamp(0, 1), x, reduction="none")
+    return losses.flatten(1).sum(1)
+
+
+def kl_per_latent(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(0, 1)) of each latent in nats (Kingma & Welling 2014, B)."""
+    return 0.5 * (mu**2 + log_var.exp() - log_var - 1)
+
+
 def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mu, exp(log_var)) || N(0, 1)) of each image in nats, [B] (Kingma & Welling 2014, B)."""
-    return 0.5 * (mu**2 + log_var.exp() - log_var - 1).flatten(1).sum(1)
+    """`kl_per_latent` summed over the latents of each image, [B]."""
+    return kl_per_latent(mu, log_var).flatten(1).sum(1)
 
 
 def gaussian_nll(sse: Tensor, variance: Tensor | float, values: int) -> Tensor:
@@ -41,6 +53,15 @@ def gaussian_nll(sse: Tensor, variance: Tensor | float, values: int) -> Tensor:
     return 0.5 * values * variance.log() + sse / (2 * variance)
 
 
+def gaussian_nll_map(x: Tensor, x_hat: Tensor, log_variance: Tensor) -> Tensor:
+    """`gaussian_nll` with a variance for each channel or pixel; log_variance [C | 1, H | 1, W | 1].
+
+    "Simple and effective VAE training with calibrated decoders", Rybkin et al. 2021, section 3.
+    """
+    terms = 0.5 * (log_variance + (x - x_hat) ** 2 / log_variance.exp())
+    return terms.flatten(1).sum(1)
+
+
 def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
     """The variance that minimises the mean of `gaussian_nll` over the batch: its MSE.
 
@@ -48,24 +69,6 @@ def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
     detached: by the envelope theorem the gradient of the minimum needs no gradient of sigma.
     """
     return sse.detach().mean() / values + floor
-
-
-def elbo(  # the negative one, to be minimised
-    x: Tensor,
-    x_hat: Tensor,
-    kl: Tensor,
-    *,
-    variance: float | None = None,
-    floor: float = 0.0,
-    beta: float = 1.0,
-) -> Loss:
-    """Distortion + beta * rate, means over the batch; `variance` None is the optimal one."""
-    sse = squared_error(x, x_hat)
-    values = x[0].numel()
-    sigma2 = optimal_variance(sse, values, floor) if variance is None else sse.new_tensor(variance)
-    distortion = gaussian_nll(sse, sigma2, values).mean()
-    rate = kl.mean()
-    return Loss(distortion + beta * rate, distortion, rate, sigma2)
 
 
 def reparameterise(mu: Tensor, log_var: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -82,26 +85,3 @@ def straight_through(latent: Tensor, codes: Tensor) -> Tensor:
 def commitment(latent: Tensor, codes: Tensor) -> Tensor:
     """|z_e - sg[e]|^2 of each image, [B] (van den Oord et al. 2017, eq. 3, without its beta)."""
     return ((latent - codes.detach()) ** 2).flatten(1).sum(1)
-
-
-def vq(
-    x: Tensor,
-    x_hat: Tensor,
-    latent: Tensor,
-    codes: Tensor,
-    *,
-    weight: float,
-    variance: float | None = None,
-    floor: float = 0.0,
-) -> Loss:
-    """Distortion + weight * commitment; `rate` is the commitment term before its weight.
-
-    As in the authors' implementation both terms are means over their values, here times the D
-    values of the image, so that the balance depends on neither size.
-    """
-    sse = squared_error(x, x_hat)
-    values = x[0].numel()
-    sigma2 = optimal_variance(sse, values, floor) if variance is None else sse.new_tensor(variance)
-    distortion = gaussian_nll(sse, sigma2, values).mean()
-    rate = commitment(latent, codes).mean() * (values / latent[0].numel())
-    return Loss(distortion + weight * rate, distortion, rate, sigma2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from training.config import ModelConfig, TrainConfig
+from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
@@ -17,11 +17,10 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             validation_fraction=0.05,
             epochs=16,
             # Above 1 it brings the posterior's own noise to the operating point of 22 dB.
-            beta=2.5,
+            objective=ObjectiveConfig(beta=2.5, variance_floor=1e-5),
             batch_size=128,
             lr=2e-3,
             lr_warmup_steps=200,
-            variance_floor=1e-5,
         ),
         "pcb": TrainConfig(
             model=ModelConfig(family="sigma_vae_map", latent=16, widths=(48, 96), stride=8),
@@ -38,8 +37,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             lr=1e-3,
             lr_warmup_steps=200,
             weight_decay=1e-4,
-            kl_warmup_steps=1000,
-            variance_floor=1e-5,
+            objective=ObjectiveConfig(kl_warmup_steps=1000, variance_floor=1e-5),
         ),
         # One preset for each family, for a folder of images.
         "reslag": TrainConfig(
@@ -88,8 +86,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             epoch_steps=250,
             batch_size=16,
             lr_warmup_steps=200,
-            kl_warmup_steps=1000,
-            variance_floor=1e-5,
+            objective=ObjectiveConfig(kl_warmup_steps=1000, variance_floor=1e-5),
         ),
         "vq-vae": TrainConfig(
             model=ModelConfig(
@@ -101,7 +98,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             batch_size=16,
             lr=1e-3,
             lr_warmup_steps=200,
-            variance_floor=1e-5,
+            objective=ObjectiveConfig(variance_floor=1e-5),
             ema_decay=0.0,  # revived codes jump, and the mean of two places is neither
         ),
         # Standard data sets.
@@ -109,7 +106,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             model=ModelConfig(family="sigma_vae", height=28, width=28, latent=32, widths=(32, 64)),
             validation_fraction=0.05,
             epochs=20,
-            variance_floor=1e-5,
+            objective=ObjectiveConfig(variance_floor=1e-5),
         ),
         "cifar10": TrainConfig(
             model=ModelConfig(

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data import Images
+from training.losses import Loss
 from training.models import VqVae
-from training.objectives import Loss
 from training.state import State
 from training.validation import batches
 

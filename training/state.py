@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 from training.config import TrainConfig
+from training.data import Images
+from training.errors import TrainingError
 from training.models import Model, build
+from training.models.global_latent import GlobalVae, start_shortcut
+from training.objective_config import LEARNED_SIGMA
+from training.pca import fit_pca, pixel_variance
 
 
 @dataclass(kw_only=True)
@@ -36,6 +41,16 @@ class State:
     """steps left out because the loss or its gradient was not finite"""
     variance: float = 0.0
     """running mean of the optimal variance, for evaluation; 0 before the first step"""
+    log_variance: nn.Parameter | None = None
+    """of the pixel noise where it is learned, [1 or C, 1 or H, 1 or W]"""
+    data_variance: float = 0.0
+    """variance of the training pixels"""
+    images: int = 0
+    """size of the training set"""
+    multiplier: float = 1.0
+    """GECO's weight of the constraint"""
+    excess: float = 0.0
+    """GECO's moving average of the constraint"""
     best: float = float("inf")
     """lowest validation loss so far, nats per image"""
     sums: dict[str, float] = field(default_factory=dict)
@@ -52,6 +67,12 @@ class State:
         """Both optimisers by the part that they train."""
         return {"encoder": self.encoder_optimizer, "decoder": self.decoder_optimizer}
 
+    def learned_log_variance(self) -> Tensor:
+        """`log_variance`; TrainingError where the objective learns none."""
+        if self.log_variance is None:
+            raise TrainingError(f"sigma '{self.config.objective.sigma}' is not learned")
+        return self.log_variance
+
 
 def new_state(config: TrainConfig, device: torch.device) -> State:
     """The state before the first step; the same configuration gives the same weights."""
@@ -62,17 +83,46 @@ def new_state(config: TrainConfig, device: torch.device) -> State:
     average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)
     noise = torch.Generator(device).manual_seed(config.seed)
 
-    def adam(parameters: Iterator[torch.nn.Parameter]) -> AdamW:
+    log_variance = _log_variance(config, device)
+
+    def adam(*parameters: nn.Parameter) -> AdamW:
         return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
 
     return State(
         config=config,
         model=model,
         average=average.eval(),
-        encoder_optimizer=adam(model.encoder.parameters()),
-        decoder_optimizer=adam(model.decoder.parameters()),
+        encoder_optimizer=adam(*model.encoder.parameters()),
+        decoder_optimizer=adam(
+            *model.decoder.parameters(), *([] if log_variance is None else [log_variance])
+        ),
         noise=noise,
+        log_variance=log_variance,
     )
+
+
+FIRST_VARIANCE = 0.05
+"""about that of raw pixels, where training begins"""
+
+
+def _log_variance(config: TrainConfig, device: torch.device) -> nn.Parameter | None:
+    model, sigma = config.model, config.objective.sigma
+    if sigma not in LEARNED_SIGMA:
+        return None
+    sizes = (model.channels, model.height, model.width)
+    shape = {"shared": (1, 1, 1), "channel": (sizes[0], 1, 1), "pixel": sizes}[sigma]
+    return nn.Parameter(torch.full(shape, math.log(FIRST_VARIANCE), device=device))
+
+
+def start(state: State, images: Images) -> None:
+    """What a fresh run takes from its training images before the first step."""
+    state.images = len(images)
+    state.data_variance = pixel_variance(images)
+    if state.config.model.shortcut == "pca":
+        pca = fit_pca(images, state.config.model.latent)
+        for model in (state.model, state.average):
+            if isinstance(model, GlobalVae):
+                start_shortcut(model, pca)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
+from training.losses import Loss, draw, evaluate
 from training.models import GaussianModel, VqVae
 from training.state import State
 
@@ -50,31 +51,32 @@ def validate(state: State, images: Images) -> dict[str, Any]:
         torch.from_numpy(batch).to(state.device).float() / 255
         for batch in batches(images, state.config)
     )
-    variance = state.config.fixed_variance or state.variance or 1.0
     if isinstance(model, VqVae):
-        return _validate_vq(model, tensors, variance, state.config)
-    return _validate_vae(model, tensors, variance, state.config)
+        return _validate_vq(model, tensors, state.variance or 1.0, state.config)
+    return _validate_vae(state, model, tensors)
 
 
-def _validate_vae(
-    model: GaussianModel, tensors: Iterator[Tensor], variance: float, config: TrainConfig
-) -> dict[str, Any]:
-    noise: torch.Generator | None = None
-    nll, kl, errors, means = [], [], [], []
+def _validate_vae(state: State, model: GaussianModel, tensors: Iterator[Tensor]) -> dict[str, Any]:
+    noise = torch.Generator(state.device).manual_seed(SEED)
+    sums, images = torch.zeros(len(Loss._fields), dtype=torch.float64), 0
+    errors, means = [], []
     for x in tensors:
-        noise = noise or torch.Generator(x.device).manual_seed(SEED)
-        mu, log_var = model.encode(x)
-        sample = objectives.reparameterise(mu, log_var, noise)
-        sse = objectives.squared_error(x, model.decode(sample))
-        nll.append(objectives.gaussian_nll(sse, variance, x[0].numel()))
-        kl.append(objectives.gaussian_kl(mu, log_var))
-        errors.append(((x - model.decode(mu)) ** 2).flatten(1).mean(1))
-        means.append(mu.transpose(0, 1).flatten(1))
-    distortion, rate = float(torch.cat(nll).mean()), float(torch.cat(kl).mean())
+        posterior = model.encode(x)
+        z = draw(state, posterior, noise)
+        x_hat = model.decode(z)
+        loss = evaluate(
+            state, posterior, z, x_hat, x, generator=noise, variance=state.variance or None
+        )
+        sums += torch.stack(loss).double().cpu() * len(x)
+        images += len(x)
+        errors.append(((x - model.decode(posterior.mu)) ** 2).flatten(1).mean(1))
+        means.append(posterior.mu.transpose(0, 1).flatten(1))
+    loss = Loss(*(sums / images))
+    rate, variance = float(loss.rate), float(loss.variance)
     active = diagnostics.active_units(torch.cat(means, dim=1).T)
     return {
-        "loss": distortion + config.beta * rate,
-        "distortion": distortion,
+        "loss": float(loss.total),
+        "distortion": float(loss.distortion),
         "rate": rate,
         "rate_bits": diagnostics.bits(rate),
         "psnr": diagnostics.psnr(float(torch.cat(errors).mean())),
@@ -99,7 +101,7 @@ def _validate_vq(
         counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))
     distortion = float(torch.cat(nll).mean())
     return {
-        "loss": distortion + config.commitment * float(torch.cat(commitment).mean()),
+        "loss": distortion + config.objective.commitment * float(torch.cat(commitment).mean()),
         "distortion": distortion,
         "psnr": diagnostics.psnr(float(torch.cat(errors).mean())),
         "sigma": variance**0.5,

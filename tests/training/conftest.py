@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import ModelConfig, TrainConfig
+from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -79,7 +79,7 @@ MAP = TrainConfig(
     epoch_steps=4,
     batch_size=4,
     validation_fraction=0.25,
-    kl_warmup_steps=5,
+    objective=ObjectiveConfig(kl_warmup_steps=5),
     weight_decay=1e-3,
     ema_decay=0.9,
 )
@@ -91,7 +91,7 @@ VQ = TrainConfig(
     batch_size=4,
     validation_fraction=0.25,
     ema_decay=0.0,
-    code_decay=0.9,
+    objective=ObjectiveConfig(code_decay=0.9),
 )
 TINY = {"reslag": RESLAG, "sigma_vae_map": MAP, "vq_vae": VQ}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import ModelConfig, TrainConfig, from_json, to_json
+from training.config import ModelConfig, ObjectiveConfig, TrainConfig, from_json, to_json
 from training.errors import TrainingError
 from training.presets import PRESETS
 
@@ -35,11 +35,20 @@ def test_unknown_keys_are_refused_by_name():
         from_json({**values, "model": {**values["model"], "dephts": 1}})
 
 
-def test_missing_keys_are_refused_by_name():
+def test_a_field_that_an_older_run_did_not_have_gets_its_default():
     values = to_json(PRESETS["fashion"])
-    del values["lr"]
-    with pytest.raises(TrainingError, match=r"lacks the keys \['lr'\]"):
-        from_json(values)
+    del values["patience"]
+    del values["model"]["hidden"]
+    assert from_json(values) == PRESETS["fashion"]
+
+
+def test_the_objective_of_a_run_of_the_first_release_is_found_where_it_stood():
+    values = to_json(PRESETS["fashion"])
+    del values["objective"]
+    values |= {"beta": 2.5, "kl_warmup_steps": 7, "fixed_variance": 0.1, "code_decay": 0.9}
+    assert from_json(values).objective == ObjectiveConfig(
+        beta=2.5, kl_warmup_steps=7, sigma="fixed", fixed_variance=0.1, code_decay=0.9
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_a_model_that_cannot_be_is_refused(change, message):
     [
         ({"epochs": 0}, "epochs is 0; at least 1"),
         ({"lr": 0.0}, "lr is 0.0"),
-        ({"beta": -1.0}, "beta is -1.0; 0 or more"),
+        ({"patience": -1}, "patience is -1; 0 or more"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
         ({"validation_fraction": 0.0}, "validation_fraction is 0"),
         ({"scale_jitter": (1.2, 0.8)}, "scale_jitter"),

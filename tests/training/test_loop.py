@@ -7,8 +7,9 @@ import torch
 
 from training import loop
 from training.batches import make_batches
-from training.config import TrainConfig
+from training.config import ObjectiveConfig, TrainConfig
 from training.errors import TrainingError
+from training.losses import batch_loss
 from training.models import VqVae
 from training.state import State, new_state
 from training.validation import batches, validate, whole_cells
@@ -149,11 +150,12 @@ def test_a_constant_rate_stays(tiny):
 
 
 def test_the_kl_weight_grows_during_the_warm_up(tiny):
-    config = dataclasses.replace(tiny["sigma_vae_map"], kl_warmup_steps=10, beta=2.0)
+    objective = ObjectiveConfig(kl_warmup_steps=10, beta=2.0)
+    config = dataclasses.replace(tiny["sigma_vae_map"], objective=objective)
     state = new_state(config, CPU)
     shares = []
     for state.step in (0, 4, 9, 500):
-        loss = loop.vae_loss(state, state.model, inputs(state), inputs(state))
+        loss = batch_loss(state, inputs(state), inputs(state))
         shares.append(((loss.total - loss.distortion) / loss.rate).item())
     assert shares == pytest.approx([0.2, 1.0, 2.0, 2.0], rel=1e-3)
 

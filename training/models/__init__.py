@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from training.config import ModelConfig
+from training.model_config import ModelConfig
 from training.models.global_latent import GlobalVae
 from training.models.latents import Codes, Posterior
+from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
 from training.models.vq_vae import VqVae
 
-GaussianModel = GlobalVae | SigmaVaeMap
+GaussianModel = GlobalVae | LinearVae | SigmaVaeMap
 Model = GaussianModel | VqVae
 
 FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
     {
         "reslag": GlobalVae,
         "sigma_vae": GlobalVae,
+        "autoencoder": GlobalVae,
+        "linear": LinearVae,
         "sigma_vae_map": SigmaVaeMap,
         "vq_vae": VqVae,
     }
@@ -34,6 +37,7 @@ __all__ = [
     "Codes",
     "GaussianModel",
     "GlobalVae",
+    "LinearVae",
     "Model",
     "Posterior",
     "SigmaVaeMap",

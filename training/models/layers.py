@@ -6,6 +6,9 @@ times slower on a CPU; they shrink by a PixelUnshuffle and a 1x1 convolution for
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -48,3 +51,17 @@ def up(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE)
     )
+
+
+def dense(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Module:
+    """[B, inputs] to [B, outputs] through fully connected layers of the sizes `hidden`."""
+    sizes = (inputs, *hidden)
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(sizes):
+        layers += [
+            nn.Linear(before, after, bias=False),
+            nn.BatchNorm1d(after),
+            nn.LeakyReLU(SLOPE),
+        ]
+    last = nn.Linear(sizes[-1], outputs)
+    return nn.Sequential(*layers, last) if layers else last

@@ -1,0 +1,220 @@
+"""The loss of a batch under the objective of a configuration.
+
+    total = distortion + beta * regulariser + penalties,   nats per image
+
+The formulas are pure functions in `objectives` and `regularisers`; here they are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from training import objectives, regularisers
+from training.model_config import POINT_FAMILIES
+from training.models import GaussianModel, VqVae
+from training.models.latents import Posterior
+from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
+from training.state import State
+
+
+class Loss(NamedTuple):
+    """The terms of one batch, each a scalar: nats per image, except `variance` and `mse`."""
+
+    total: Tensor
+    distortion: Tensor
+    rate: Tensor
+    """KL of posterior and prior; the commitment term of index models; 0 of an autoencoder"""
+    variance: Tensor
+    """of the pixel noise, squared units of [0, 1]; the mean where it differs over pixels"""
+    mse: Tensor
+    """mean squared error, squared units of [0, 1]"""
+
+
+class Sampled(NamedTuple):
+    """A posterior, a sample of it, and how the batch looks to a regulariser."""
+
+    posterior: Posterior
+    z: Tensor
+    kl: Tensor
+    """[B], nats"""
+    objective: ObjectiveConfig
+    step: int
+    images: int
+    """size of the training set"""
+    generator: torch.Generator | None
+
+
+def batch_loss(state: State, x: Tensor, target: Tensor) -> Loss:
+    """The loss of x [B, C, H, W] where `target` should come out; moves codebook and multiplier."""
+    if isinstance(state.model, VqVae):
+        return vq_loss(state, state.model, x, target)
+    return gaussian_loss(state, state.model, x, target)
+
+
+def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor) -> Loss:
+    """Distortion of a posterior sample, regulariser and penalties."""
+    objective = state.config.objective
+    if objective.contraction:
+        x = x.requires_grad_()
+    posterior = model.encode(x)
+    z = draw(state, posterior, state.noise)
+    loss = evaluate(state, posterior, z, model.decode(z), target, generator=state.noise)
+    total = loss.total
+    if objective.sparsity:
+        total = total + objective.sparsity * regularisers.sparsity(posterior.mu)
+    if objective.contraction:
+        penalty = regularisers.contraction(posterior.mu, x, state.noise)
+        total = total + objective.contraction * penalty
+    if objective.target_psnr:
+        adapt_multiplier(state, loss)
+    return loss._replace(total=total)
+
+
+def draw(state: State, posterior: Posterior, generator: torch.Generator | None) -> Tensor:
+    """A sample of the posterior; the code itself where a code has no noise."""
+    if state.config.model.family in POINT_FAMILIES:
+        return posterior.mu
+    return objectives.reparameterise(*posterior, generator)
+
+
+def evaluate(
+    state: State,
+    posterior: Posterior,
+    z: Tensor,
+    x_hat: Tensor,
+    target: Tensor,
+    *,
+    generator: torch.Generator | None,
+    variance: float | None = None,
+) -> Loss:
+    """The loss of an encoded and decoded batch, without penalties on the encoder.
+
+    `variance` stands in for the optimal one, which a single batch of validation does not know.
+    """
+    objective = state.config.objective
+    if state.config.model.family in POINT_FAMILIES:
+        kl = z.new_zeros(len(z))
+    else:
+        kl = objectives.gaussian_kl(*posterior)
+    sampled = Sampled(posterior, z, kl, objective, state.step, state.images, generator)
+    penalty = REGULARISERS[objective.regulariser](sampled)
+    distortion, sigma2, mse = distort(state, x_hat, target, variance)
+    if objective.target_psnr:
+        excess = regularisers.psnr_excess(mse, objective.target_psnr)
+        total = penalty + state.multiplier * 0.5 * target[0].numel() * excess
+    else:
+        total = distortion + objective.beta * warm_up(state) * penalty
+    return Loss(total, distortion, kl.mean(), sigma2, mse)
+
+
+def warm_up(state: State) -> float:
+    """Part of beta that counts now: 1, or less in the first `kl_warmup_steps`."""
+    steps = state.config.objective.kl_warmup_steps
+    return min(1.0, (state.step + 1) / steps) if steps else 1.0
+
+
+def distort(
+    state: State, x_hat: Tensor, target: Tensor, variance: float | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(distortion, variance of the pixel noise, mean squared error), scalars."""
+    objective, values = state.config.objective, target[0].numel()
+    sse = objectives.squared_error(target, x_hat)
+    mse = sse.mean() / values
+    if objective.distortion == "squared":
+        return sse.mean(), mse.detach(), mse
+    if objective.distortion == "bernoulli":
+        return objectives.bernoulli_nll(target, x_hat).mean(), mse.detach(), mse
+    if objective.sigma in LEARNED_SIGMA:
+        log_variance = state.learned_log_variance()
+        nll = objectives.gaussian_nll_map(target, x_hat, log_variance)
+        return nll.mean(), log_variance.detach().exp().mean(), mse
+    sigma2 = noise_variance(state, sse, values, variance)
+    return objectives.gaussian_nll(sse, sigma2, values).mean(), sigma2, mse
+
+
+def noise_variance(state: State, sse: Tensor, values: int, usual: float | None = None) -> Tensor:
+    """The variance that the objective gives to the pixels of this batch.
+
+    `usual` takes the place of the optimal one.
+    """
+    objective = state.config.objective
+    if objective.sigma == "optimal":
+        if usual is not None:
+            return sse.new_tensor(usual)
+        return objectives.optimal_variance(sse, values, objective.variance_floor)
+    known = objective.fixed_variance if objective.sigma == "fixed" else state.data_variance
+    return sse.new_tensor(known)
+
+
+def adapt_multiplier(state: State, loss: Loss) -> None:
+    """One step of GECO's multiplier towards the target PSNR."""
+    excess = regularisers.psnr_excess(loss.mse, state.config.objective.target_psnr).item()
+    state.excess = GECO_DECAY * state.excess + (1 - GECO_DECAY) * excess
+    state.multiplier = regularisers.next_multiplier(state.multiplier, state.excess)
+
+
+GECO_DECAY = 0.99
+
+
+def _free_bits(s: Sampled) -> Tensor:
+    return regularisers.free_bits(objectives.kl_per_latent(*s.posterior), s.objective.free_bits)
+
+
+def _capacity(s: Sampled) -> Tensor:
+    objective = s.objective
+    nats = regularisers.capacity_at(s.step, objective.capacity_steps, objective.capacity)
+    return regularisers.capacity(s.kl, nats)
+
+
+def _info(s: Sampled) -> Tensor:
+    prior = torch.empty_like(s.z).normal_(generator=s.generator)
+    discrepancy = regularisers.mmd(s.z, prior)
+    return regularisers.info(s.kl, discrepancy, s.objective.info_alpha, s.objective.mmd_weight)
+
+
+def _beta_tc(s: Sampled) -> Tensor:
+    parts = regularisers.kl_parts(s.z, *s.posterior, s.images or len(s.z))
+    return regularisers.beta_tc(parts, s.objective.tc_weight)
+
+
+def _dip(s: Sampled) -> Tensor:
+    weights = s.objective.dip_diagonal, s.objective.dip_off_diagonal
+    return s.kl.mean() + regularisers.dip(*s.posterior, *weights)
+
+
+REGULARISERS: Mapping[str, Callable[[Sampled], Tensor]] = MappingProxyType(
+    {
+        "kl": lambda s: s.kl.mean(),
+        "free_bits": _free_bits,
+        "capacity": _capacity,
+        "info": _info,
+        "beta_tc": _beta_tc,
+        "dip": _dip,
+        "none": lambda s: s.kl.new_zeros(()),
+    }
+)
+
+
+def vq_loss(state: State, model: VqVae, x: Tensor, target: Tensor) -> Loss:
+    """Distortion and commitment of an index model; moves its codebook on the way.
+
+    As in the authors' implementation both terms are means over their values, here times the D
+    values of the image, so that the balance depends on neither size.
+    """
+    objective, values = state.config.objective, target[0].numel()
+    if not bool(model.codebook.started):
+        with torch.no_grad():
+            model.codebook.start(model.encode(x).latent, state.noise)
+    found = model.encode(x)
+    codes = model.codebook.look_up(found.indices)
+    x_hat = model.decode(objectives.straight_through(found.latent, codes))
+    distortion, sigma2, mse = distort(state, x_hat, target)
+    commitment = objectives.commitment(found.latent, codes).mean()
+    rate = commitment * (values / found.latent[0].numel())
+    model.codebook.update(found, objective.code_decay, state.noise)
+    return Loss(distortion + objective.commitment * rate, distortion, rate, sigma2, mse)

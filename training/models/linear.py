@@ -1,0 +1,50 @@
+"""A VAE without any nonlinearity: it learns probabilistic PCA, so its optimum is known exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from training.model_config import ModelConfig
+from training.models.latents import Posterior
+from training.models.layers import LOG_VAR_RANGE
+
+FIRST_LOG_VAR = -1.0
+
+
+class LinearVae(nn.Module):
+    """mu = W x + a with a variance per latent, x_hat = V z + b ("Don't blame the ELBO!", 2019)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        values = config.channels * config.height * config.width
+        self.encoder = LinearEncoder(values, config.latent)
+        self.decoder = nn.Linear(config.latent, values)
+
+    def encode(self, x: Tensor) -> Posterior:
+        """x [B, C, H, W] in [0, 1] to a posterior of [B, D]."""
+        mu, log_var = self.encoder(x)
+        return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
+        shape = self.config.channels, self.config.height, self.config.width
+        x_hat: Tensor = self.decoder(z).reshape(-1, *shape)
+        return x_hat if self.training else x_hat.clamp(0, 1)
+
+
+class LinearEncoder(nn.Module):
+    """x [B, C, H, W] to mu and log_var [B, D]; the posterior variance is the same for all images.
+
+    That of the optimum is: sigma^2 / lambda_d.
+    """
+
+    def __init__(self, values: int, latent: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(values, latent)
+        self.log_var = nn.Parameter(torch.full((latent,), FIRST_LOG_VAR))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mu = self.mean(x.flatten(1))
+        return mu, self.log_var.expand_as(mu)
