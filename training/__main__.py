@@ -24,7 +24,7 @@ from training.config import TrainConfig, from_json, to_json
 from training.data import Images, digest, training_and_validation
 from training.errors import TrainingError
 from training.loop import train
-from training.presets import PRESETS
+from training.presets import PRESETS, names
 from training.progress import RunLog
 from training.state import State, new_state, start
 
@@ -32,7 +32,9 @@ PROGRAM = "residuum-train"
 INTERRUPTED = 130
 USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
 
-PRESET is one of {", ".join(PRESETS)}.
+PRESET is one of
+{names()}
+
 '{PROGRAM} PRESET --help' lists what can be overridden, with the values of the preset."""
 PACKAGES = ("torch", "numpy", "safetensors", "Pillow")
 
@@ -83,7 +85,7 @@ def _say(console: Console, text: str) -> None:
 def _parse(arguments: list[str]) -> Options:
     preset, *rest = arguments
     if preset not in PRESETS:
-        raise TrainingError(f"there is no preset '{preset}'; there are {', '.join(PRESETS)}")
+        raise TrainingError(f"there is no preset '{preset}'; there are\n{names()}")
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from training import reproduce
 from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
@@ -123,5 +124,19 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             flip=True,
             epochs=40,
         ),
+        **reproduce.presets(),
     }
 )
+
+
+def names() -> str:
+    """What a person can type, in a few lines instead of one for each cell of a table."""
+    single = [name for name in PRESETS if "/" not in name]
+    return "\n".join(
+        [
+            ", ".join(single),
+            f"ours/DATASET with DATASET of {', '.join(reproduce.OURS)}",
+            f"reproduce/DATASET/MODEL with DATASET of {', '.join(reproduce.DATASETS)}",
+            f"    and MODEL of {', '.join(reproduce.MODELS)}",
+        ]
+    )
