@@ -143,6 +143,6 @@ def test_the_sigma_total_is_lowest_at_the_mean_squared_error():
 
 
 def test_the_totals_of_beta_and_mmd_rows_are_those_of_the_report():
-    assert diagnostics.beta_total(19.2091, 1.9357, 4.0) == pytest.approx(26.9521, abs=2e-4)
+    assert diagnostics.beta_total(19.2091, 1.9357, 4.0) == pytest.approx(26.9521, abs=3e-4)
     assert diagnostics.mmd_total(16.5469, 0.031436) == pytest.approx(32.2647, abs=4e-4)
     assert diagnostics.mmd_total(17.0, 0.01, 10.0) == pytest.approx(17.1)
