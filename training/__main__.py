@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib.metadata
 import json
 import platform
@@ -85,7 +86,9 @@ def _say(console: Console, text: str) -> None:
 def _parse(arguments: list[str]) -> Options:
     preset, *rest = arguments
     if preset not in PRESETS:
-        raise TrainingError(f"there is no preset '{preset}'; there are\n{names()}")
+        near = difflib.get_close_matches(preset, PRESETS, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise TrainingError(f"there is no preset '{preset}'; --help lists them{hint}")
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options

@@ -73,7 +73,7 @@ def test_a_run_is_not_resumed_with_other_images(make_folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("line", "status", "sentence"),
     [
-        ("fashoin --data . --out x", 2, "there is no preset 'fashoin'; there are\nfashion, pcb"),
+        ("fashoin --data . --out x", 2, "--help lists them; did you mean 'fashion'?"),
         ("fashion --data nowhere --out x", 1, "data folder nowhere does not exist"),
         ("fashion --data . --out x --lr 0", 2, "lr is 0.0; a positive number expected"),
         ("fashion --data . --out x --resume", 2, "x/last.safetensors does not exist"),
