@@ -104,9 +104,12 @@ def model_id(manifest: Manifest) -> bytes:
     """SHA-256 (32 bytes) over exactly what decoding depends on: input, latent, decoder graph and
     tables.
     """
+    latent = asdict(manifest.latent)
+    if manifest.latent.codebook is None:
+        del latent["codebook"]  # older than the field, and none of their records may become unread
     facts = {
         "input": asdict(manifest.input),
-        "latent": asdict(manifest.latent),
+        "latent": latent,
         "decoder": manifest.members["decoder.onnx"].sha256,
         "tables": manifest.members["tables.npz"].sha256,
     }
@@ -182,7 +185,7 @@ def _verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
 def _tables(
     manifest: Manifest, arrays: Mapping[str, npt.NDArray[np.generic]]
 ) -> tuple[F32, tuple[Tables, ...]]:
-    levels, channels = manifest.quality_levels, manifest.latent.channels
+    levels, dims = manifest.quality_levels, manifest.latent.dims
     try:
         steps = arrays["steps"]
         tables = tuple(
@@ -191,12 +194,12 @@ def _tables(
         )
     except KeyError as error:
         raise BundleError(f"tables.npz lacks {error} for {levels} quality levels") from error
-    if steps.dtype != np.float32 or steps.shape != (levels, channels):
+    if steps.dtype != np.float32 or steps.shape != (levels, dims):
         raise BundleError(
-            f"steps {steps.dtype} {list(steps.shape)}, expected float32 [{levels}, {channels}]"
+            f"steps {steps.dtype} {list(steps.shape)}, expected float32 [{levels}, {dims}]"
         )
-    if any(len(table.low) != channels for table in tables):
-        raise BundleError(f"tables for another latent, expected {channels} dimensions")
+    if any(len(table.low) != dims for table in tables):
+        raise BundleError(f"tables for another latent, expected {dims} dimensions")
     if not (np.isfinite(steps).all() and (steps > 0).all()):  # type: ignore[operator]
         raise BundleError("steps must be positive and finite")
     return steps, tables  # type: ignore[return-value]

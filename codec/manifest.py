@@ -19,6 +19,7 @@ Kind = Literal["gaussian", "indices"]
 # Limits that every reader enforces before it allocates anything.
 MAX_SIDE = 16384
 MAX_DIMS = 65536
+MAX_CODEBOOK = 65535
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -59,23 +60,28 @@ class InputSpec:
 class LatentSpec:
     """What the encoder gives.
 
-    `gaussian`: `dims` posterior means and log-variances per position; `indices`: one of `dims`
-    codes. `grid` is (rows, columns) of positions for models of fixed size, (1, 1) for a global
-    latent, and None where it follows from the image: (height / stride, width / stride).
+    `dims` symbols per position: of `gaussian` latents the posterior means and log-variances, of
+    `indices` numbers in 0 .. `codebook` - 1 (None for gaussian). `grid` is (rows, columns) of
+    positions for models of fixed size, (1, 1) for a global latent, and None where it follows from
+    the image: (height / stride, width / stride).
     """
 
     kind: Kind
     dims: int
+    codebook: int | None = None
     grid: tuple[int, int] | None
 
     def __post_init__(self) -> None:
         _require(self.kind in get_args(Kind), f"kind={self.kind!r}, expected {get_args(Kind)}")
         _require(1 <= self.dims <= MAX_DIMS, f"dims={self.dims}, expected 1..{MAX_DIMS}")
-
-    @property
-    def channels(self) -> int:
-        """Symbols per position: one per dimension (gaussian), or the one index."""
-        return self.dims if self.kind == "gaussian" else 1
+        _require(
+            (self.codebook is None) == (self.kind == "gaussian"),
+            f"codebook={self.codebook} with kind={self.kind!r}: indices have one, others do not",
+        )
+        _require(
+            self.codebook is None or 2 <= self.codebook <= MAX_CODEBOOK,
+            f"codebook={self.codebook}, expected 2..{MAX_CODEBOOK}",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

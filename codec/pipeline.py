@@ -168,9 +168,8 @@ class Model:
         first, second = self._graphs.encode(x)
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
             raise ResiduumError("the encoder gave values that are not finite")
-        if self.manifest.latent.kind == "indices":
-            return np.stack([first, second], axis=1, dtype=np.float32, casting="unsafe")[:, :, None]
-        codes = quantise(first, self._bundle.steps[level])
+        indices = self.manifest.latent.kind == "indices"
+        codes = first if indices else quantise(first, self._bundle.steps[level])
         both = np.stack([codes, second], axis=1, dtype=np.float32, casting="unsafe")
         return both.reshape(*both.shape[:3], *(both.shape[3:] or (1, 1)))
 
@@ -180,7 +179,7 @@ class Model:
 
     def _restore(self, latent: F32) -> F32:
         if self.manifest.latent.kind == "indices":
-            return self._graphs.decode(latent[:, 0].astype(np.int32))
+            return self._graphs.decode(latent.astype(np.int32))
         if self.manifest.latent.grid == (1, 1):
             return self._graphs.decode(latent[:, :, 0, 0])
         return self._graphs.decode(latent)
@@ -193,9 +192,9 @@ class Model:
             )
         rows, h, w = self._shape(record.size)
         codes = self._coder(record.quality).decode(record.payload, rows * h * w)
-        latent = self.manifest.latent
-        if latent.kind == "indices" and (codes.min() < 0 or codes.max() >= latent.dims):
-            raise RecordError(f"an index outside 0..{latent.dims - 1}")
+        codebook = self.manifest.latent.codebook
+        if codebook is not None and (codes.min() < 0 or codes.max() >= codebook):
+            raise RecordError(f"an index outside 0..{codebook - 1}")
         return codes.reshape(-1, rows, h, w).transpose(1, 0, 2, 3), record.quality, record.size
 
     def _shape(self, size: tuple[int, int] | None) -> tuple[int, int, int]:

@@ -132,9 +132,11 @@ def apportion(weights: npt.NDArray[np.float64]) -> U32:
     return np.asarray(floor + 1.0, np.uint32)
 
 
-def index_tables(codes: I32, dims: int) -> Tables:
-    """One table over the indices 0 .. dims - 1 of a codebook, from the index maps `[N, 1, h, w]` of
-    training images.
+def index_tables(codes: I32, codebook: int) -> Tables:
+    """Tables over the indices 0 .. codebook - 1 of each symbol, from the index maps `[N, D, ...]`
+    of training images.
     """
-    histogram = np.bincount(codes.reshape(-1), minlength=dims).astype(np.float64) + 0.5
-    return Tables(np.zeros(1, np.int32), apportion(np.append(histogram, 1e-3))[None])
+    columns = np.moveaxis(codes, 1, 0).reshape(codes.shape[1], -1)
+    histograms = [np.bincount(column, minlength=codebook) + 0.5 for column in columns]
+    rows = [apportion(np.append(histogram, 1e-3)) for histogram in histograms]
+    return Tables(np.zeros(len(rows), np.int32), np.stack(rows))

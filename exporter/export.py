@@ -21,7 +21,8 @@ from exporter.card import PICTURES, draw_samples, write_card
 from exporter.graphs import export_graphs
 from training import data
 from training.checkpoint import load_run
-from training.config import GLOBAL_FAMILIES, ModelConfig, TrainConfig
+from training.config import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig, TrainConfig
+from training.models.index_model import symbols
 
 CENTRE_QUALITY = 8
 FALSE_ALARM_RATE = 0.01
@@ -116,7 +117,8 @@ def describe(
     rate that needs more of them.
     """
     model = config.model
-    index = model.family == "vq_vae"
+    latent = describe_latent(model)
+    index = latent.kind == "indices"
     free_size = model.height == 0
     default_quality = 0 if index else CENTRE_QUALITY
     default_fit: Fit = "pad" if free_size else "exact" if exact else "resize"
@@ -131,11 +133,7 @@ def describe(
             stride=model.stride if free_size else 1,
             fit=options.fit or default_fit,
         ),
-        latent=LatentSpec(
-            kind="indices" if index else "gaussian",
-            dims=model.codebook if index else model.latent,
-            grid=_grid(model),
-        ),
+        latent=latent,
         quality_default=default_quality if options.quality is None else options.quality,
         quality_levels=1 if index else fit.QUALITY_LEVELS,
         score=ScoreSpec(
@@ -145,6 +143,15 @@ def describe(
             false_alarm_rate=_false_alarm_rate(options.false_alarm_rate, held_out),
         ),
     )
+
+
+def describe_latent(model: ModelConfig) -> LatentSpec:
+    """What the encoder of a network gives, from its configuration."""
+    grid = _grid(model)
+    if model.family not in INDEX_FAMILIES:
+        return LatentSpec(kind="gaussian", dims=model.latent, grid=grid)
+    dims, codebook = symbols(model)
+    return LatentSpec(kind="indices", dims=dims, codebook=codebook, grid=grid)
 
 
 def _fused(model: ModelConfig) -> tuple[str, ...]:
@@ -184,18 +191,18 @@ def _provenance(
 
 def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
     """A bundle in memory with nothing fitted yet: enough to run the graphs."""
-    channels = manifest.latent.channels
+    dims = manifest.latent.dims
     members = {
         name: Member(size=len(graph), sha256="")
         for name, graph in {"decoder.onnx": decoder, "tables.npz": b""}.items()
     }
-    zero, one = np.zeros(channels, np.float32), np.ones(channels, np.float32)
+    zero, one = np.zeros(dims, np.float32), np.ones(dims, np.float32)
     return Bundle(
         manifest=manifest,
         model_id=model_id(replace(manifest, members=members)),
         encoder=encoder,
         decoder=decoder,
-        steps=np.ones((manifest.quality_levels, channels), np.float32),
+        steps=np.ones((manifest.quality_levels, dims), np.float32),
         tables=(),
         calibration=fit.blank_calibration(zero, one, manifest.input.channels),
         card="",

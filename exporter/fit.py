@@ -82,14 +82,14 @@ def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
 def encode_all(graphs: Graphs, batches: Iterable[U8], latent: LatentSpec) -> Latents:
     """Runs the encoder over uint8 batches `[B, C, H, W]`; positions of all images join one axis.
 
-    mu becomes `[N, D, n]`, index maps `[N, 1, n]`; n is 1 for a global latent.
+    mu becomes `[N, D, n]`, index maps too; n is 1 for a global latent.
     """
-    first, variance, count = [], np.zeros(latent.channels), 0
+    first, variance, count = [], np.zeros(latent.dims), 0
     for x in batches:
         values, second = graphs.encode(x)
-        first.append(values.reshape(len(values), latent.channels, -1))
+        first.append(values.reshape(len(values), latent.dims, -1))
         if latent.kind == "gaussian":
-            flat = second.reshape(len(second), latent.channels, -1).astype(np.float64)
+            flat = second.reshape(len(second), latent.dims, -1).astype(np.float64)
             variance += np.exp(flat).mean(2).sum(0)
             count += len(second)
     sigma = np.sqrt(variance / max(count, 1)).astype(np.float32)
@@ -106,9 +106,9 @@ def _joined(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
 
 def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Tables, ...]]:
     """Steps `[Q, D]` and tables of every quality level, from the latents of the training images."""
-    if latent.kind == "indices":
+    if latent.codebook is not None:
         codes: I32 = latents.values.astype(np.int32)
-        return np.ones((1, 1), np.float32), (index_tables(codes, latent.dims),)
+        return np.ones((1, latent.dims), np.float32), (index_tables(codes, latent.codebook),)
     mu = latents.values.astype(np.float32)
     all_steps = np.stack([steps(latents.sigma, level) for level in range(QUALITY_LEVELS)])
     return all_steps, tuple(fit_tables(quantise(mu, step)) for step in all_steps)

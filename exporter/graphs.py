@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from codec.errors import BundleError
-from training.models import GaussianModel, Model, VqVae
+from training.models import GaussianModel, IndexModel, Model
 
 OPSET = 20
 EXAMPLE_ROWS, EXAMPLE_CELLS = 2, 4
@@ -40,21 +40,21 @@ class GaussianDecoder(nn.Module):
 
 
 class IndexEncoder(nn.Module):
-    """x uint8 `[B, C, H, W]` to codes int32 and distance, `[B, h, w]` each."""
+    """x uint8 `[B, C, H, W]` to codes int32 and distance, `[B, G, h, w]` each."""
 
-    def __init__(self, model: VqVae) -> None:
+    def __init__(self, model: IndexModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        indices, distance, _ = self.model.encode(x.float() / 255.0)
-        return indices.int(), distance
+        found = self.model.encode(x.float() / 255.0)
+        return found.indices.int(), found.distance
 
 
 class IndexDecoder(nn.Module):
-    """codes int32 `[B, h, w]` to x_hat `[B, C, H, W]` in [0, 1]."""
+    """codes int32 `[B, G, h, w]` to x_hat `[B, C, H, W]` in [0, 1]."""
 
-    def __init__(self, model: VqVae) -> None:
+    def __init__(self, model: IndexModel) -> None:
         super().__init__()
         self.model = model
 
@@ -72,18 +72,17 @@ def export_graphs(model: Model) -> tuple[bytes, bytes]:
     width = config.width or config.stride * (EXAMPLE_CELLS + 1)
     x = torch.zeros(EXAMPLE_ROWS, config.channels, height, width, dtype=torch.uint8)
     free_size = config.height == 0
+    cells = {0: "batch", 2: "rows", 3: "columns"}
     with torch.no_grad():
-        if isinstance(model, VqVae):
-            codes = model.encode(x.float())[0].int()
-            cells = {0: "batch", 1: "rows", 2: "columns"}
+        if isinstance(model, IndexModel):
+            codes = model.encode(x.float()).indices.int()
             encoder = _export(
                 IndexEncoder(model), x, "x", ["codes", "distance"], _image_shape(model, free_size)
             )
             return encoder, _export(
                 IndexDecoder(model), codes, "codes", ["x_hat"], cells if free_size else {0: "batch"}
             )
-        z = model.encode(x.float())[0]
-        cells = {0: "batch", 2: "rows", 3: "columns"}
+        z = model.encode(x.float()).mu
         encoder = _export(
             GaussianEncoder(model), x, "x", ["mu", "log_var"], _image_shape(model, free_size)
         )

@@ -10,7 +10,7 @@ from codec.errors import BundleError
 from codec.images import U8
 from codec.pipeline import Graphs
 from codec.quantise import F32, quantise
-from training.models import Model, VqVae
+from training.models import IndexModel, Model
 
 # Beyond these the graphs are not the network, whatever the reason. A latent halfway between two
 # codes may fall to either side, so some codes of a good graph differ.
@@ -42,14 +42,14 @@ def measure(model: Model, graphs: Graphs, x: U8, step: F32) -> Parity:
     with torch.no_grad(), np.errstate(invalid="ignore"):
         tensor = torch.from_numpy(x).float() / 255.0
         first, _ = graphs.encode(x)
-        if isinstance(model, VqVae):
-            expected = model.encode(tensor)[0].numpy()
+        if isinstance(model, IndexModel):
+            expected = model.encode(tensor).indices.numpy()
             y = model.decode_indices(torch.from_numpy(expected)).numpy()
             equal = float((expected == first).mean())
             decoded = graphs.decode(expected.astype(np.int32))
             latent_error = None
         else:
-            mu = model.encode(tensor)[0].numpy()
+            mu = model.encode(tensor).mu.numpy()
             y = model.decode(torch.from_numpy(mu)).numpy()
             equal = float((quantise(mu, step) == quantise(first, step)).mean())
             decoded = graphs.decode(mu)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from training import objectives, regularisers
 from training.model_config import POINT_FAMILIES
-from training.models import GaussianModel, VqVae
-from training.models.latents import Posterior
+from training.models import GaussianModel, IndexModel
+from training.models.latents import Posterior, Quantised
 from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
 from training.state import State
 
@@ -51,8 +51,8 @@ class Sampled(NamedTuple):
 
 def batch_loss(state: State, x: Tensor, target: Tensor) -> Loss:
     """The loss of x [B, C, H, W] where `target` should come out; moves codebook and multiplier."""
-    if isinstance(state.model, VqVae):
-        return vq_loss(state, state.model, x, target)
+    if isinstance(state.model, IndexModel):
+        return index_loss(state, state.model, x, target)
     return gaussian_loss(state, state.model, x, target)
 
 
@@ -200,21 +200,25 @@ REGULARISERS: Mapping[str, Callable[[Sampled], Tensor]] = MappingProxyType(
 )
 
 
-def vq_loss(state: State, model: VqVae, x: Tensor, target: Tensor) -> Loss:
-    """Distortion and commitment of an index model; moves its codebook on the way.
+def index_loss(state: State, model: IndexModel, x: Tensor, target: Tensor) -> Loss:
+    """Distortion, commitment and, where one trains the codes, their loss; moves codebooks.
 
-    As in the authors' implementation both terms are means over their values, here times the D
-    values of the image, so that the balance depends on neither size.
+    As in the authors' implementation the terms are means over their values, here times the D values
+    of the image, so that the balance depends on neither size.
     """
     objective, values = state.config.objective, target[0].numel()
-    if not bool(model.codebook.started):
-        with torch.no_grad():
-            model.codebook.start(model.encode(x).latent, state.noise)
+    model.start(x, state.noise)
     found = model.encode(x)
-    codes = model.codebook.look_up(found.indices)
-    x_hat = model.decode(objectives.straight_through(found.latent, codes))
-    distortion, sigma2, mse = distort(state, x_hat, target)
-    commitment = objectives.commitment(found.latent, codes).mean()
-    rate = commitment * (values / found.latent[0].numel())
-    model.codebook.update(found, objective.code_decay, state.noise)
-    return Loss(distortion + objective.commitment * rate, distortion, rate, sigma2, mse)
+    distortion, sigma2, mse = distort(state, model.decode(found.z), target)
+    rate = values * latent_loss(objectives.commitment, found).mean()
+    total = distortion + objective.commitment * rate
+    if objective.codebook_update == "loss":
+        total = total + values * latent_loss(objectives.codebook, found).mean()
+    model.update(found, objective.code_decay, state.noise)
+    return Loss(total, distortion, rate, sigma2, mse)
+
+
+def latent_loss(term: Callable[[Tensor, Tensor], Tensor], found: Quantised) -> Tensor:
+    """A term of latents and codes per latent value, summed over the codebooks: [B]."""
+    losses = [term(one.latent, one.codes) / one.latent[0].numel() for one in found.levels]
+    return torch.stack([found.z.new_zeros(len(found.z)), *losses]).sum(0)

@@ -77,11 +77,11 @@ def reparameterise(mu: Tensor, log_var: Tensor, generator: torch.Generator | Non
     return mu + (0.5 * log_var).exp() * noise
 
 
-def straight_through(latent: Tensor, codes: Tensor) -> Tensor:
-    """The codes in the forward pass, the identity in the backward pass (Bengio et al. 2013)."""
-    return latent + (codes - latent).detach()
-
-
 def commitment(latent: Tensor, codes: Tensor) -> Tensor:
     """|z_e - sg[e]|^2 of each image, [B] (van den Oord et al. 2017, eq. 3, without its beta)."""
     return ((latent - codes.detach()) ** 2).flatten(1).sum(1)
+
+
+def codebook(latent: Tensor, codes: Tensor) -> Tensor:
+    """|sg[z_e] - e|^2 of each image, [B] (van den Oord et al. 2017, eq. 3)."""
+    return commitment(codes, latent)

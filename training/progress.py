@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.data import Images
 from training.losses import Loss
-from training.models import VqVae
+from training.models import IndexModel
 from training.state import State
 from training.validation import batches
 
@@ -104,7 +104,9 @@ def describe(record: dict[str, Any]) -> str:
     if "rate" in record:
         parts += [f"rate {record['rate']:.1f} nats", f"active {record['active_units']}"]
     else:
-        parts += [f"codes {record['code_usage']:.0%}", f"perplexity {record['perplexity']:.0f}"]
+        perplexities = {name: n for name, n in record.items() if name.startswith("perplexity")}
+        parts.append(f"codes {record['code_usage']:.0%}")
+        parts += [f"{name.replace('_', ' ')} {n:.0f}" for name, n in perplexities.items()]
     if record["skipped"]:
         parts.append(f"skipped {record['skipped']}")
     return "  ".join(parts)
@@ -121,7 +123,7 @@ def write_samples(path: Path, state: State, examples: Images) -> None:
     """A PNG with originals above and reconstructions below (of the posterior mean)."""
     model = state.average.eval()
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
-    if isinstance(model, VqVae):
+    if isinstance(model, IndexModel):
         x_hat = model.decode_indices(model.encode(x).indices)
     else:
         x_hat = model.decode(model.encode(x).mu)

@@ -126,7 +126,7 @@ def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exa
 def symbols(data: bytes, bundle: Bundle) -> int:
     """How many codes a record holds."""
     size = unpack(data, bundle.model_id).size
-    return positions(size, bundle.manifest) * bundle.manifest.latent.channels
+    return positions(size, bundle.manifest) * bundle.manifest.latent.dims
 
 
 def positions(size: tuple[int, int] | None, manifest: Manifest) -> int:

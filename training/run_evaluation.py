@@ -18,7 +18,7 @@ from training.config import TrainConfig
 from training.data import Images
 from training.errors import TrainingError
 from training.metrics import evenly
-from training.models import Model, VqVae
+from training.models import IndexModel, Model
 from training.objectives import squared_error
 from training.report import Picture, Section
 from training.state import new_state
@@ -37,6 +37,8 @@ TITLES = {
     "latents": "latent dimensions",
     "code_usage": "part of the codebook in use",
     "perplexity": "perplexity of the codes",
+    "perplexity_top": "perplexity of the top codes",
+    "perplexity_bottom": "perplexity of the bottom codes",
 }
 
 
@@ -98,15 +100,15 @@ def run_metrics(
     found = validate(state, images)
     errors = [squared_error(x, restore(model, x)) for x in map(_scaled, batches(images, config))]
     found |= {"images": len(images), "sse": float(torch.cat(errors).mean())}
-    return found if isinstance(model, VqVae) else found | {"latents": config.model.latent}
+    return found if isinstance(model, IndexModel) else found | {"latents": config.model.latent}
 
 
 @torch.no_grad()
 def restore(model: Model, x: Tensor) -> Tensor:
     """Images `[B, C, H, W]` in [0, 1] through the latent code, without noise."""
-    if isinstance(model, VqVae):
-        return model.decode(model.codebook.look_up(model.encode(x)[0]))
-    return model.decode(model.encode(x)[0])
+    if isinstance(model, IndexModel):
+        return model.decode_indices(model.encode(x).indices)
+    return model.decode(model.encode(x).mu)
 
 
 def _pictures(model: Model, config: TrainConfig, examples: list[U8]) -> bytes:

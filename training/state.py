@@ -14,7 +14,7 @@ from torch.optim import AdamW
 from training.config import TrainConfig
 from training.data import Images
 from training.errors import TrainingError
-from training.models import Model, build
+from training.models import IndexModel, Model, build
 from training.models.global_latent import GlobalVae, start_shortcut
 from training.objective_config import LEARNED_SIGMA
 from training.pca import fit_pca, pixel_variance
@@ -79,11 +79,14 @@ def new_state(config: TrainConfig, device: torch.device) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build(config.model)
+    if isinstance(model, IndexModel) and config.objective.codebook_update == "loss":
+        model.learn_codes()
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)
     noise = torch.Generator(device).manual_seed(config.seed)
 
     log_variance = _log_variance(config, device)
+    decoder = set(model.decoder.parameters())
 
     def adam(*parameters: nn.Parameter) -> AdamW:
         return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
@@ -92,7 +95,7 @@ def new_state(config: TrainConfig, device: torch.device) -> State:
         config=config,
         model=model,
         average=average.eval(),
-        encoder_optimizer=adam(*model.encoder.parameters()),
+        encoder_optimizer=adam(*(p for p in model.parameters() if p not in decoder)),
         decoder_optimizer=adam(
             *model.decoder.parameters(), *([] if log_variance is None else [log_variance])
         ),

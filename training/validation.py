@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
-from training.losses import Loss, draw, evaluate
-from training.models import GaussianModel, VqVae
+from training.losses import Loss, draw, evaluate, latent_loss
+from training.models import GaussianModel, IndexModel
 from training.state import State
 
 PIXELS = 2**20
@@ -51,8 +51,8 @@ def validate(state: State, images: Images) -> dict[str, Any]:
         torch.from_numpy(batch).to(state.device).float() / 255
         for batch in batches(images, state.config)
     )
-    if isinstance(model, VqVae):
-        return _validate_vq(model, tensors, state.variance or 1.0, state.config)
+    if isinstance(model, IndexModel):
+        return _validate_indices(model, tensors, state.variance or 1.0, state.config)
     return _validate_vae(state, model, tensors)
 
 
@@ -85,26 +85,33 @@ def _validate_vae(state: State, model: GaussianModel, tensors: Iterator[Tensor])
     }
 
 
-def _validate_vq(
-    model: VqVae, tensors: Iterator[Tensor], variance: float, config: TrainConfig
+def _validate_indices(
+    model: IndexModel, tensors: Iterator[Tensor], variance: float, config: TrainConfig
 ) -> dict[str, Any]:
     nll, commitment, errors = [], [], []
-    counts = torch.zeros(config.model.codebook)
+    counts: dict[str, Tensor] = {}
     for x in tensors:
-        indices, _, latent = model.encode(x)
-        codes = model.codebook.look_up(indices)
-        sse = objectives.squared_error(x, model.decode(codes))
+        found = model.encode(x)
+        sse = objectives.squared_error(x, model.decode(found.z))
         values = x[0].numel()
         nll.append(objectives.gaussian_nll(sse, variance, values))
-        commitment.append(objectives.commitment(latent, codes) * (values / latent[0].numel()))
+        commitment.append(values * latent_loss(objectives.commitment, found))
         errors.append(sse / values)
-        counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))
+        for name, new in model.tally(found.indices).items():
+            counts[name] = counts.get(name, 0) + new
     distortion = float(torch.cat(nll).mean())
     return {
         "loss": distortion + config.objective.commitment * float(torch.cat(commitment).mean()),
         "distortion": distortion,
         "psnr": diagnostics.psnr(float(torch.cat(errors).mean())),
         "sigma": variance**0.5,
-        "code_usage": diagnostics.code_usage(counts),
-        "perplexity": diagnostics.perplexity(counts),
+        "code_usage": diagnostics.code_usage(torch.cat(list(counts.values()))),
+        **perplexities(counts),
     }
+
+
+def perplexities(counts: Mapping[str, Tensor]) -> dict[str, float]:
+    """The perplexity of each codebook, by its name where a model has several; counts [K]."""
+    if len(counts) == 1:
+        return {"perplexity": diagnostics.perplexity(*counts.values())}
+    return {f"perplexity_{name}": diagnostics.perplexity(n) for name, n in counts.items()}

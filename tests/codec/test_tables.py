@@ -63,6 +63,14 @@ def test_an_index_table_covers_the_whole_codebook() -> None:
     assert (tables.symbols(np.arange(16, dtype=np.int32)[:, None, None]) != tables.escape).all()
 
 
+def test_each_symbol_of_a_position_has_the_table_of_its_own_frequencies() -> None:
+    codes = np.array([[[0, 0, 0, 1], [2, 2, 1, 1]], [[0, 0, 0, 3], [2, 2, 1, 1]]], np.int32)
+    tables = index_tables(codes, 4)
+    counts = np.array([[6, 1, 0, 1], [0, 4, 4, 0]]) + 0.5
+    share = tables.frequencies[:, :4] / TOTAL
+    np.testing.assert_allclose(share, counts / counts.sum(1, keepdims=True), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     "frequencies",
     [

@@ -21,7 +21,7 @@ from exporter.export import Options, describe, unfitted
 from exporter.graphs import export_graphs
 from training.__main__ import main as train
 from training.config import ModelConfig, TrainConfig
-from training.models import Model, VqVae, build
+from training.models import IndexModel, Model, build
 
 U8 = NDArray[np.uint8]
 HELD_OUT = 24
@@ -40,6 +40,11 @@ MODELS = {
     "vq_vae_fixed": ModelConfig(
         family="vq_vae", height=16, width=24, latent=3, widths=(4, 8), codebook=8, unit_codes=True
     ),
+    "vq_vae_2": ModelConfig(family="vq_vae_2", channels=3, latent=3, widths=(4, 8), codebook=8),
+    "vq_vae_2_fixed": ModelConfig(
+        family="vq_vae_2", height=16, width=16, latent=3, widths=(4, 8), codebook=8, stride=16
+    ),
+    "fsq": ModelConfig(family="fsq", widths=(4, 8), levels=(5, 4, 3)),
 }
 
 
@@ -90,7 +95,7 @@ def random_network(config: ModelConfig, seed: int = 0) -> Model:
     torch.manual_seed(seed)
     network = build(config)
     linear = [m for m in network.encoder.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    if not isinstance(network, VqVae):
+    if not isinstance(network, IndexModel):
         nn.init.constant_(linear[-1].bias[config.latent :], -6.0)  # sigmas of about 0.05
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -101,10 +106,10 @@ def random_network(config: ModelConfig, seed: int = 0) -> Model:
             layer.running_mean.normal_(0.0, 0.3)
             layer.running_var.uniform_(0.3, 2.0)
     network.eval().requires_grad_(False)
-    if isinstance(network, VqVae):
+    if isinstance(network, IndexModel):
         images = [picture(i, 16, 24, config.channels) for i in range(20)]
         x = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2)).float() / 255.0
-        network.codebook.start(network.encode(x).latent, torch.Generator().manual_seed(seed))
+        network.start(x[..., : config.width or 24], torch.Generator().manual_seed(seed))
     return network
 
 

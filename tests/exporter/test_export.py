@@ -14,6 +14,7 @@ from PIL import Image
 
 from codec.bundle import REQUIRED, load_bundle
 from codec.errors import BundleError, InvalidInput
+from codec.manifest import LatentSpec
 from codec.onnx import open_graphs
 from codec.pipeline import Model
 from exporter.__main__ import main
@@ -205,15 +206,18 @@ def test_a_map_model_of_any_size_pads_and_judges_the_peak(family):
 
 def test_indices_have_one_quality_and_are_judged_by_residual_and_distance():
     manifest = described(family="vq_vae", widths=(4, 8), codebook=32, height=16, width=24)
-    assert (manifest.latent.kind, manifest.latent.dims, manifest.latent.grid) == (
-        "indices",
-        32,
-        (2, 3),
-    )
+    assert manifest.latent == LatentSpec(kind="indices", dims=1, codebook=32, grid=(2, 3))
     assert (manifest.quality_default, manifest.quality_levels) == (0, 1)
     assert manifest.score.fused == ("residual", "latent")
     with pytest.raises(BundleError, match=r"quality_default=8, expected 0\.\.0"):
         described(Options(quality=8), family="vq_vae", widths=(4, 8))
+
+
+def test_several_symbols_share_a_position_where_there_are_two_levels_or_several_channels():
+    two = described(family="vq_vae_2", widths=(4, 8), codebook=32)
+    assert two.latent == LatentSpec(kind="indices", dims=5, codebook=32, grid=None)
+    fsq = described(family="fsq", widths=(4, 8), levels=(7, 5, 3), height=16, width=24)
+    assert fsq.latent == LatentSpec(kind="indices", dims=3, codebook=7, grid=(2, 3))
 
 
 def test_a_map_of_one_position_is_refused():

@@ -16,7 +16,7 @@ from codec.pipeline import Model
 from codec.quantise import dequantise, quantise
 from exporter import fit
 
-NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed"]
+NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
 ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
 
 
@@ -46,7 +46,7 @@ def encoded(each):
     """First outputs of the encoder for the training images, one by one, `[D, n]` each."""
     spec, latent = each.draft.manifest.input, each.draft.manifest.latent
     rows = (fit_image(image, spec).rows for image in each.training)
-    return [each.graphs.encode(x)[0].reshape(latent.channels, -1) for x in rows]
+    return [each.graphs.encode(x)[0].reshape(latent.dims, -1) for x in rows]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,9 +76,9 @@ def test_the_tables_know_how_often_each_code_occurs(fitted, name):
 @pytest.mark.parametrize("name", ["sigma_vae", "sigma_vae_map"])
 def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted, name):
     bundle, each = fitted(name)
-    spec, channels = each.draft.manifest.input, each.draft.manifest.latent.channels
+    spec, dims = each.draft.manifest.input, each.draft.manifest.latent.dims
     rows = (fit_image(image, spec).rows for image in each.training)
-    log_var = [each.graphs.encode(x)[1].reshape(channels, -1) for x in rows]
+    log_var = [each.graphs.encode(x)[1].reshape(dims, -1) for x in rows]
     sigma = np.sqrt(np.mean([np.exp(one).mean(1) for one in log_var], axis=0))
     np.testing.assert_allclose(bundle.steps[8], np.sqrt(12) * sigma, rtol=1e-5)
     np.testing.assert_allclose(bundle.steps[4], 2 * bundle.steps[8], rtol=1e-5)

@@ -50,7 +50,7 @@ def test_the_batch_is_dynamic(each, batch):
     assert 0 <= x_hat.min() <= x_hat.max() <= 1
 
 
-@pytest.mark.parametrize("name", ["sigma_vae_map", "vq_vae"])
+@pytest.mark.parametrize("name", ["sigma_vae_map", "vq_vae", "vq_vae_2", "fsq"])
 @pytest.mark.parametrize("cells", [(1, 1), (1, 4), (5, 1), (3, 7)])
 def test_height_and_width_are_dynamic_where_the_network_takes_any(exported, name, cells):
     each = exported(name)

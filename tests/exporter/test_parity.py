@@ -14,11 +14,11 @@ from codec.quantise import quantise
 from exporter.parity import measure
 
 GAUSSIAN = ["sigma_vae", "reslag_light", "reslag_original", "sigma_vae_map"]
-INDICES = ["vq_vae", "vq_vae_fixed"]
+INDICES = ["vq_vae", "vq_vae_fixed", "vq_vae_2", "vq_vae_2_fixed", "fsq"]
 
 
 def step(each, size: float = 0.1):
-    return np.full(each.draft.manifest.latent.channels, size, np.float32)
+    return np.full(each.draft.manifest.latent.dims, size, np.float32)
 
 
 @pytest.mark.parametrize("name", [*GAUSSIAN, *INDICES])

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from training.models.codebook import Codebook, kmeans
-from training.models.latents import Codes
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -15,10 +14,6 @@ def latents(batch: int = 4, dims: int = 3, side: int = 5) -> torch.Tensor:
 
 def rows(latent: torch.Tensor) -> torch.Tensor:
     return latent.permute(0, 2, 3, 1).reshape(-1, latent.shape[1])
-
-
-def found(book: Codebook, latent: torch.Tensor) -> Codes:
-    return Codes(*book.nearest(latent), latent)
 
 
 def started(size: int = 6) -> Codebook:
@@ -45,7 +40,7 @@ def test_looking_up_puts_the_code_where_its_index_stands():
 
 def test_with_no_memory_a_code_becomes_the_mean_of_its_latents():
     book, latent = started(), latents()
-    codes = found(book, latent)
+    codes = book.quantise(latent)
     book.update(codes, 0.0, generator())
     for k in range(6):
         expected = rows(latent)[codes.indices.flatten() == k].mean(0)
@@ -55,7 +50,7 @@ def test_with_no_memory_a_code_becomes_the_mean_of_its_latents():
 def test_counts_and_sums_are_moving_averages():
     book, latent = started(), latents()
     before = book.counts.clone()
-    codes = found(book, latent)
+    codes = book.quantise(latent)
     book.update(codes, 0.9, generator())
     batch = torch.bincount(codes.indices.flatten(), minlength=6).float()
     torch.testing.assert_close(book.counts, 0.9 * before + 0.1 * batch)
@@ -66,7 +61,7 @@ def test_a_dead_code_is_moved_onto_a_badly_served_latent():
     book.codes[2], book.counts[2], book.sums[2] = 100.0, 0.0, 0.0
     latent = latents()
     latent[0, :, 0, 0] = 30.0
-    codes = found(book, latent)
+    codes = book.quantise(latent)
     book.update(codes, 0.99, generator())
     torch.testing.assert_close(book.codes[2], torch.full((3,), 30.0))
     assert (book.nearest(latent)[0] == 2).any()
@@ -95,5 +90,5 @@ def test_all_codes_come_into_use_on_spread_out_latents(seed):
     book.start(latent, noise)
     for _ in range(50):
         latent = torch.randn(8, 3, 8, 8, generator=noise)
-        book.update(found(book, latent), 0.9, noise)
+        book.update(book.quantise(latent), 0.9, noise)
     assert len(book.nearest(torch.randn(64, 3, 8, 8, generator=noise))[0].unique()) == 32

@@ -3,9 +3,10 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from training.config import GLOBAL_FAMILIES, ModelConfig
-from training.models import FACTORIES, VqVae, build
+from training.models import FACTORIES, IndexModel, VqVae, build
 from training.models.global_latent import running_mean, side_shapes
 from training.presets import PRESETS
 
@@ -42,18 +43,22 @@ def test_codes_and_what_they_stand_for_decode_to_the_same_image():
     assert isinstance(model, VqVae)
     model.codebook.codes.normal_(generator=torch.Generator().manual_seed(0))
     codes = model.encode(torch.rand(2, 1, 32, 16))
-    assert codes.indices.shape == codes.distance.shape == (2, 4, 2)
+    assert codes.indices.shape == codes.distance.shape == (2, 1, 4, 2)
     assert codes.indices.dtype == torch.int64
     by_index = model.decode_indices(codes.indices)
-    torch.testing.assert_close(by_index, model.decode(model.codebook.look_up(codes.indices)))
+    torch.testing.assert_close(by_index, model.decode(codes.z))
     assert by_index.shape == (2, 1, 32, 16)
 
 
 def test_unit_codes_scale_the_latents_to_length_one():
     model = build(small("vq_vae", unit_codes=True)).eval()
     assert isinstance(model, VqVae)
-    latent = model.encode(torch.rand(1, 1, 16, 16)).latent
-    torch.testing.assert_close(latent.norm(dim=1), torch.ones(1, 2, 2))
+    model.start(torch.rand(4, 1, 16, 16), torch.Generator().manual_seed(0))
+    (found,) = model.encode(torch.rand(1, 1, 16, 16)).levels
+    torch.testing.assert_close(found.latent.norm(dim=1), torch.ones(1, 2, 2))
+    torch.testing.assert_close(found.codes.norm(dim=1), torch.ones(1, 2, 2))
+    angles = torch.einsum("bdhw,kd->bkhw", found.latent, functional.normalize(model.codebook.codes))
+    torch.testing.assert_close(found.indices, angles.argmax(1))
 
 
 def test_every_family_has_a_factory_and_gradients_reach_every_weight():
@@ -61,7 +66,7 @@ def test_every_family_has_a_factory_and_gradients_reach_every_weight():
         model = build(small(family, side="light" if family == "reslag" else "none"))
         x = torch.rand(4, 1, 16, 24)
         latent = model.encode(x)
-        z = latent.latent if isinstance(model, VqVae) else latent.mu + latent.log_var
+        z = latent.z if isinstance(model, IndexModel) else latent.mu + latent.log_var
         model.decode(z).sum().backward()
         assert all(p.grad is not None for p in model.parameters()), family
 

@@ -47,19 +47,18 @@ def test_samples_have_the_mean_and_variance_of_the_posterior():
     assert z.std().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_straight_through_estimator_gives_codes_forward_and_the_identity_backward():
-    latent, codes = random(2, 3, 2, 2).requires_grad_(), random(2, 3, 2, 2)
-    out = objectives.straight_through(latent, codes)
-    torch.testing.assert_close(out, codes)
-    (gradient,) = torch.autograd.grad((out * codes).sum(), latent)
-    torch.testing.assert_close(gradient, codes)
-
-
 def test_the_commitment_moves_latents_and_never_codes():
     latent, codes = random(2, 3, 2, 2).requires_grad_(), random(2, 3, 2, 2).requires_grad_()
     objectives.commitment(latent, codes).sum().backward()
     assert codes.grad is None
     torch.testing.assert_close(latent.grad, 2 * (latent - codes).detach())
+
+
+def test_the_loss_of_a_codebook_moves_codes_and_never_latents():
+    latent, codes = random(2, 3, 2, 2).requires_grad_(), random(2, 3, 2, 2).requires_grad_()
+    objectives.codebook(latent, codes).sum().backward()
+    assert latent.grad is None
+    torch.testing.assert_close(codes.grad, 2 * (codes - latent).detach())
 
 
 def test_the_rate_of_an_optimal_linear_vae_is_that_of_probabilistic_pca():

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from training.model_config import ModelConfig
+from training.models.fsq import Fsq
 from training.models.global_latent import GlobalVae
-from training.models.latents import Codes, Posterior
+from training.models.index_model import IndexModel
+from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
 from training.models.vq_vae import VqVae
+from training.models.vq_vae_2 import VqVae2
 
 GaussianModel = GlobalVae | LinearVae | SigmaVaeMap
-Model = GaussianModel | VqVae
+Model = GaussianModel | IndexModel
 
 FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
     {
@@ -23,6 +26,8 @@ FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
         "linear": LinearVae,
         "sigma_vae_map": SigmaVaeMap,
         "vq_vae": VqVae,
+        "vq_vae_2": VqVae2,
+        "fsq": Fsq,
     }
 )
 
@@ -35,12 +40,16 @@ def build(config: ModelConfig) -> Model:
 __all__ = [
     "FACTORIES",
     "Codes",
+    "Fsq",
     "GaussianModel",
     "GlobalVae",
+    "IndexModel",
     "LinearVae",
     "Model",
     "Posterior",
+    "Quantised",
     "SigmaVaeMap",
     "VqVae",
+    "VqVae2",
     "build",
 ]

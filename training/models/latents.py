@@ -15,7 +15,7 @@ class Posterior(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """Nearest entries of a codebook."""
+    """Nearest entries of one codebook."""
 
     indices: Tensor
     """int64 [B, h, w]"""
@@ -23,3 +23,23 @@ class Codes(NamedTuple):
     """squared distance to the chosen code, [B, h, w]"""
     latent: Tensor
     """what was quantised, [B, D, h, w]"""
+    codes: Tensor
+    """the entries, [B, D, h, w]"""
+
+
+class Quantised(NamedTuple):
+    """An image as an index model sees it, with G symbols per position."""
+
+    z: Tensor
+    """what `decode` takes, [B, D, h, w]: codes, through which gradients reach the encoder"""
+    indices: Tensor
+    """int64 [B, G, h, w]"""
+    distance: Tensor
+    """squared distance to what was chosen, [B, G, h, w]"""
+    levels: tuple[Codes, ...]
+    """what each codebook of the model found; none where nothing is looked up"""
+
+
+def straight_through(latent: Tensor, codes: Tensor) -> Tensor:
+    """The codes in the forward pass, the identity in the backward pass (Bengio et al. 2013)."""
+    return latent + (codes - latent).detach()

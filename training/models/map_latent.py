@@ -9,46 +9,69 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.config import ModelConfig
+from training.model_config import ModelConfig
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, up
 
 STEM = 4
 
 
+def width_at(config: ModelConfig, stride: int) -> int:
+    """Channels of the features at a stride."""
+    fine, coarse = config.widths
+    return fine if stride == STEM else coarse
+
+
+def down_layers(config: ModelConfig, first: int, last: int) -> list[nn.Module]:
+    """Layers from features at stride `first` (1: the image) to those at stride `last`."""
+    fine, coarse = config.widths
+    layers: list[nn.Module] = []
+    if first < STEM <= last:
+        layers += [
+            nn.PixelUnshuffle(STEM),
+            nn.Conv2d(config.channels * STEM**2, fine, 3, padding=1),
+            nn.LeakyReLU(SLOPE),
+            ResidualBlock(fine),
+        ]
+    if first < 8 <= last:
+        layers += [
+            down(fine, coarse),
+            ResidualBlock(coarse),
+            ResidualBlock(coarse, dilation=2),
+            ResidualBlock(coarse, dilation=4),
+        ]
+    if first < 16 <= last:
+        layers += [down(coarse, coarse), ResidualBlock(coarse), ResidualBlock(coarse)]
+    return layers
+
+
+def up_layers(config: ModelConfig, first: int, last: int) -> list[nn.Module]:
+    """Layers from features at stride `first` to those at stride `last` (1: the image's logits)."""
+    fine, coarse = config.widths
+    layers: list[nn.Module] = []
+    if last < 16 <= first:
+        layers += [ResidualBlock(coarse), up(coarse, coarse)]
+    if last < 8 <= first:
+        layers += [ResidualBlock(coarse), ResidualBlock(coarse), up(coarse, fine)]
+    if last < STEM <= first:
+        layers += [
+            ResidualBlock(fine),
+            nn.Conv2d(fine, config.channels * STEM**2, 3, padding=1),
+            nn.PixelShuffle(STEM),
+        ]
+    return layers
+
+
 def map_encoder(config: ModelConfig, outputs: int) -> nn.Sequential:
     """x [B, C, H, W] to [B, outputs, H/stride, W/stride]."""
-    fine, coarse = config.widths
-    layers: list[nn.Module] = [
-        nn.PixelUnshuffle(STEM),
-        nn.Conv2d(config.channels * STEM**2, fine, 3, padding=1),
-        nn.LeakyReLU(SLOPE),
-        ResidualBlock(fine),
-        down(fine, coarse),
-        ResidualBlock(coarse),
-        ResidualBlock(coarse, dilation=2),
-        ResidualBlock(coarse, dilation=4),
-    ]
-    if config.stride == 16:
-        layers += [down(coarse, coarse), ResidualBlock(coarse), ResidualBlock(coarse)]
-    return nn.Sequential(*layers, nn.Conv2d(coarse, outputs, 1))
+    head = width_at(config, config.stride)
+    return nn.Sequential(*down_layers(config, 1, config.stride), nn.Conv2d(head, outputs, 1))
 
 
-def map_decoder(config: ModelConfig) -> nn.Sequential:
-    """z [B, D, h, w] to the logits of x_hat [B, C, H, W]."""
-    fine, coarse = config.widths
-    layers: list[nn.Module] = [nn.Conv2d(config.latent, coarse, 3, padding=1)]
-    if config.stride == 16:
-        layers += [ResidualBlock(coarse), up(coarse, coarse)]
-    layers += [
-        ResidualBlock(coarse),
-        ResidualBlock(coarse),
-        up(coarse, fine),
-        ResidualBlock(fine),
-        nn.Conv2d(fine, config.channels * STEM**2, 3, padding=1),
-        nn.PixelShuffle(STEM),
-    ]
-    return nn.Sequential(*layers)
+def map_decoder(config: ModelConfig, inputs: int) -> nn.Sequential:
+    """z [B, inputs, h, w] to the logits of x_hat [B, C, H, W]."""
+    foot = nn.Conv2d(inputs, width_at(config, config.stride), 3, padding=1)
+    return nn.Sequential(foot, *up_layers(config, config.stride, 1))
 
 
 class SigmaVaeMap(nn.Module):
@@ -58,7 +81,7 @@ class SigmaVaeMap(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = map_encoder(config, 2 * config.latent)
-        self.decoder = map_decoder(config)
+        self.decoder = map_decoder(config, config.latent)
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1], sides multiples of the stride, to [B, D, h, w]."""

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from collections.abc import Mapping
 
-from training.config import ModelConfig
+import torch
+from torch import Tensor
+
+from training.model_config import ModelConfig
 from training.models.codebook import Codebook
-from training.models.latents import Codes
+from training.models.index_model import IndexModel
+from training.models.latents import Quantised, straight_through
 from training.models.map_latent import map_decoder, map_encoder
 
 
-class VqVae(nn.Module):
-    """Autoencoder whose latent is a map of indices into a codebook."""
+class VqVae(IndexModel):
+    """Autoencoder whose latent is a map of indices into a codebook: G = 1."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = map_encoder(config, config.latent)
-        self.codebook = Codebook(config.codebook, config.latent)
-        self.decoder = map_decoder(config)
+        self.codebook = Codebook(config.codebook, config.latent, unit=config.unit_codes)
+        self.decoder = map_decoder(config, config.latent)
 
-    def encode(self, x: Tensor) -> Codes:
-        """x [B, C, H, W] in [0, 1], sides multiples of the stride, to codes [B, h, w]."""
-        latent = self.encoder(x)
-        if self.config.unit_codes:
-            latent = functional.normalize(latent, dim=1)
-        indices, distance = self.codebook.nearest(latent)
-        return Codes(indices, distance, latent)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """z [B, D, h, w], entries of the codebook, to x_hat [B, C, H, W] in [0, 1]."""
-        return torch.sigmoid(self.decoder(z))
+    def encode(self, x: Tensor) -> Quantised:
+        """See IndexModel; `distance` is the squared distance to the chosen code."""
+        found = self.codebook.quantise(self.encoder(x))
+        z = straight_through(found.latent, found.codes)
+        return Quantised(z, found.indices[:, None], found.distance[:, None], (found,))
 
     def decode_indices(self, indices: Tensor) -> Tensor:
-        """Indices [B, h, w] to x_hat [B, C, H, W] in [0, 1]."""
-        return self.decode(self.codebook.look_up(indices))
+        """See IndexModel."""
+        return self.decode(self.codebook.look_up(indices[:, 0]))
+
+    def tally(self, indices: Tensor) -> Mapping[str, Tensor]:
+        """See IndexModel."""
+        return {"codes": torch.bincount(indices.flatten(), minlength=self.config.codebook)}
+
+    def codebooks(self) -> tuple[Codebook, ...]:
+        """The one codebook."""
+        return (self.codebook,)
+
+    @torch.no_grad()
+    def start(self, x: Tensor, generator: torch.Generator) -> None:
+        """See IndexModel."""
+        if not bool(self.codebook.started):
+            self.codebook.start(self.encoder(x), generator)

@@ -1,0 +1,67 @@
+"""What training, validation and export ask of a network whose latents are indices."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from training.model_config import ModelConfig
+from training.models.codebook import Codebook
+from training.models.latents import Quantised
+
+CELL = 4
+"""bottom codes below a top code, where there are two levels"""
+
+
+class IndexModel(nn.Module, ABC):
+    """An autoencoder with G symbols out of an alphabet of K at each position of a map.
+
+    A training step calls `start` until it has been started, then `encode`, `decode` and `update`.
+    """
+
+    config: ModelConfig
+    encoder: nn.Module
+    decoder: nn.Module
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Quantised:
+        """x [B, C, H, W] in [0, 1], sides multiples of the stride, to codes [B, G, h, w]."""
+
+    @abstractmethod
+    def decode_indices(self, indices: Tensor) -> Tensor:
+        """Indices int64 [B, G, h, w] to x_hat [B, C, H, W] in [0, 1]."""
+
+    @abstractmethod
+    def tally(self, indices: Tensor) -> Mapping[str, Tensor]:
+        """How often indices [B, G, h, w] name each code of each codebook: int64 [K] by its name."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, D, h, w], as `encode` gives it, to x_hat [B, C, H, W] in [0, 1]."""
+        return torch.sigmoid(self.decoder(z))
+
+    def codebooks(self) -> tuple[Codebook, ...]:
+        """The codebooks in the order of `Quantised.levels`."""
+        return ()
+
+    def start(self, x: Tensor, generator: torch.Generator) -> None:
+        """Seed the codebooks from a first batch x [B, C, H, W]; nothing if that is done."""
+
+    def update(self, found: Quantised, decay: float, generator: torch.Generator) -> None:
+        """What codebooks learn from a batch without gradients."""
+        for book, codes in zip(self.codebooks(), found.levels, strict=True):
+            book.update(codes, decay, generator)
+
+    def learn_codes(self) -> None:
+        """From now on a loss trains the codes, and no moving average."""
+        for book in self.codebooks():
+            book.learn_by_loss()
+
+
+def symbols(config: ModelConfig) -> tuple[int, int]:
+    """G and K: symbols per position, and the size of the alphabet that they share."""
+    if config.family == "fsq":
+        return len(config.levels), max(config.levels)
+    return CELL + 1 if config.family == "vq_vae_2" else 1, config.codebook
