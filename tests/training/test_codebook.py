@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from training import objectives
 from training.models.codebook import Codebook, kmeans
 
 
@@ -92,3 +95,73 @@ def test_all_codes_come_into_use_on_spread_out_latents(seed):
         latent = torch.randn(8, 3, 8, 8, generator=noise)
         book.update(book.quantise(latent), 0.9, noise)
     assert len(book.nearest(torch.randn(64, 3, 8, 8, generator=noise))[0].unique()) == 32
+
+
+def test_a_moving_average_is_that_of_numpy_over_two_batches():
+    """Online k-means: sums and counts forget at the same rate, and a code is their ratio."""
+    book, decay = started(), 0.7
+    counts, sums = book.counts.double().numpy(), book.sums.double().numpy()
+    for seed in (4, 5):
+        latent = torch.randn(4, 3, 5, 5, generator=generator(seed))
+        codes = book.quantise(latent)
+        chosen, points = codes.indices.flatten().numpy(), rows(latent).double().numpy()
+        for k in range(6):
+            mine = points[chosen == k]
+            counts[k] = decay * counts[k] + (1 - decay) * len(mine)
+            sums[k] = decay * sums[k] + (1 - decay) * mine.sum(0)
+        book.update(codes, decay, generator())
+        np.testing.assert_allclose(book.codes.numpy(), sums / counts[:, None], rtol=1e-4)
+
+
+def test_codes_of_unit_length_start_and_stay_among_directions():
+    book = Codebook(6, 3, unit=True)
+    book.start(10 * latents(), generator())
+    found = book.quantise(latents())
+    torch.testing.assert_close(found.latent.norm(dim=1), torch.ones(4, 5, 5))
+    angle = functional.normalize(rows(latents())) @ functional.normalize(book.codes).T
+    torch.testing.assert_close(found.indices.flatten(), angle.argmax(1))
+    torch.testing.assert_close(book.quantise(7 * latents()).indices, found.indices)
+
+
+def learned() -> Codebook:
+    book = started()
+    book.learn_by_loss()
+    return book
+
+
+def test_the_loss_pulls_each_code_by_twice_its_distance_to_its_latents():
+    book, latent = learned(), latents()
+    found = book.quantise(latent)
+    objectives.codebook(found.latent, found.codes).sum().backward()
+    for k in range(6):
+        mine = rows(latent)[found.indices.flatten() == k]
+        torch.testing.assert_close(book.codes.grad[k], 2 * (book.codes[k] - mine).sum(0).detach())
+
+
+def test_codes_that_a_loss_trains_are_left_alone_by_the_averages():
+    book = learned()
+    before = book.codes.detach().clone()
+    book.update(book.quantise(latents() + 0.1), 0.5, generator())
+    torch.testing.assert_close(book.codes.detach(), before)
+    assert book.state_dict().keys() == started().state_dict().keys()
+
+
+@pytest.mark.parametrize("make", [started, learned])
+def test_dead_codes_are_revived_however_codes_are_learned(make):
+    book, latent = make(), latents()
+    with torch.no_grad():
+        book.codes[4] = 100.0
+    book.counts[4], book.sums[4] = 0.0, 0.0
+    latent[0, :, 0, 0] = 30.0
+    book.update(book.quantise(latent), 0.99, generator())
+    torch.testing.assert_close(book.codes[4].detach(), torch.full((3,), 30.0))
+
+
+@pytest.mark.parametrize("make", [started, learned])
+def test_a_batch_that_is_not_finite_teaches_nothing(make):
+    book, latent = make(), latents()
+    before = {name: tensor.clone() for name, tensor in book.state_dict().items()}
+    latent[1, 0, 2, 2] = float("nan")
+    book.update(book.quantise(latent), 0.5, generator())
+    for name, tensor in book.state_dict().items():
+        torch.testing.assert_close(tensor, before[name])
