@@ -74,7 +74,9 @@ def log_densities(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (z**2 @ precision.T - 2 * (z @ (mu * precision).T) + of_posterior)
 
 
-def collapsed_units(kl: Tensor, epsilon: float, delta: float) -> Tensor:
+def collapsed_units(
+    kl: Tensor, epsilon: float = COLLAPSED_NATS, delta: float = COLLAPSED_PART
+) -> Tensor:
     """Which latents say nothing: KL [N, D] or [N, D, h, w] in nats to bool [D].
 
     P_x(KL_d < epsilon) >= 1 - delta ("Don't blame the ELBO!", Lucas et al. 2019, definition 1);
