@@ -77,6 +77,11 @@ class ObjectiveConfig:
             "'fixed' and a positive variance go together",
         )
         require(
+            self.regulariser != "info" or 1 - self.mmd_weight <= self.info_alpha <= 1,
+            f"objective.info_alpha is {self.info_alpha}; expected in [1 - mmd_weight, 1], or the "
+            "KL or the MMD would be rewarded",
+        )
+        require(
             not self.target_psnr or (self.distortion, self.regulariser) == ("squared", "kl"),
             "objective.target_psnr (GECO) needs distortion 'squared' and regulariser 'kl'",
         )

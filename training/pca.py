@@ -31,7 +31,10 @@ class Pca(NamedTuple):
 
 
 def fit_pca(images: Images, components: int) -> Pca:
-    """PCA of uint8 images [N, C, H, W] from the eigenvectors of their covariance."""
+    """PCA of uint8 images [N, C, H, W] from the eigenvectors of their covariance.
+
+    TrainingError for more components than images or values.
+    """
     values = images[0].size
     if not 1 <= components <= min(values, len(images)):
         raise TrainingError(
@@ -47,7 +50,7 @@ def fit_pca(images: Images, components: int) -> Pca:
     return Pca(
         mean=mean,
         components=np.ascontiguousarray(vectors[:, : -components - 1 : -1].T),
-        variances=variances[: -components - 1 : -1],
+        variances=variances[: -components - 1 : -1].clip(min=0),
         residual=float(max(left.mean(), 0.0)),
     )
 
@@ -65,7 +68,8 @@ def linear_kl(variances: F64, noise: float) -> float:
     """KL in nats per image of the optimal linear VAE with pixel noise of variance `noise`.
 
     sum_d ln(lambda_d / sigma^2) / 2 over the directions with lambda_d > sigma^2: the posterior of
-    probabilistic PCA ("Don't blame the ELBO!", Lucas et al. 2019, section 4).
+    probabilistic PCA (Tipping & Bishop 1999), which a linear VAE reaches ("Don't blame the ELBO!",
+    Lucas et al. 2019).
     """
     active = variances[variances > noise]
     return float(0.5 * np.log(active / noise).sum())

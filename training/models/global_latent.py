@@ -23,6 +23,8 @@ from training.pca import Pca
 
 POINT_LOG_VAR = 2 * math.log(0.05)
 """codes of variance 1 that are stored to about 5 % of their spread"""
+LEAST_VARIANCE = 1 / (12 * 255**2)
+"""that of rounding to 8 bits: components and noise of images are taken to have no less"""
 SIDE_VALUES = {"light": 1024, "original": 4096}
 
 
@@ -170,18 +172,19 @@ def _shortcut(config: ModelConfig, inputs: int, outputs: int) -> nn.Linear | Non
 def start_shortcut(model: GlobalVae, pca: Pca) -> None:
     """Make a network with a shortcut the PCA of the training images: all else starts at zero.
 
-    Codes are whitened, and their posterior variance is that of probabilistic PCA, noise / lambda_d
-    (Tipping & Bishop 1999, section 3.3, for small noise).
+    Codes are whitened. Their posterior variance is that of probabilistic PCA, noise / lambda_d
+    (Tipping & Bishop 1999), whose posterior means are these codes where the noise is small.
     """
     encoder, decoder = model.encoder.shortcut, model.decoder.shortcut
     if encoder is None or decoder is None:
         raise ValueError("the network has no shortcut")
-    scale = np.sqrt(pca.variances)
+    variances = pca.variances.clip(min=LEAST_VARIANCE)
+    scale, noise = np.sqrt(variances), max(pca.residual, LEAST_VARIANCE)
     matrix, mean = pca.components / scale[:, None], pca.mean
     weight, bias = np.zeros(encoder.weight.shape), np.zeros(len(encoder.bias))
     weight[: len(scale)], bias[: len(scale)] = matrix, -matrix @ mean
     if not model.point:
-        bias[len(scale) :] = np.log(pca.residual / pca.variances)
+        bias[len(scale) :] = np.log(noise / variances).clip(min=LOG_VAR_RANGE[0])
     for layer, new in (
         (encoder, (weight, bias)),
         (decoder, ((pca.components * scale[:, None]).T, mean)),
