@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib.metadata
 import json
-import platform
-import signal
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,25 +17,30 @@ import torch
 import tyro
 from rich.console import Console
 
-from training import checkpoint
+from training import checkpoint, signals
 from training.batches import make_batches
 from training.config import TrainConfig, from_json, to_json
-from training.data import Images, digest, training_and_validation
+from training.data import Images, training_and_validation
+from training.distributed import ALONE, World, check_batch_size, join, leave
 from training.errors import TrainingError
 from training.loop import train
 from training.presets import PRESETS, names
-from training.progress import RunLog
+from training.progress import RunLog, Silent
+from training.provenance import machine, provenance
+from training.schedule import early_stop
 from training.state import State, new_state, start
 
 PROGRAM = "residuum-train"
 INTERRUPTED = 130
 USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
+       torchrun --nproc-per-node N -m training PRESET ...     N processes, one GPU each
 
 PRESET is one of
 {names()}
 
 '{PROGRAM} PRESET --help' lists what can be overridden, with the values of the preset."""
-PACKAGES = ("torch", "numpy", "safetensors", "Pillow")
+LOCAL_RANK = "LOCAL_RANK"
+"""set by torchrun"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Options:
     """folder of the run, made if it does not exist"""
     resume: bool = False
     """go on with the run in --out, bit for bit"""
+    save_every: float = 60.0
+    """seconds between checkpoints within an epoch, which is what a kill can lose; 0 = every step"""
     threads: int = 0
     """CPU threads; 0 = torch's own choice"""
     device: str = "auto"
@@ -72,10 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(errors, f"{PROGRAM}: {error}")
         return 2
     try:
-        return _run(options, arguments, console)
+        return _run(options, arguments)
     except (TrainingError, OSError) as error:
         _say(errors, f"{PROGRAM}: {error}")
         return 1
+    except KeyboardInterrupt:
+        _say(errors, f"{PROGRAM}: interrupted before the first step")
+        return INTERRUPTED
 
 
 def _say(console: Console, text: str) -> None:
@@ -107,102 +115,114 @@ def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Optio
     return options
 
 
-def _run(options: Options, arguments: list[str], console: Console) -> int:
+def _run(options: Options, arguments: list[str]) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
-    device, run = _device(options.device), options.out
-    if not options.resume and run.exists() and any(run.iterdir()):
-        raise TrainingError(f"{run} is not empty; use --resume or another --out")
+    device = _device(options.device)
+    world = join(device) if LOCAL_RANK in os.environ else ALONE
+    try:
+        return _train(options, arguments, device, world, Console(quiet=world.rank > 0))
+    finally:
+        leave()
+
+
+def _train(
+    options: Options, arguments: list[str], device: torch.device, world: World, console: Console
+) -> int:
+    run = options.out
+    check_batch_size(world, options.config.batch_size)
+    if world.rank == 0:
+        _check_folder(run, options.resume)
     training, held_out = training_and_validation(
         options.config, options.data, lambda text: _say(console, text)
     )
-    provenance = _provenance(arguments, training, held_out)
-    state = _start(options, training, provenance, device)
+    facts = provenance([PROGRAM, *arguments], training, held_out)
+    state = _start(options, training, facts, device, world)
+    facts |= machine(state)
     _say(
         console,
         f"{state.config.model.family}, {_parameters(state):,} parameters, on {device}: "
         f"{len(training)} training and {len(held_out)} validation images",
     )
-    _prepare_folder(run, state.config, provenance)
-    with _stop_on_signals(console) as stop, RunLog(console, run, held_out) as log:
+    save = checkpoint.Saver(run, facts, options.save_every)
+    with (
+        signals.noted(lambda text: _say(console, text), once=world.size == 1) as received,
+        RunLog(console, run, held_out) if world.rank == 0 else nullcontext(Silent()) as log,
+    ):
+        if world.rank == 0:
+            _prepare_folder(options, state, facts, save)
         finished = train(
             state,
-            make_batches(state.config, training),
+            make_batches(state.config, training, device, world),
             held_out,
             log=log,
-            save=lambda state, best: checkpoint.save(run, state, provenance, best=best),
-            should_stop=lambda: bool(stop),
+            save=save,
+            save_due=save.due,
+            should_stop=lambda: bool(received),
         )
-    if finished:
-        _say(console, f"done: {run / checkpoint.BEST}")
-        return 0
-    _say(console, f"interrupted and saved in epoch {state.epoch + 1}; go on with --resume")
-    return INTERRUPTED
+        world.wait()
+    if not finished:
+        _say(console, f"interrupted and saved in epoch {state.epoch + 1}; go on with --resume")
+        return INTERRUPTED
+    if reason := early_stop(state):
+        _say(console, f"stopped after epoch {state.epoch}: {reason}")
+    _say(console, f"done: {run / checkpoint.BEST}")
+    return 0
+
+
+def _check_folder(run: Path, resume: bool) -> None:
+    """Refuse to write into what is not this run; remove the remains of a kill."""
+    checkpoint.remove_stale(run)
+    if not resume and run.exists() and any(run.iterdir()):
+        raise TrainingError(f"{run} is not empty; use --resume or another --out")
 
 
 def _start(
-    options: Options, training: Images, provenance: dict[str, Any], device: torch.device
+    options: Options,
+    training: Images,
+    facts: dict[str, Any],
+    device: torch.device,
+    world: World,
 ) -> State:
     if not options.resume:
-        state = new_state(options.config, device)
+        state = new_state(options.config, device, world)
         start(state, training)
         return state
     saved = checkpoint.read(options.out / checkpoint.LAST)
-    if saved.info["provenance"]["data_sha256"] != provenance["data_sha256"]:
+    if saved.info["provenance"]["data_sha256"] != facts["data_sha256"]:
         raise TrainingError(
             f"the images in {options.data} are not those that the run in {options.out} began with"
         )
-    return checkpoint.restore(saved, options.config, device)
+    return checkpoint.restore(saved, options.config, device, world)
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device called `name`; of several processes each has its own GPU."""
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        name = f"cuda:{os.environ.get(LOCAL_RANK, 0)}"
     try:
-        device = torch.device(name)
+        device = torch.device("cpu" if name == "auto" else name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise TrainingError(f"device '{name}' cannot be used here") from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device
 
 
-def _provenance(arguments: list[str], training: Images, held_out: Images) -> dict[str, Any]:
-    return {
-        "command": [PROGRAM, *arguments],
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "data_sha256": digest(training),
-        "training_images": len(training),
-        "validation_images": len(held_out),
-    }
-
-
-def _prepare_folder(run: Path, config: TrainConfig, provenance: dict[str, Any]) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"config": to_json(config), "provenance": provenance}, indent=2)
-    checkpoint.write_atomically(run / "config.json", text.encode())
+def _prepare_folder(
+    options: Options, state: State, facts: dict[str, Any], save: checkpoint.Saver
+) -> None:
+    """From now on the run can be resumed."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not options.resume:
+        save(state, False)
+    text = json.dumps({"config": to_json(state.config), "provenance": facts}, indent=2)
+    checkpoint.write_atomically(options.out / "config.json", text.encode())
 
 
 def _parameters(state: State) -> int:
     return sum(parameter.numel() for parameter in state.model.parameters())
-
-
-@contextmanager
-def _stop_on_signals(console: Console) -> Iterator[list[int]]:
-    """A list that gets the number of the first signal; the second one ends the process at once."""
-    received: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        signal.signal(number, signal.SIG_DFL)
-        _say(console, "stopping after this step; once more to stop without saving")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

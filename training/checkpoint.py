@@ -5,13 +5,16 @@
     RUN/config.json        configuration and provenance, for people
     RUN/metrics.jsonl      one record per epoch
 
-Every file is written to a temporary sibling and then renamed: no reader ever sees half of one.
+Every file is written to a temporary sibling and then renamed: no reader ever sees half of one. Of
+the files of an epoch `last` is the last, so that a run killed between them does that epoch again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +27,13 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from training.config import TrainConfig, from_json, to_json
+from training.distributed import ALONE, World
 from training.errors import TrainingError
 from training.models import Model, build
-from training.state import State, new_state
+from training.state import Lag, State, new_state
 
 FORMAT = 1
+STALE = ".*.tmp"
 LAST, BEST = "last.safetensors", "best.safetensors"
 _COUNTERS = (
     "epoch",
@@ -41,8 +46,12 @@ _COUNTERS = (
     "multiplier",
     "excess",
     "best",
+    "stale",
+    "lr",
+    "lr_scale",
     "sums",
 )
+"""as they are; runs of older versions lack some, which then have their defaults"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +67,52 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it exists as a whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        kept = "; what was there before is kept" if path.exists() else ""
+        raise TrainingError(
+            f"{path} ({len(data):,} bytes) cannot be written: {error.strerror}{kept}"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def remove_stale(run: Path) -> None:
+    """Remove what a process left that was killed while it wrote."""
+    for path in run.glob(STALE):
+        path.unlink(missing_ok=True)
+
+
 def save(run: Path, state: State, provenance: Mapping[str, Any], *, best: bool) -> None:
-    """Write the files of a run after an epoch or an interruption; `best` also the weights."""
+    """Write the files of a run: between two steps, or after an epoch; `best` also the weights."""
     if best:
         write(run / BEST, state, provenance, whole=False)
+    if state.batch == 0 and state.history:
+        lines = "".join(json.dumps(record) + "\n" for record in state.history)
+        write_atomically(run / "metrics.jsonl", lines.encode())
     write(run / LAST, state, provenance, whole=True)
-    lines = "".join(json.dumps(record) + "\n" for record in state.history)
-    write_atomically(run / "metrics.jsonl", lines.encode())
+
+
+class Saver:
+    """Writes the checkpoints of a run: when called, which is `due` every so many seconds."""
+
+    def __init__(self, run: Path, provenance: Mapping[str, Any], seconds: float) -> None:
+        self._run, self._provenance, self._seconds = run, provenance, seconds
+        self._written = time.monotonic()
+
+    def __call__(self, state: State, best: bool) -> None:
+        """`save`, in the first of several processes."""
+        if state.world.rank == 0:
+            save(self._run, state, self._provenance, best=best)
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether a kill would now lose more than the interval."""
+        return time.monotonic() - self._written >= self._seconds
 
 
 def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: bool) -> None:
@@ -88,7 +130,8 @@ def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: boo
         "format": FORMAT,
         "config": to_json(state.config),
         "provenance": dict(provenance),
-        "state": {name: getattr(state, name) for name in _COUNTERS},
+        "state": {name: getattr(state, name) for name in _COUNTERS}
+        | {"lag": dataclasses.asdict(state.lag)},
         "metrics": state.history[-1] if state.history else {},
         "history": state.history,
     }
@@ -111,9 +154,11 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(tensors=tensors, info=info)
 
 
-def restore(checkpoint: Checkpoint, config: TrainConfig, device: torch.device) -> State:
+def restore(
+    checkpoint: Checkpoint, config: TrainConfig, device: torch.device, world: World = ALONE
+) -> State:
     """The state as it was when written."""
-    state = new_state(config, device)
+    state = new_state(config, device, world)
     tensors, info = checkpoint.tensors, checkpoint.info
     _load(state.average, _below("average", tensors))
     if state.model is not state.average:
@@ -123,8 +168,9 @@ def restore(checkpoint: Checkpoint, config: TrainConfig, device: torch.device) -
     state.noise.set_state(tensors["noise"])
     if state.log_variance is not None:
         state.log_variance.data.copy_(tensors["log_variance"])
-    for name in _COUNTERS:
+    for name in info["state"].keys() & set(_COUNTERS):
         setattr(state, name, info["state"][name])
+    state.lag = Lag(**info["state"].get("lag", {}))
     state.history = info["history"]
     return state
 
@@ -170,6 +216,6 @@ def _load_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         index, key = name.split(".")
         parameter = parameters[int(index)]
-        like = parameter if tensor.shape == parameter.shape and tensor.dim() else tensor
-        value = torch.empty_like(like, device=parameter.device if tensor.dim() else "cpu")
+        like = parameter if tensor.shape == parameter.shape else tensor
+        value = torch.empty_like(like, device=parameter.device)
         optimizer.state[parameter][key] = value.detach().copy_(tensor)

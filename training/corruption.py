@@ -1,7 +1,9 @@
-"""Structured corruption of training inputs: small foreign shapes that the target does not have.
+"""Corruption of training inputs, which the targets do not have.
 
-An autoencoder that must paint them out learns what belongs into an image, and so leaves real
-defects in the residual (Bauer 2024, "Self-supervised autoencoders for visual anomaly detection").
+Structured: small foreign shapes (blobs, scratches, patches, colour shifts, missing parts). An
+autoencoder that must paint them out learns what belongs into an image, and so leaves real defects
+in the residual (Bauer 2024, "Self-supervised autoencoders for visual anomaly detection").
+Unstructured: masked pixels and Gaussian noise, the denoising autoencoder of Vincent et al. 2010.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ Mask = NDArray[np.bool_]
 SMALLEST, LARGEST = 5, 25
 """side of a spot in pixels"""
 SHAPES = 3000
+STRONGEST_SHIFT = 80
+"""of a colour, in levels of 255"""
 
 
 def _polygon(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:
@@ -38,7 +42,13 @@ def _ellipse(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> 
     draw.ellipse((middle - a, middle - b, middle + a, middle + b), fill=255)
 
 
-_DRAWINGS = (_polygon, _scratch, _ellipse)
+def _rectangle(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:
+    width, height = rng.integers(-(-side // 3), side + 1, 2).tolist()
+    left, top = int(rng.integers(side - width + 1)), int(rng.integers(side - height + 1))
+    draw.rectangle((left, top, left + width - 1, top + height - 1), fill=255)
+
+
+_DRAWINGS = (_polygon, _scratch, _ellipse, _rectangle)
 
 
 def spot(rng: np.random.Generator, largest: int = LARGEST) -> Mask:
@@ -58,8 +68,9 @@ def spots(seed: int, size: int) -> list[Mask]:
 def corrupt(images: U8, mean: float, shapes: Sequence[Mask], rng: np.random.Generator) -> U8:
     """A copy of images [B, C, H, W] with Poisson(mean) spots in each.
 
-    A spot is black or white (70 %; each channel by itself), another piece of the same image
-    (20 %) or its negative (10 %).
+    A spot is black or white (60 %; each channel by itself), another piece of the same image
+    (15 %), shifted in colour (10 %), missing: the mean colour of the image (10 %), or its negative
+    (5 %).
     """
     images = images.copy()
     for image in images:
@@ -74,10 +85,30 @@ def _put(image: U8, shape: Mask, rng: np.random.Generator) -> None:
     top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
     view = image[:, top : top + side, left : left + side]
     kind = rng.random()
-    if kind < 0.7:
+    if kind < 0.6:
         view[:, shape] = 255 * rng.integers(0, 2, (channels, 1), dtype=np.uint8)
-    elif kind < 0.9:
+    elif kind < 0.75:
         top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
         view[:, shape] = image[:, top : top + side, left : left + side][:, shape]
+    elif kind < 0.85:
+        shift = rng.integers(-STRONGEST_SHIFT, STRONGEST_SHIFT + 1, (channels, 1))
+        view[:, shape] = (view[:, shape] + shift).clip(0, 255)
+    elif kind < 0.95:
+        view[:, shape] = image.mean((1, 2), keepdims=True)[:, :, 0]
     else:
         view[:, shape] = 255 - view[:, shape]
+
+
+def mask_pixels(images: U8, probability: float, rng: np.random.Generator) -> U8:
+    """A copy of images [B, C, H, W] in which each pixel is 0, in all channels, by chance."""
+    kept = rng.random((len(images), 1, *images.shape[2:])) >= probability
+    return images * kept
+
+
+def add_noise(images: U8, deviation: float, rng: np.random.Generator) -> U8:
+    """A copy of images [B, C, H, W] with Gaussian noise, rounded and clipped to uint8.
+
+    `deviation` is in pixel units of [0, 1].
+    """
+    noise = rng.standard_normal(images.shape, dtype=np.float32) * np.float32(255 * deviation)
+    return (images + noise).round().clip(0, 255).astype(np.uint8)

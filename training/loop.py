@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from training import aggressive, schedule
 from training.batches import Batches
 from training.data import Images
 from training.errors import TrainingError
-from training.losses import Loss, batch_loss
+from training.losses import Loss, adapt_multiplier, batch_loss
 from training.state import State, copy_buffers, restore_buffers, update_average
 from training.validation import validate
 
 VARIANCE_DECAY = 0.99
 MOST_SKIPPED_IN_A_ROW = 50
-FINAL_LR = 0.01
-"""part of the learning rate that is left at the end of the cosine"""
 
 
 class Log(Protocol):
@@ -34,6 +31,11 @@ class Log(Protocol):
         """An epoch is done and validated."""
 
 
+def never() -> bool:
+    """Neither stop nor save in the middle of an epoch."""
+    return False
+
+
 def train(
     state: State,
     batches: Batches,
@@ -41,87 +43,82 @@ def train(
     *,
     log: Log,
     save: Callable[[State, bool], None],
-    should_stop: Callable[[], bool] = lambda: False,
+    save_due: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = never,
 ) -> bool:
-    """Train to the last epoch of the configuration; False when `should_stop` ended it before.
+    """Train to the last epoch, or an early stop; False when `should_stop` ended it before.
 
-    `save(state, best)` is called after every epoch and before stopping early.
+    `save(state, best)` is called after every epoch, when `save_due`, and before it is ended.
     """
-    while state.epoch < state.config.epochs:
-        if not train_epoch(state, batches, log, should_stop):
-            save(state, False)
-            return False
+    while state.epoch < state.config.epochs and schedule.early_stop(state) is None:
+        for _ in train_epoch(state, batches, log):
+            if state.world.any(should_stop(), state.device):
+                save(state, False)
+                return False
+            if save_due():
+                save(state, False)
         record = finish_epoch(state, held_out)
-        improved = record["loss"] < state.best
-        state.best = min(state.best, record["loss"])
+        improved = schedule.judge(state, record)
         save(state, improved)
         log.epoch(state, record, improved)
     return True
 
 
-def train_epoch(state: State, batches: Batches, log: Log, should_stop: Callable[[], bool]) -> bool:
-    """The rest of the current epoch; False when interrupted."""
-    config, per_epoch = state.config, batches.per_epoch()
-    ratio = config.aggressive_ratio if state.epoch < config.aggressive_epochs else 1
-    row = 0
-    for source, target in batches.epoch(state.epoch, first=state.batch):
-        if should_stop():
-            return False
-        set_learning_rate(state, learning_rate(state, per_epoch * config.epochs))
-        train_decoder = state.batch % ratio == ratio - 1
-        loss = step(state, to_float(source, state), to_float(target, state), train_decoder)
-        state.batch += 1
-        state.step += 1
+def train_epoch(state: State, batches: Batches, log: Log) -> Iterator[None]:
+    """The rest of the current epoch, one step at a time."""
+    per_epoch, row = batches.per_epoch(), 0
+    while state.batch < per_epoch:
+        rate = schedule.learning_rate(state, per_epoch * state.config.epochs)
+        schedule.set_learning_rate(state, rate)
+        turn = aggressive.next_turn(state, per_epoch)
+        source, target = batches.batch(state.epoch, turn.number)
+        loss = step(state, to_float(source), to_float(target), turn.parts)
+        aggressive.count(state, turn, None if loss is None else loss.total.item())
         row = row + 1 if loss is None else 0
         if row >= MOST_SKIPPED_IN_A_ROW:
             raise TrainingError(f"the loss was not finite {row} times in a row; lower lr")
         log.batch(state, loss, per_epoch)
-    return True
+        yield
 
 
-def step(state: State, x: Tensor, target: Tensor, train_decoder: bool = True) -> Loss | None:
-    """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped."""
+def step(
+    state: State, x: Tensor, target: Tensor, parts: Sequence[str] = aggressive.BOTH
+) -> Loss | None:
+    """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped.
+
+    Gradients reach encoder and decoder; the optimisers of `parts` use them.
+    """
     before = copy_buffers(state.model.train())
     loss = batch_loss(state, x, target)
     for optimizer in state.optimizers().values():
         optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total / target[0].numel())
-    norm = torch.nn.utils.clip_grad_norm_(
-        state.model.parameters(), state.config.grad_clip or math.inf
-    )
-    if not (math.isfinite(loss.total.item()) and math.isfinite(norm.item())):
+    state.world.average_gradients(state.parameters())
+    gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
+    norm = get_total_norm(gradients)
+    loss, norm = fetch(state, loss, norm)
+    if not (loss.total.isfinite() and norm.isfinite()):
         restore_buffers(state.model, before)
         state.skipped += 1
         return None
-    state.encoder_optimizer.step()
-    if train_decoder:
-        state.decoder_optimizer.step()
+    if 0 < state.config.grad_clip < norm:
+        clip_grads_with_norm_(state.model.parameters(), state.config.grad_clip, norm)
+    for part in parts:
+        state.optimizers()[part].step()
     update_average(state)
     remember(state, loss)
     return loss
 
 
-def learning_rate(state: State, steps: int) -> float:
-    """The rate of the next step: linear warm-up, then constant or a cosine to 1 %."""
-    config = state.config
-    rate = config.lr
-    if config.lr_schedule == "cosine":
-        done = min(1.0, state.step / max(1, steps))
-        rate *= FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
-    if state.step < config.lr_warmup_steps:
-        rate *= (state.step + 1) / config.lr_warmup_steps
-    return rate
-
-
-def set_learning_rate(state: State, rate: float) -> None:
-    """Give both optimisers the rate."""
-    for optimizer in state.optimizers().values():
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
+    """Loss and norm in the memory of the CPU, means over all processes: one wait for the device."""
+    joined = torch.stack([*(term.detach() for term in loss), norm])
+    *terms, norm = state.world.mean(joined).cpu()
+    return Loss(*terms), norm
 
 
 def remember(state: State, loss: Loss) -> None:
-    """Add a step to the running variance and to the sums of the epoch."""
+    """Add a step to the running variance, the sums of the epoch and GECO's constraint."""
     value = loss.variance.item()
     old = state.variance or value
     state.variance = VARIANCE_DECAY * old + (1 - VARIANCE_DECAY) * value
@@ -129,25 +126,32 @@ def remember(state: State, loss: Loss) -> None:
     for name, term in terms.items():
         state.sums[name] = state.sums.get(name, 0.0) + term.item()
     state.sums["steps"] = state.sums.get("steps", 0.0) + 1
+    if state.config.objective.target_psnr:
+        adapt_multiplier(state, loss)
 
 
 def finish_epoch(state: State, held_out: Images) -> dict[str, Any]:
     """Validate and begin the next epoch; returns the record of this one."""
     steps = state.sums.pop("steps", 0.0)
-    means = {f"train_{name}": total / steps for name, total in state.sums.items() if steps}
+    if not steps:
+        raise TrainingError(
+            f"the loss was not finite in any step of epoch {state.epoch + 1}; lower lr"
+        )
+    means = {f"train_{name}": total / steps for name, total in state.sums.items()}
     state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
     record = {
         "epoch": state.epoch,
         "steps": state.step,
         "skipped": state.skipped,
+        "lr": state.lr,
         **means,
-        **validate(state, held_out),
+        **state.world.from_first(lambda: validate(state, held_out)),
     }
+    aggressive.finish(state, record)
     state.history.append(record)
     return record
 
 
-def to_float(batch: NDArray[np.uint8], state: State) -> Tensor:
-    """uint8 [B, C, H, W] to float [0, 1] on the device of the network."""
-    tensor = torch.from_numpy(batch).to(state.device).float().div_(255)
-    return tensor.contiguous(memory_format=torch.channels_last)
+def to_float(batch: Tensor) -> Tensor:
+    """uint8 [B, C, H, W] to float [0, 1]."""
+    return batch.float().div_(255).contiguous(memory_format=torch.channels_last)

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from training import objectives, regularisers
+from training.distributed import ALONE, World
 from training.model_config import POINT_FAMILIES
-from training.models import GaussianModel, IndexModel
-from training.models.latents import Posterior, Quantised
+from training.models import GaussianModel, IndexModel, Model
+from training.models.latents import Codes, Posterior, Quantised
 from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
 from training.state import State
 
@@ -50,7 +51,10 @@ class Sampled(NamedTuple):
 
 
 def batch_loss(state: State, x: Tensor, target: Tensor) -> Loss:
-    """The loss of x [B, C, H, W] where `target` should come out; moves codebook and multiplier."""
+    """The loss of x [B, C, H, W] where `target` should come out; moves codebooks.
+
+    In one of several processes: that of its rows, in which the regulariser is that of all rows.
+    """
     if isinstance(state.model, IndexModel):
         return index_loss(state, state.model, x, target)
     return gaussian_loss(state, state.model, x, target)
@@ -61,25 +65,42 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     objective = state.config.objective
     if objective.contraction:
         x = x.requires_grad_()
-    posterior = model.encode(x)
-    z = draw(state, posterior, state.noise)
-    loss = evaluate(state, posterior, z, model.decode(z), target, generator=state.noise)
+    with state.autocast():
+        mu, log_var = model.encode(x)
+    posterior = Posterior(mu.float(), log_var.float())
+    z = draw(state, posterior, state.noise, state.world)
+    loss = evaluate(
+        state,
+        posterior,
+        z,
+        decode(state, model, z),
+        target,
+        generator=state.noise,
+        world=state.world,
+    )
     total = loss.total
     if objective.sparsity:
         total = total + objective.sparsity * regularisers.sparsity(posterior.mu)
     if objective.contraction:
-        penalty = regularisers.contraction(posterior.mu, x, state.noise)
+        v = state.world.normal_like(posterior.mu, state.noise)
+        penalty = regularisers.contraction(posterior.mu, x, v)
         total = total + objective.contraction * penalty
-    if objective.target_psnr:
-        adapt_multiplier(state, loss)
     return loss._replace(total=total)
 
 
-def draw(state: State, posterior: Posterior, generator: torch.Generator | None) -> Tensor:
+def decode(state: State, model: Model, z: Tensor) -> Tensor:
+    """z to x_hat [B, C, H, W] in float32, at the precision of the run."""
+    with state.autocast():
+        return model.decode(z).float()
+
+
+def draw(
+    state: State, posterior: Posterior, generator: torch.Generator | None, world: World = ALONE
+) -> Tensor:
     """A sample of the posterior; the code itself where a code has no noise."""
     if state.config.model.family in POINT_FAMILIES:
         return posterior.mu
-    return objectives.reparameterise(*posterior, generator)
+    return objectives.reparameterise(*posterior, world.normal_like(posterior.mu, generator))
 
 
 def evaluate(
@@ -91,19 +112,21 @@ def evaluate(
     *,
     generator: torch.Generator | None,
     variance: float | None = None,
+    world: World = ALONE,
 ) -> Loss:
     """The loss of an encoded and decoded batch, without penalties on the encoder.
 
     `variance` stands in for the optimal one, which a single batch of validation does not know.
     """
     objective = state.config.objective
+    posterior, z = Posterior(*map(world.gather, posterior)), world.gather(z)
     if state.config.model.family in POINT_FAMILIES:
         kl = z.new_zeros(len(z))
     else:
         kl = objectives.gaussian_kl(*posterior)
     sampled = Sampled(posterior, z, kl, objective, state.step, state.images, generator)
     penalty = REGULARISERS[objective.regulariser](sampled)
-    distortion, sigma2, mse = distort(state, x_hat, target, variance)
+    distortion, sigma2, mse = distort(state, x_hat, target, variance, world)
     if objective.target_psnr:
         excess = regularisers.psnr_excess(mse, objective.target_psnr)
         total = penalty + state.multiplier * 0.5 * target[0].numel() * excess
@@ -119,7 +142,11 @@ def warm_up(state: State) -> float:
 
 
 def distort(
-    state: State, x_hat: Tensor, target: Tensor, variance: float | None = None
+    state: State,
+    x_hat: Tensor,
+    target: Tensor,
+    variance: float | None = None,
+    world: World = ALONE,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(distortion, variance of the pixel noise, mean squared error), scalars."""
     objective, values = state.config.objective, target[0].numel()
@@ -133,7 +160,7 @@ def distort(
         log_variance = state.learned_log_variance()
         nll = objectives.gaussian_nll_map(target, x_hat, log_variance)
         return nll.mean(), log_variance.detach().exp().mean(), mse
-    sigma2 = noise_variance(state, sse, values, variance)
+    sigma2 = world.mean(noise_variance(state, sse, values, variance))
     return objectives.gaussian_nll(sse, sigma2, values).mean(), sigma2, mse
 
 
@@ -207,14 +234,19 @@ def index_loss(state: State, model: IndexModel, x: Tensor, target: Tensor) -> Lo
     of the image, so that the balance depends on neither size.
     """
     objective, values = state.config.objective, target[0].numel()
-    model.start(x, state.noise)
-    found = model.encode(x)
-    distortion, sigma2, mse = distort(state, model.decode(found.z), target)
+    if not all(bool(book.started) for book in model.codebooks()):
+        model.start(state.world.gather(x), state.noise)
+    with state.autocast():
+        found = model.encode(x)
+    x_hat = decode(state, model, found.z)
+    distortion, sigma2, mse = distort(state, x_hat, target, world=state.world)
     rate = values * latent_loss(objectives.commitment, found).mean()
     total = distortion + objective.commitment * rate
     if objective.codebook_update == "loss":
         total = total + values * latent_loss(objectives.codebook, found).mean()
-    model.update(found, objective.code_decay, state.noise)
+    with torch.no_grad():
+        whole = [Codes(*map(state.world.gather, codes)) for codes in found.levels]
+    model.update(found._replace(levels=tuple(whole)), objective.code_decay, state.noise)
     return Loss(total, distortion, rate, sigma2, mse)
 
 

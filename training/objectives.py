@@ -71,9 +71,8 @@ def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
     return sse.detach().mean() / values + floor
 
 
-def reparameterise(mu: Tensor, log_var: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A sample of N(mu, exp(log_var)) through which gradients flow."""
-    noise = torch.empty_like(mu).normal_(generator=generator)
+def reparameterise(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+    """A sample of N(mu, exp(log_var)) from one of N(0, 1), through which gradients flow."""
     return mu + (0.5 * log_var).exp() * noise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.checkpoint import write_atomically
 from training.data import Images
 from training.losses import Loss
 from training.models import IndexModel
@@ -22,6 +24,16 @@ from training.validation import batches
 
 SAMPLES = 8
 U8 = NDArray[np.uint8]
+
+
+class Silent:
+    """The `Log` of all but the first of several processes."""
+
+    def batch(self, state: State, loss: Loss | None, batches: int) -> None:
+        """Say nothing."""
+
+    def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
+        """Say nothing."""
 
 
 class RunLog:
@@ -130,7 +142,9 @@ def write_samples(path: Path, state: State, examples: Images) -> None:
     rows = [np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(x_hat))]
     sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet).save(path)
+    png = io.BytesIO()
+    Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet).save(png, "png")
+    write_atomically(path, png.getvalue())
 
 
 def _to_u8(x: torch.Tensor) -> U8:

@@ -15,7 +15,7 @@ from torch import Tensor
 def free_bits(kl: Tensor, free: float) -> Tensor:
     """sum_d max(free, mean KL_d), a scalar; `kl` is [B, D, ...], `free` in nats per latent.
 
-    "Improved variational inference with inverse autoregressive flow", Kingma et al. 2016, eq. 15.
+    "Improved variational inference with inverse autoregressive flow", Kingma et al. 2016.
     """
     return kl.mean(0).clamp_min(free).sum()
 
@@ -49,12 +49,11 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
 
 
 def info(kl: Tensor, discrepancy: Tensor, alpha: float, weight: float) -> Tensor:
-    """(1 - alpha) mean KL + (alpha + weight - 1) MMD, a scalar (InfoVAE, Zhao et al. 2017, eq. 6).
+    """(1 - alpha) mean KL + (alpha + weight - 1) MMD, a scalar (InfoVAE, Zhao et al. 2017).
 
-    alpha = 1 is the Wasserstein autoencoder with an MMD penalty (Tolstikhin et al. 2018); the
-    ResLag report then writes `weight` * MMD, and so is it here.
+    alpha = 1 leaves weight * MMD, as in Wasserstein autoencoders (Tolstikhin et al. 2018).
     """
-    return (1 - alpha) * kl.mean() + (weight if alpha == 1 else alpha + weight - 1) * discrepancy
+    return (1 - alpha) * kl.mean() + (alpha + weight - 1) * discrepancy
 
 
 class KlParts(NamedTuple):
@@ -69,7 +68,8 @@ def kl_parts(z: Tensor, mu: Tensor, log_var: Tensor, images: int) -> KlParts:
     """Minibatch-weighted estimate of the parts; z, mu, log_var [B, D], `images` in the data set.
 
     "Isolating sources of disentanglement in VAEs", Chen et al. 2018, appendix C.1:
-    ln q(z) ~ ln 1/(N B) sum_j q(z | x_j).
+    ln q(z) ~ ln 1/(N B) sum_j q(z | x_j). It is biased: N shifts the parts by constants, which add
+    up to 0 and have no gradient; `images` = 1 takes the batch for the whole aggregate.
     """
     z, mu, log_var = z.flatten(1), mu.flatten(1), log_var.flatten(1)
     pairs = log_normal(z[:, None], mu[None], log_var[None])
@@ -110,13 +110,12 @@ def sparsity(z: Tensor) -> Tensor:
     return z.flatten(1).abs().sum(1).mean()
 
 
-def contraction(z: Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Unbiased estimate of the mean |dz/dx|_F^2, a scalar; x must require gradients.
+def contraction(z: Tensor, x: Tensor, v: Tensor) -> Tensor:
+    """Unbiased estimate of the mean |dz/dx|_F^2, a scalar; x must require gradients, v ~ N(0, I).
 
-    The penalty of Rifai et al. 2011, eq. 2, by Hutchinson's estimator: E |v^T J|^2 = |J|_F^2 for
-    v ~ N(0, I), one backward pass instead of D.
+    The penalty of Rifai et al. 2011 by Hutchinson's estimator: E |v^T J|^2 = |J|_F^2, one
+    backward pass instead of D.
     """
-    v = torch.empty_like(z).normal_(generator=generator)
     (products,) = torch.autograd.grad(z, x, v, create_graph=True)
     return (products**2).flatten(1).sum(1).mean()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,32 @@ from torch.optim import AdamW
 
 from training.config import TrainConfig
 from training.data import Images
+from training.distributed import ALONE, World, share_statistics
 from training.errors import TrainingError
 from training.models import IndexModel, Model, build
 from training.models.global_latent import GlobalVae, start_shortcut
 from training.objective_config import LEARNED_SIGMA
 from training.pca import fit_pca, pixel_variance
+
+
+@dataclass(kw_only=True)
+class Lag:
+    """Where the controller of `training.aggressive` (He et al. 2019) stands."""
+
+    taken: int = 0
+    """batches of this epoch that the encoder alone has seen"""
+    steps: int = 0
+    """encoder steps since the last decoder step"""
+    total: float = 0.0
+    """sum of the losses in this window"""
+    finite: int = 0
+    """how many losses that are"""
+    before: float = math.inf
+    """mean loss of the window before"""
+    settled: bool = False
+    """the encoder's loss has stopped falling: the decoder's turn"""
+    best_mi: float = -math.inf
+    misses: int = 0
 
 
 @dataclass(kw_only=True)
@@ -32,6 +54,10 @@ class State:
     decoder_optimizer: AdamW
     noise: torch.Generator
     """of the posterior samples"""
+    world: World = ALONE
+    """the processes that train this network"""
+    bf16: bool = False
+    """encode and decode in bfloat16 where that is safe"""
     epoch: int = 0
     batch: int = 0
     """batches of this epoch that are done"""
@@ -51,8 +77,15 @@ class State:
     """GECO's weight of the constraint"""
     excess: float = 0.0
     """GECO's moving average of the constraint"""
-    best: float = float("inf")
+    best: float = math.inf
     """lowest validation loss so far, nats per image"""
+    stale: int = 0
+    """epochs since it"""
+    lr: float = 0.0
+    """learning rate of the last step"""
+    lr_scale: float = 1.0
+    """what lr_schedule plateau has left of the learning rate"""
+    lag: Lag = field(default_factory=Lag)
     sums: dict[str, float] = field(default_factory=dict)
     """sums of the training losses of this epoch"""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -67,6 +100,19 @@ class State:
         """Both optimisers by the part that they train."""
         return {"encoder": self.encoder_optimizer, "decoder": self.decoder_optimizer}
 
+    def parameters(self) -> list[nn.Parameter]:
+        """All that is trained."""
+        return [
+            parameter
+            for optimizer in self.optimizers().values()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        ]
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """In which networks run; losses do not."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
     def learned_log_variance(self) -> Tensor:
         """`log_variance`; TrainingError where the objective learns none."""
         if self.log_variance is None:
@@ -74,8 +120,9 @@ class State:
         return self.log_variance
 
 
-def new_state(config: TrainConfig, device: torch.device) -> State:
+def new_state(config: TrainConfig, device: torch.device, world: World = ALONE) -> State:
     """The state before the first step; the same configuration gives the same weights."""
+    bf16 = uses_bf16(config, device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build(config.model)
@@ -83,13 +130,17 @@ def new_state(config: TrainConfig, device: torch.device) -> State:
         model.learn_codes()
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)
+    share_statistics(model, world)
+    if config.compile:
+        model.encoder.compile()
+        model.decoder.compile()
     noise = torch.Generator(device).manual_seed(config.seed)
 
     log_variance = _log_variance(config, device)
     decoder = set(model.decoder.parameters())
 
     def adam(*parameters: nn.Parameter) -> AdamW:
-        return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+        return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
     return State(
         config=config,
@@ -100,8 +151,19 @@ def new_state(config: TrainConfig, device: torch.device) -> State:
             *model.decoder.parameters(), *([] if log_variance is None else [log_variance])
         ),
         noise=noise,
+        world=world,
+        bf16=bf16,
         log_variance=log_variance,
     )
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether networks run in bfloat16; TrainingError where that would only be slow."""
+    if config.precision == "bf16" and device.type != "cuda":
+        raise TrainingError(
+            "precision 'bf16' is for GPUs: on a CPU it trains 17 times slower than fp32"
+        )
+    return config.precision != "fp32" and device.type == "cuda"
 
 
 FIRST_VARIANCE = 0.05
@@ -145,7 +207,7 @@ def update_average(state: State) -> None:
 
 
 def copy_buffers(model: Model) -> list[Tensor]:
-    """The statistics of a network (batch normalisation, codebook) as they are now."""
+    """The statistics of a network (batch normalisation, codebooks) as they are now."""
     return [buffer.clone() for buffer in model.buffers()]
 
 

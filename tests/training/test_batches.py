@@ -77,7 +77,7 @@ def test_crops_come_from_images_of_any_size():
     batches = make_batches(dataclasses.replace(CROPS, scale_jitter=(0.5, 2.0)), images)
     for source, _ in batches.epoch(0):
         assert source.shape == (4, 1, 16, 16)
-        assert (np.diff(source.astype(int), axis=3) >= 0).all()
+        assert (np.diff(source.int(), axis=3) >= 0).all()
 
 
 def test_an_image_smaller_than_the_crop_is_enlarged():
@@ -89,7 +89,7 @@ def test_enlarging_makes_ramps_flatter_and_reducing_steeper():
     for jitter, slope in (((2.0, 2.0), 0.5), ((0.5, 0.5), 2.0)):
         batches = make_batches(dataclasses.replace(CROPS, scale_jitter=jitter), [ramp()] * 4)
         slopes = {
-            round(2 * float(np.diff(x[0, :, 4:12].astype(float)).mean())) / 2
+            round(2 * float(np.diff(x[0, :, 4:12].float()).mean())) / 2
             for b, _ in batches.epoch(0)
             for x in b
         }
@@ -99,7 +99,7 @@ def test_enlarging_makes_ramps_flatter_and_reducing_steeper():
 def test_turning_gives_all_four_directions_and_flipping_only_left_and_right():
     def directions(**changes):
         batches = make_batches(dataclasses.replace(CROPS, **changes), [ramp()] * 8)
-        crops = [x[0].astype(int) for e in range(4) for b, _ in batches.epoch(e) for x in b]
+        crops = [x[0].int().numpy() for e in range(4) for b, _ in batches.epoch(e) for x in b]
         return {(int(np.sign(x[0, 9] - x[0, 0])), int(np.sign(x[9, 0] - x[0, 0]))) for x in crops}
 
     assert directions() == {(1, 0)}

@@ -1,5 +1,8 @@
 import dataclasses
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -145,16 +148,23 @@ def test_only_finished_files_lie_in_a_run(tiny, tmp_path):
     }
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """The kernel refuses to write more than `size` bytes into a file, like a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.json"
     checkpoint.write_atomically(path, b"old")
-
-    def full(self, data):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(type(path), "write_bytes", full)
-    with pytest.raises(OSError, match="disk full"):
-        checkpoint.write_atomically(path, b"new")
+    sentence = r"a.json \(5,000 bytes\) cannot be written: .*; what was there before is kept"
+    with files_of_at_most(4096), pytest.raises(TrainingError, match=sentence):
+        checkpoint.write_atomically(path, b"n" * 5000)
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"old"
 

@@ -1,11 +1,12 @@
 import dataclasses
 import math
+from collections import deque
 
 import numpy as np
 import pytest
 import torch
 
-from training import loop
+from training import loop, schedule
 from training.batches import make_batches
 from training.config import ObjectiveConfig, TrainConfig
 from training.errors import TrainingError
@@ -101,10 +102,10 @@ def test_the_encoder_is_trained_more_often_while_aggressive(tiny):
                 last[part] = now
 
     both = make_batches(config, pictures(32))
-    loop.train_epoch(state, both, Watch(), lambda: False)
+    deque(loop.train_epoch(state, both, Watch()))
     assert moved == {"encoder": 8, "decoder": 2}
     state.epoch, state.batch = 1, 0
-    loop.train_epoch(state, both, Watch(), lambda: False)
+    deque(loop.train_epoch(state, both, Watch()))
     assert moved == {"encoder": 16, "decoder": 10}
 
 
@@ -127,7 +128,7 @@ def test_training_that_only_diverges_ends_with_a_sentence(tiny):
     with torch.no_grad():
         state.model.encoder.head.bias.fill_(math.nan)
     with pytest.raises(TrainingError, match="not finite 50 times in a row; lower lr"):
-        loop.train_epoch(state, make_batches(config, pictures()), Silent(), lambda: False)
+        deque(loop.train_epoch(state, make_batches(config, pictures()), Silent()))
 
 
 def test_the_learning_rate_warms_up_and_falls_to_one_percent(tiny):
@@ -135,7 +136,7 @@ def test_the_learning_rate_warms_up_and_falls_to_one_percent(tiny):
     state = new_state(config, CPU)
     rates = []
     for state.step in range(101):
-        rates.append(loop.learning_rate(state, 100))
+        rates.append(schedule.learning_rate(state, 100))
     assert rates[0] == pytest.approx(0.1, rel=0.01)
     assert max(rates) == pytest.approx(0.98, abs=0.01)
     assert rates[50] == pytest.approx(0.505)
@@ -146,7 +147,7 @@ def test_the_learning_rate_warms_up_and_falls_to_one_percent(tiny):
 def test_a_constant_rate_stays(tiny):
     state = new_state(dataclasses.replace(tiny["reslag"], lr_schedule="constant", lr=0.3), CPU)
     state.step = 77
-    assert loop.learning_rate(state, 100) == 0.3
+    assert schedule.learning_rate(state, 100) == 0.3
 
 
 def test_the_kl_weight_grows_during_the_warm_up(tiny):

@@ -1,0 +1,188 @@
+"""Several processes that train one network, each on its rows of every batch.
+
+All processes hold the same weights and draw the same random numbers, for the whole batch. The loss
+of the whole batch is the mean over the processes of their losses, so gradients are averaged; what
+couples the images of a batch (batch normalisation, the optimal variance, a codebook, a regulariser
+of the aggregate posterior) goes through the sums below, through which gradients flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from training.errors import TrainingError
+
+LONGEST_WAIT = timedelta(hours=2)
+"""for process 0, which validates, draws and writes while the others wait"""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Process `rank` of `size`; of one, everything here is the identity."""
+
+    rank: int = 0
+    size: int = 1
+
+    def rows(self, count: int) -> slice:
+        """Those of a batch of `count` images that are this process's."""
+        own = count // self.size
+        return slice(self.rank * own, (self.rank + 1) * own)
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean over the processes, a tensor of the same shape."""
+        if self.size == 1:
+            return tensor
+        mean: Tensor = all_sum(tensor) / self.size
+        return mean
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """[B / size, ...] of each process to [B, ...] of the whole batch."""
+        if self.size == 1:
+            return tensor
+        blocks = [torch.zeros_like(tensor) for _ in range(self.size)]
+        blocks[self.rank] = tensor
+        whole: Tensor = all_sum(torch.cat(blocks))
+        return whole
+
+    def normal_like(self, tensor: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Standard normal noise for the rows of this process: its part of the whole batch's."""
+        if self.size == 1:
+            return torch.empty_like(tensor).normal_(generator=generator)
+        whole = torch.cat([tensor.detach()] * self.size)
+        return whole.normal_(generator=generator)[self.rows(len(whole))]
+
+    @torch.no_grad()
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its mean over the processes."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view(gradient.shape))
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What `make` returns in process 0, everywhere."""
+        box = [make() if self.rank == 0 else None]
+        if self.size > 1:
+            distributed.broadcast_object_list(box, src=0)
+        made: Any = box[0]
+        return cast(T, made)
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is set in some process."""
+        if self.size == 1:
+            return flag
+        return bool(all_sum(torch.tensor(float(flag), device=device)) > 0)
+
+    def wait(self) -> None:
+        """Return when all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+ALONE = World()
+
+
+def join(device: torch.device) -> World:
+    """Meet the other processes that torchrun started."""
+    distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT
+    )
+    return World(distributed.get_rank(), distributed.get_world_size())
+
+
+def leave() -> None:
+    """End what `join` began, if it did."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def check_batch_size(world: World, batch_size: int) -> None:
+    """TrainingError unless all processes get equal parts of a batch."""
+    if batch_size % world.size:
+        raise TrainingError(
+            f"batch_size is {batch_size}, which {world.size} processes cannot share; "
+            f"a multiple of {world.size} expected"
+        )
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:  # noqa: ARG004
+        total = tensor.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+        total: Tensor = all_sum(gradients[0])
+        return total
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def all_sum(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, through which gradients flow."""
+    total: Tensor = _Sum.apply(tensor)  # type: ignore[no-untyped-call]
+    return total
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch normalisation over the batch of all processes, on any device (Ioffe & Szegedy 2015)."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, norm: _BatchNorm, world: World) -> None:
+        """Take over the parameters and statistics of `norm`."""
+        super().__init__(norm.num_features, norm.eps, norm.momentum, affine=norm.affine)
+        self.world = world
+        self._parameters, self._buffers = norm._parameters, norm._buffers
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
+        """Any number of dimensions from 2 on."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """[B, C, ...] to the same shape."""
+        if not self.training:
+            return super().forward(input)
+        x = input.float()
+        dims = [0, *range(2, x.dim())]
+        mean = self.world.mean(x.mean(dims, keepdim=True))
+        centred = x - mean
+        variance = self.world.mean((centred**2).mean(dims, keepdim=True))
+        self._remember(mean.flatten(), variance.flatten(), self.world.size * x[:, 0].numel())
+        out = centred * torch.rsqrt(variance + self.eps)
+        if self.affine:
+            shape = mean.shape
+            out = out * self.weight.view(shape) + self.bias.view(shape)
+        return out.to(input.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        momentum = self.momentum or 0.0
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), momentum)
+        self.num_batches_tracked += 1
+
+
+def share_statistics(model: nn.Module, world: World) -> None:
+    """Let the batch normalisations of a model see the batches of all processes."""
+    if world.size == 1:
+        return
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, _BatchNorm):
+                setattr(module, name, SharedBatchNorm(child, world))
