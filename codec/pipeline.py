@@ -24,7 +24,7 @@ from codec.errors import InvalidInput, RecordError, ResiduumError
 from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
 from codec.manifest import InputSpec
 from codec.quantise import I32, dequantise, quantise
-from codec.record import FRAMING_BYTES, MAX_RECORD_PIXELS, Record, pack, unpack
+from codec.record import MAX_RECORD_PIXELS, Record, pack, unpack
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -77,13 +77,7 @@ class Model:
     def compress(self, images: Sequence[U8], quality: int | None = None) -> list[bytes]:
         """Records of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
         level = self._level(quality)
-        coder = self._coder(level)
-        return [
-            pack(
-                Record(level, coded.fitted.size, coder.encode(_columns(coded.codes))), self.model_id
-            )
-            for coded in self._encode(images, level)
-        ]
+        return [self._record(coded, level) for coded in self._encode(images, level)]
 
     def decompress(self, records: Sequence[bytes]) -> list[U8]:
         """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
@@ -133,8 +127,11 @@ class Model:
         )
         scores["rate"] = float(self._bundle.tables[level].bits(coded.codes).sum())
         scores["latent"] = self._latent_score(coded, level)
-        record = len(self._coder(level).encode(_columns(coded.codes))) + FRAMING_BYTES
-        return scores, heatmap, record
+        return scores, heatmap, len(self._record(coded, level))
+
+    def _record(self, coded: Coded, level: int) -> bytes:
+        payload = self._coder(level).encode(_columns(coded.codes))
+        return pack(Record(level, coded.fitted.size, payload), self.model_id)
 
     def _latent_score(self, coded: Coded, level: int) -> float:
         if self.manifest.latent.kind == "indices":

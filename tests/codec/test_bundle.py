@@ -1,8 +1,10 @@
 """Bundles: written whole, read verified, refused in words."""
 
+import hashlib
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,15 @@ import pytest
 from codec.bundle import (
     MANIFEST,
     REQUIRED,
+    Bundle,
     load_bundle,
+    model_id,
     pack_arrays,
     unpack_arrays,
     write_bundle,
 )
 from codec.errors import BundleError, InvalidInput
-from codec.manifest import from_json, to_json
+from codec.manifest import Kind, LatentSpec, from_json, to_json
 from codec.onnx import open_graphs
 
 
@@ -56,6 +60,41 @@ def test_a_written_bundle_reads_the_same(tiny_path: Path, tmp_path: Path, name: 
     assert again.model_id == bundle.model_id
     assert (again.steps == bundle.steps).all()
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_id_hashes_what_decoding_depends_on_and_no_absent_codebook(tiny_path: Path) -> None:
+    """Computed anew from the manifest's own text: the id of gaussian bundles must never change."""
+    raw = json.loads((tiny_path / MANIFEST).read_text())
+    facts = {
+        "input": raw["input"],
+        "latent": {name: raw["latent"][name] for name in ("kind", "dims", "grid")},
+        "decoder": raw["members"]["decoder.onnx"]["sha256"],
+        "tables": raw["members"]["tables.npz"]["sha256"],
+    }
+    expected = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
+    assert load_bundle(tiny_path).model_id == expected
+
+
+def test_the_id_depends_on_the_codebook(bundle: Bundle) -> None:
+    ids = {
+        model_id(replace(bundle.manifest, latent=LatentSpec(kind="indices", dims=2, **size)))
+        for size in ({"codebook": 8, "grid": (1, 1)}, {"codebook": 9, "grid": (1, 1)})
+    }
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "codebook", "complaint"),
+    [
+        ("gaussian", 8, "codebook=8 with kind='gaussian'"),
+        ("indices", None, "codebook=None with kind='indices'"),
+        ("indices", 1, r"codebook=1, expected 2\.\.65535"),
+        ("indices", 65536, "codebook=65536"),
+    ],
+)
+def test_a_codebook_is_what_indices_have(kind: Kind, codebook: int, complaint: str) -> None:
+    with pytest.raises(BundleError, match=complaint):
+        LatentSpec(kind=kind, dims=3, codebook=codebook, grid=None)
 
 
 def test_an_existing_bundle_is_never_overwritten(tiny_path: Path, copy: Path) -> None:

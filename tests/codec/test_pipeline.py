@@ -130,10 +130,14 @@ def test_noise_is_anomalous_and_hills_are_not(tiny: Model) -> None:
     assert np.mean([s.anomalous for s in tiny.score(hills(60, 16, 16), 0.05)]) < 0.2
 
 
-def test_a_score_tells_the_size_of_the_record(tiny: Model) -> None:
-    images = hills(5, 16, 16)
-    sizes = [score.record_bytes for score in tiny.score(images)]
-    assert sizes == [len(record) for record in tiny.compress(images)]
+@pytest.mark.parametrize("size", [(16, 16), (40, 300)])
+def test_a_score_tells_the_size_of_the_record(
+    tiny: Model, tiny_map: Model, size: tuple[int, int]
+) -> None:
+    """Of a model of any size too, whose records remember the size of the image."""
+    model, images = tiny if size == (16, 16) else tiny_map, hills(5, *size)
+    sizes = [score.record_bytes for score in model.score(images)]
+    assert sizes == [len(record) for record in model.compress(images)]
     assert min(sizes) > FRAMING_BYTES
 
 
