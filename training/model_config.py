@@ -12,15 +12,15 @@ Family = Literal[
     "sigma_vae",
     "autoencoder",
     "linear",
+    "pca_vae",
     "sigma_vae_map",
     "vq_vae",
     "vq_vae_2",
     "fsq",
 ]
 Side = Literal["none", "light", "original"]
-Shortcut = Literal["none", "pca"]
 
-GLOBAL_FAMILIES = ("reslag", "sigma_vae", "autoencoder", "linear")
+GLOBAL_FAMILIES = ("reslag", "sigma_vae", "autoencoder", "linear", "pca_vae")
 """one latent vector per image"""
 POINT_FAMILIES = ("autoencoder",)
 """codes without posterior noise"""
@@ -49,9 +49,8 @@ class ModelConfig:
     side: Side = "none"
     """side branches of ResLag: none, light (about 1024 values per level) or original (4096)"""
     stride: int = 8
-    """pixels per latent position, 8 or 16 (map families)"""
-    shortcut: Shortcut = "none"
-    """a linear path around the network that starts as PCA (families with one latent vector)"""
+    """pixels per latent position, 8 or 16 (map families); per position of the correcting networks
+    (pca_vae)"""
     codebook: int = 512
     """number of codes (vq_vae; each level of vq_vae_2)"""
     levels: tuple[int, ...] = (8, 5, 5, 5)
@@ -62,7 +61,6 @@ class ModelConfig:
     def __post_init__(self) -> None:
         one_of("model.family", self.family, get_args(Family))
         one_of("model.side", self.side, get_args(Side))
-        one_of("model.shortcut", self.shortcut, get_args(Shortcut))
         require(self.channels in (1, 3), f"model.channels is {self.channels}; 1 or 3 expected")
         require(self.latent >= 1, f"model.latent is {self.latent}; at least 1 expected")
         require(
@@ -85,11 +83,13 @@ class ModelConfig:
             self._check_map()
 
     def _check_global(self) -> None:
-        factor = 2 ** len(self.widths)
+        levels = 2 ** len(self.widths), f"{len(self.widths)} levels need"
+        stride = self.stride, f"stride {self.stride} needs"
+        factor, reason = {"pca_vae": stride, "linear": (1, "linear needs")}.get(self.family, levels)
         for name, size in (("height", self.height), ("width", self.width)):
             require(
                 size >= factor and size % factor == 0,
-                f"model.{name} is {size}; {len(self.widths)} levels need a multiple of {factor}",
+                f"model.{name} is {size}; {reason} a multiple of {factor}",
             )
 
     def _check_map(self) -> None:
@@ -97,7 +97,6 @@ class ModelConfig:
         require(len(self.widths) == 2, f"model.widths is {self.widths}; two widths expected")
         require(self.side == "none", f"model.family '{self.family}' has no side branches")
         require(not self.hidden, f"model.family '{self.family}' has no hidden layers")
-        require(self.shortcut == "none", f"model.family '{self.family}' has no shortcut")
         for name, size in (("height", self.height), ("width", self.width)):
             require(
                 size >= 0 and size % self.stride == 0,

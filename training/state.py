@@ -17,7 +17,7 @@ from training.data import Images
 from training.distributed import ALONE, World, share_statistics
 from training.errors import TrainingError
 from training.models import IndexModel, Model, build
-from training.models.global_latent import GlobalVae, start_shortcut
+from training.models.pca_vae import PcaVae
 from training.objective_config import LEARNED_SIGMA
 from training.pca import fit_pca, pixel_variance
 
@@ -183,11 +183,11 @@ def start(state: State, images: Images) -> None:
     """What a fresh run takes from its training images before the first step."""
     state.images = len(images)
     state.data_variance = pixel_variance(images)
-    if state.config.model.shortcut == "pca":
+    if isinstance(state.model, PcaVae):
         pca = fit_pca(images, state.config.model.latent)
         for model in (state.model, state.average):
-            if isinstance(model, GlobalVae):
-                start_shortcut(model, pca)
+            if isinstance(model, PcaVae):
+                model.start(pca)
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from training.models.index_model import IndexModel
 from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
+from training.models.pca_vae import PcaVae
 from training.models.vq_vae import VqVae
 from training.models.vq_vae_2 import VqVae2
 
-GaussianModel = GlobalVae | LinearVae | SigmaVaeMap
+GaussianModel = GlobalVae | LinearVae | PcaVae | SigmaVaeMap
 Model = GaussianModel | IndexModel
 
 FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
@@ -24,6 +25,7 @@ FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
         "sigma_vae": GlobalVae,
         "autoencoder": GlobalVae,
         "linear": LinearVae,
+        "pca_vae": PcaVae,
         "sigma_vae_map": SigmaVaeMap,
         "vq_vae": VqVae,
         "vq_vae_2": VqVae2,
@@ -46,6 +48,7 @@ __all__ = [
     "IndexModel",
     "LinearVae",
     "Model",
+    "PcaVae",
     "Posterior",
     "Quantised",
     "SigmaVaeMap",

@@ -12,14 +12,12 @@ import itertools
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from training.model_config import POINT_FAMILIES, ModelConfig
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, ResidualBlock, dense, down, up
-from training.pca import Pca
+from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, up
 
 POINT_LOG_VAR = 2 * math.log(0.05)
 """codes of variance 1 that are stored to about 5 % of their spread"""
@@ -70,10 +68,8 @@ class GlobalEncoder(nn.Module):
         )
         outputs = config.latent * (1 if config.family in POINT_FAMILIES else 2)
         self.head = dense(sum(map(math.prod, shapes)), config.hidden, outputs)
-        self.shortcut = _shortcut(config, values(config), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        direct = 0.0 if self.shortcut is None else self.shortcut(x.flatten(1))
         features = []
         for level in self.levels:
             x = level(x)
@@ -81,7 +77,7 @@ class GlobalEncoder(nn.Module):
         used = features[-len(self.sides) :]
         flat = [side(h).flatten(1) for side, h in zip(self.sides, used, strict=True)]
         joined: Tensor = self.head(torch.cat(flat, dim=1))
-        return joined + direct
+        return joined
 
 
 class GlobalDecoder(nn.Module):
@@ -103,7 +99,6 @@ class GlobalDecoder(nn.Module):
         self.out = nn.Sequential(
             nn.Conv2d(widths[-1], 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)
         )
-        self.shortcut = _shortcut(config, config.latent, values(config))
 
     def forward(self, z: Tensor) -> Tensor:
         parts = self.foot(z).split([math.prod(shape) for shape in self.shapes], dim=1)
@@ -117,11 +112,7 @@ class GlobalDecoder(nn.Module):
             if k < len(tensors):
                 main = running_mean(main, tensors[k], k)
             main = block(main)
-        if self.shortcut is None:
-            return torch.sigmoid(self.out(main))
-        drawn: Tensor = self.out(main)
-        x_hat: Tensor = drawn + self.shortcut(z).reshape(drawn.shape)
-        return x_hat if self.training else x_hat.clamp(0, 1)
+        return torch.sigmoid(self.out(main))
 
 
 def running_mean(main: Tensor, side: Tensor, k: int) -> Tensor:
@@ -132,9 +123,9 @@ def running_mean(main: Tensor, side: Tensor, k: int) -> Tensor:
 class GlobalVae(nn.Module):
     """Autoencoder with one latent vector; `config.side` chooses the ResLag branches.
 
-    The family "autoencoder" has codes instead of posteriors. Batch normalisation gives each code
-    mean 0 and variance 1, so that codes have a scale for quantisation, sparsity and sampling; its
-    posterior is a constant that says how finely codes are to be stored.
+    The family "autoencoder" has codes instead of posteriors. Each is brought to mean 0 and variance
+    1, so that codes have a scale for quantisation, sparsity and sampling; the posterior is a
+    constant that says how finely codes are to be stored.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -143,7 +134,7 @@ class GlobalVae(nn.Module):
         self.point = config.family in POINT_FAMILIES
         self.encoder = GlobalEncoder(config)
         self.decoder = GlobalDecoder(config)
-        self.normalise = nn.BatchNorm1d(config.latent, affine=False) if self.point else None
+        self.normalise = Standardise(config.latent) if self.point else None
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1] to a posterior of [B, D]."""
@@ -154,43 +145,6 @@ class GlobalVae(nn.Module):
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
     def decode(self, z: Tensor) -> Tensor:
-        """z [B, D] to x_hat [B, C, H, W]; in [0, 1], with a shortcut only outside training."""
+        """z [B, D] to x_hat [B, C, H, W] in [0, 1]."""
         x_hat: Tensor = self.decoder(z)
         return x_hat
-
-
-def values(config: ModelConfig) -> int:
-    """Values of an image."""
-    return config.channels * config.height * config.width
-
-
-def _shortcut(config: ModelConfig, inputs: int, outputs: int) -> nn.Linear | None:
-    return nn.Linear(inputs, outputs) if config.shortcut == "pca" else None
-
-
-@torch.no_grad()
-def start_shortcut(model: GlobalVae, pca: Pca) -> None:
-    """Make a network with a shortcut the PCA of the training images: all else starts at zero.
-
-    Codes are whitened. Their posterior variance is that of probabilistic PCA, noise / lambda_d
-    (Tipping & Bishop 1999), whose posterior means are these codes where the noise is small.
-    """
-    encoder, decoder = model.encoder.shortcut, model.decoder.shortcut
-    if encoder is None or decoder is None:
-        raise ValueError("the network has no shortcut")
-    variances = pca.variances.clip(min=LEAST_VARIANCE)
-    scale, noise = np.sqrt(variances), max(pca.residual, LEAST_VARIANCE)
-    matrix, mean = pca.components / scale[:, None], pca.mean
-    weight, bias = np.zeros(encoder.weight.shape), np.zeros(len(encoder.bias))
-    weight[: len(scale)], bias[: len(scale)] = matrix, -matrix @ mean
-    if not model.point:
-        bias[len(scale) :] = np.log(noise / variances).clip(min=LOG_VAR_RANGE[0])
-    for layer, new in (
-        (encoder, (weight, bias)),
-        (decoder, ((pca.components * scale[:, None]).T, mean)),
-    ):
-        for parameter, array in zip((layer.weight, layer.bias), new, strict=True):
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
-    last_matrix = [m for m in model.encoder.head.modules() if isinstance(m, nn.Linear)][-1]
-    for parameter in (*last_matrix.parameters(), *model.decoder.out.parameters()):
-        parameter.zero_()

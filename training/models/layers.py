@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -34,6 +35,25 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, h, w] to the same shape."""
         return functional.leaky_relu(x + self.body(x), SLOPE)
+
+
+class Standardise(nn.Module):
+    """[B, D] to mean 0 and variance 1 over the images seen so far.
+
+    Batch normalisation with its running statistics in training too: those of a batch of 128 would
+    put an error of 6 % on every code.
+    """
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.statistics = nn.BatchNorm1d(dims, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, D] to the same shape."""
+        if self.training:
+            self.statistics(x.detach())
+        mean, variance = map(self.statistics.get_buffer, ("running_mean", "running_var"))
+        return (x - mean) * torch.rsqrt(variance + self.statistics.eps)
 
 
 def down(inputs: int, outputs: int, kernel: int = 1) -> nn.Sequential:

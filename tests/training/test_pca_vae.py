@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 from training.models.global_latent import POINT_LOG_VAR, GlobalVae
+from training.models.pca_vae import PcaVae
 from training.state import State, new_state, start
 
 CPU = torch.device("cpu")
 LATENT = 4
+KINDS = ("weight", "bias")
 
 
 def waves(count: int = 64, channels: int = 1) -> np.ndarray:
@@ -35,8 +37,8 @@ def config(family: str, **changes: object) -> TrainConfig:
         "height": 16,
         "width": 16,
         "latent": LATENT,
-        "widths": (4, 6),
-        "shortcut": "pca",
+        "widths": (4,) if family == "pca_vae" else (4, 6),
+        "stride": 4 if family == "pca_vae" else 8,
         **changes,
     }
     regulariser = "none" if family == "autoencoder" else "kl"
@@ -62,17 +64,13 @@ def restored_by_pca(images: np.ndarray, components: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("hidden", [(), (12, 8)])
-@pytest.mark.parametrize(
-    ("family", "side"), [("sigma_vae", "none"), ("reslag", "light"), ("autoencoder", "none")]
-)
-def test_a_fresh_network_with_a_shortcut_restores_as_pca_does(family, side, hidden, channels):
+def test_a_fresh_pca_vae_restores_as_pca_does(channels):
     images = waves(channels=channels)
-    state = fresh(images, family, side=side, hidden=hidden)
+    state = fresh(images, "pca_vae")
     expected = restored_by_pca(images, LATENT)
     assert np.abs(expected - images / 255).mean() > 0.02
     for model in (state.model, state.average):
-        assert isinstance(model, GlobalVae)
+        assert isinstance(model, PcaVae)
         with torch.no_grad():
             codes = model.eval().encode(floats(images)).mu
             unclipped = model.train().decode(codes)
@@ -81,18 +79,9 @@ def test_a_fresh_network_with_a_shortcut_restores_as_pca_does(family, side, hidd
             np.testing.assert_allclose(clipped, expected.clip(0, 1), atol=2e-4)
 
 
-def test_without_the_shortcut_a_fresh_network_is_far_from_pca():
-    images = waves()
-    state = fresh(images, "sigma_vae", shortcut="none")
-    with torch.no_grad():
-        found = state.model.eval().decode(state.model.encode(floats(images)).mu)
-    error = np.abs(found.numpy() - images / 255).mean()
-    assert error > 2 * np.abs(restored_by_pca(images, LATENT) - images / 255).mean()
-
-
 def test_the_codes_of_a_fresh_network_are_white_and_their_noise_is_that_of_probabilistic_pca():
     images = waves()
-    state = fresh(images, "sigma_vae")
+    state = fresh(images, "pca_vae")
     with torch.no_grad():
         mu, log_var = state.model.eval().encode(floats(images))
     np.testing.assert_allclose(np.cov(mu.T.numpy(), ddof=0), np.eye(LATENT), atol=1e-3)
@@ -103,11 +92,10 @@ def test_the_codes_of_a_fresh_network_are_white_and_their_noise_is_that_of_proba
     np.testing.assert_allclose(log_var.exp(), np.tile(expected, (len(images), 1)), rtol=1e-3)
 
 
-@pytest.mark.parametrize("family", ["sigma_vae", "autoencoder"])
-def test_images_with_fewer_directions_than_latents_give_finite_weights_and_codes(family):
+def test_images_with_fewer_directions_than_latents_give_finite_weights_and_codes():
     """Two different images: one direction, and a residual of zero."""
     images = np.repeat(waves(2), 8, axis=0)
-    state = fresh(images, family)
+    state = fresh(images, "pca_vae")
     assert all(p.isfinite().all() for p in state.model.parameters())
     with torch.no_grad():
         mu, log_var = state.model.eval().encode(floats(images))
@@ -116,10 +104,10 @@ def test_images_with_fewer_directions_than_latents_give_finite_weights_and_codes
         np.testing.assert_allclose(state.model.train().decode(mu), images / 255, atol=1e-3)
 
 
-def test_what_lies_before_the_layers_that_start_at_zero_learns_as_well():
+def test_the_corrections_learn_though_they_start_at_zero_and_the_components_stay():
     """Last layers move in the first step, those before them in the second, blocks in the third."""
     images = waves()
-    state = fresh(images, "sigma_vae", hidden=(8,))
+    state = fresh(images, "pca_vae")
     before = [p.detach().clone() for p in state.model.parameters()]
     for _ in range(3):
         mu, log_var = state.model.train().encode(floats(images))
@@ -131,7 +119,8 @@ def test_what_lies_before_the_layers_that_start_at_zero_learns_as_well():
         state.decoder_optimizer.step()
     now = dict(state.model.named_parameters())
     still = [name for name, old in zip(now, before, strict=True) if torch.equal(old, now[name])]
-    assert still == []
+    linear = [f"{part}.linear.{kind}" for part in ("encoder", "decoder") for kind in KINDS]
+    assert still == linear
 
 
 def linear_sizes(module: nn.Module) -> list[tuple[int, int]]:
@@ -141,32 +130,28 @@ def linear_sizes(module: nn.Module) -> list[tuple[int, int]]:
 
 def test_hidden_layers_lie_between_feature_maps_and_latent_vector_mirrored_in_the_decoder():
     """Two levels of 16x16 pixels leave 6 maps of 4x4: 96 values."""
-    model = GlobalVae(config("sigma_vae", hidden=(20, 10), shortcut="none").model)
+    model = GlobalVae(config("sigma_vae", hidden=(20, 10)).model)
     assert linear_sizes(model.encoder.head) == [(96, 20), (20, 10), (10, 2 * LATENT)]
     assert linear_sizes(model.decoder.foot) == [(LATENT, 10), (10, 20), (20, 96)]
 
 
 def test_without_hidden_layers_one_matrix_leads_to_the_latents():
-    model = GlobalVae(config("sigma_vae", shortcut="none").model)
+    model = GlobalVae(config("sigma_vae").model)
     assert linear_sizes(model.encoder.head) == [(96, 2 * LATENT)]
     assert linear_sizes(model.decoder.foot) == [(LATENT, 96)]
-    assert model.encoder.shortcut is None
-    assert model.decoder.shortcut is None
 
 
 def test_an_autoencoder_has_one_output_per_code():
     model = GlobalVae(config("autoencoder").model)
     assert linear_sizes(model.encoder.head) == [(96, LATENT)]
-    assert model.encoder.shortcut is not None
-    assert model.encoder.shortcut.out_features == LATENT
 
 
-@pytest.mark.parametrize("shortcut", ["none", "pca"])
-def test_codes_of_an_autoencoder_have_mean_0_and_variance_1_over_a_training_batch(shortcut):
+def test_codes_of_an_autoencoder_have_mean_0_and_variance_1_over_the_images_it_has_seen():
     images = waves()
-    state = fresh(images, "autoencoder", shortcut=shortcut)
-    code, log_var = state.model.train().encode(floats(images))
-    np.testing.assert_allclose(code.detach().mean(0), np.zeros(LATENT), atol=1e-5)
+    state = fresh(images, "autoencoder")
+    for _ in range(100):
+        code, log_var = state.model.train().encode(floats(images))
+    np.testing.assert_allclose(code.detach().mean(0), np.zeros(LATENT), atol=1e-3)
     np.testing.assert_allclose(code.detach().var(0, unbiased=False), np.ones(LATENT), rtol=1e-2)
     assert (log_var == POINT_LOG_VAR).all()
     assert math.sqrt(math.exp(POINT_LOG_VAR)) == pytest.approx(0.05)

@@ -1,0 +1,127 @@
+"""PCA with a convolutional correction on either side: the best linear code, then made better.
+
+    mu    = P (x - m) + f(x)             f sees what the projection forgets
+    x_hat = y + g(y),  y = m + Q z       g restores detail, as super-resolution does
+
+P and Q are the (whitened) principal components of the training images and stay as they are; f and
+g begin at zero, so a run starts as PCA and only gets better. Both corrections work on a coarse
+grid (PixelUnshuffle), where a convolution is cheap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.model_config import ModelConfig
+from training.models.latents import Posterior
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock
+from training.pca import F64, Pca
+
+
+class PcaVae(nn.Module):
+    """Variational autoencoder that begins as probabilistic PCA; `start` gives it the components."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = PcaEncoder(config)
+        self.decoder = PcaDecoder(config)
+
+    def encode(self, x: Tensor) -> Posterior:
+        """x [B, C, H, W] in [0, 1] to a posterior of [B, D]."""
+        mu, log_var = self.encoder(x).chunk(2, dim=1)
+        return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
+        x_hat: Tensor = self.decoder(z)
+        return x_hat if self.training else x_hat.clamp(0, 1)
+
+    @torch.no_grad()
+    def start(self, pca: Pca) -> None:
+        """Become the PCA of the training images.
+
+        Codes are whitened and their posterior variance is that of probabilistic PCA for small
+        noise, sigma^2 / lambda_d (Tipping & Bishop 1999). Directions in which the images do not
+        vary get a code of their own noise.
+        """
+        variances = np.maximum(pca.variances, TINY)
+        scale = np.sqrt(variances)[:, None]
+        analysis = pca.components / scale
+        log_var = np.log(max(pca.residual, TINY) / variances)
+        latent, values = analysis.shape
+        both = np.concatenate([analysis, np.zeros((latent, values))])
+        offset = np.concatenate([-analysis @ pca.mean, log_var])
+        _fill(self.encoder.linear, both, offset)
+        _fill(self.decoder.linear, (pca.components * scale).T, pca.mean)
+
+
+TINY = 1e-8
+"""variance below which a direction counts as constant, squared units of [0, 1]"""
+
+
+class PcaEncoder(nn.Module):
+    """x [B, C, H, W] in [0, 1] to mu and log_var, joined as [B, 2 D]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        grid = config.height // config.stride * (config.width // config.stride)
+        self.linear = _fixed(_values(config), 2 * config.latent)
+        self.trunk = _trunk(config)
+        self.head = _zero(nn.Linear(grid * config.widths[0], 2 * config.latent))
+
+    def forward(self, x: Tensor) -> Tensor:
+        correction = self.head(self.trunk(x - 0.5).flatten(1))
+        joined: Tensor = self.linear(x.flatten(1)) + correction
+        return joined
+
+
+class PcaDecoder(nn.Module):
+    """z [B, D] to x_hat [B, C, H, W]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.shape = (config.channels, config.height, config.width)
+        self.linear = _fixed(config.latent, _values(config))
+        self.trunk = _trunk(config)
+        outputs = config.channels * config.stride**2
+        last = _zero(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
+        self.out = nn.Sequential(last, nn.PixelShuffle(config.stride))
+
+    def forward(self, z: Tensor) -> Tensor:
+        linear = self.linear(z).reshape(-1, *self.shape)
+        x_hat: Tensor = linear + self.out(self.trunk(linear - 0.5))
+        return x_hat
+
+
+def _trunk(config: ModelConfig) -> nn.Sequential:
+    """[B, C, H, W] to [B, width, H / stride, W / stride]."""
+    width = config.widths[0]
+    return nn.Sequential(
+        nn.PixelUnshuffle(config.stride),
+        nn.Conv2d(config.channels * config.stride**2, width, 3, padding=1),
+        nn.LeakyReLU(SLOPE),
+        *(ResidualBlock(width) for _ in range(config.depth)),
+    )
+
+
+def _values(config: ModelConfig) -> int:
+    return config.channels * config.height * config.width
+
+
+def _fixed(inputs: int, outputs: int) -> nn.Linear:
+    """A matrix that is set once and never trained."""
+    return nn.Linear(inputs, outputs).requires_grad_(False)
+
+
+def _zero(layer: nn.Module) -> nn.Module:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+def _fill(layer: nn.Linear, weight: F64, bias: F64) -> None:
+    layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+    layer.bias.copy_(torch.from_numpy(bias))
