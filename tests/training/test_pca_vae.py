@@ -152,7 +152,7 @@ def test_codes_of_an_autoencoder_have_mean_0_and_variance_1_over_the_images_it_h
     for _ in range(100):
         code, log_var = state.model.train().encode(floats(images))
     np.testing.assert_allclose(code.detach().mean(0), np.zeros(LATENT), atol=1e-3)
-    np.testing.assert_allclose(code.detach().var(0, unbiased=False), np.ones(LATENT), rtol=1e-2)
+    np.testing.assert_allclose(code.detach().var(0, unbiased=False), np.ones(LATENT), rtol=3e-2)
     assert (log_var == POINT_LOG_VAR).all()
     assert math.sqrt(math.exp(POINT_LOG_VAR)) == pytest.approx(0.05)
 
