@@ -36,6 +36,7 @@ __all__ = [
     "Family",
     "ModelConfig",
     "ObjectiveConfig",
+    "Source",
     "TrainConfig",
     "from_json",
     "to_json",
