@@ -40,6 +40,8 @@ ALLOWED = {
 EXCEPTIONS = {
     ("codec.onnx", "onnxruntime"),
     ("training.data", "torchvision"),
+    ("training.embedding", "sklearn"),
+    ("training.embedding", "threadpoolctl"),
     ("residuum_client.offline", "codec"),
     ("protos.generate", "grpc_tools"),
 }

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
 from codec.images import U8
 
 NORMAL, DEFECT = "#2b6cb0", "#c53030"
+COLOURS = ("#38a169", DEFECT, NORMAL)
+CURVES: Mapping[str, Mapping[str, str]] = {
+    "loss, nats per image": {"train_loss": "training", "loss": "held out"},
+    "Rec, squared error per image": {"rec": "sample", "rec_mean": "posterior mean"},
+    "PSNR of held-out images, dB": {"psnr": "held out"},
+    "KL, nats per image": {"train_rate": "training", "rate": "held out"},
+    "latents": {"active_units": "active", "collapsed_units": "collapsed"},
+    "mutual information, nats": {"mi": "held out", "mi_cap": "largest possible"},
+    "part of the codebook in use": {"code_usage": "held out"},
+    "perplexity of the codes": {
+        "perplexity": "all",
+        "perplexity_top": "top",
+        "perplexity_bottom": "bottom",
+    },
+    "learning rate": {"lr": "last step"},
+}
+"""what is drawn over the epochs: axes and their curves, by their key in a record"""
+FROM_ZERO = ("active_units", "mi", "code_usage", "perplexity", "lr")
+COLUMNS, FEW_EPOCHS = 3, 30
+LEGEND_CLASSES = 20
 GAP = 4
 MIN_SIDE, MAX_SIDE = 96, 256
 """of a drawn image, pixels"""
@@ -46,6 +70,56 @@ def score_histogram(
     axes.set(xlabel="fused score (values beyond the right edge are in the last bar)")
     axes.set(ylabel="images")
     axes.legend()
+    return _png(figure)
+
+
+def training_curves(history: Sequence[Mapping[str, Any]], best: int | None) -> bytes:
+    """What the records of a run say over its epochs; the best epoch is marked."""
+    keys = {key for record in history for key in record}
+    shown = [(title, lines) for title, lines in CURVES.items() if lines.keys() & keys]
+    rows = max(1, -(-len(shown) // COLUMNS))
+    figure = Figure(figsize=(11, 2.7 * rows), layout="constrained")
+    grid = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
+    for axes in grid[len(shown) :]:
+        axes.set_visible(False)
+    for axes, (title, lines) in zip(grid, shown, strict=False):
+        axes.set_title(title, fontsize=10)
+        _draw_curves(axes, history, {key: lines[key] for key in lines if key in keys})
+        if best is not None:
+            axes.axvline(best, color="black", linewidth=0.8, linestyle=":")
+    return _png(figure)
+
+
+def _draw_curves(
+    axes: Axes, history: Sequence[Mapping[str, Any]], lines: Mapping[str, str]
+) -> None:
+    epochs = [record.get("epoch", i) for i, record in enumerate(history, start=1)]
+    marker = "o" if len(history) < FEW_EPOCHS else ""
+    for (key, label), colour in zip(lines.items(), COLOURS[-len(lines) :], strict=True):
+        values = np.array([record.get(key, np.nan) for record in history], np.float64)
+        values[~np.isfinite(values)] = np.nan
+        axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=3)
+    if not lines.keys().isdisjoint(FROM_ZERO):
+        axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], names: Sequence[str]) -> bytes:
+    """Points `[N, 2]` in a colour for each of the classes `[N]`."""
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
+    axes = figure.subplots()
+    few = len(names) <= LEGEND_CLASSES
+    colours = colormaps["tab10" if len(names) <= 10 else "tab20" if few else "turbo"]
+    for number, name in enumerate(names):
+        of_class = points[classes == number]
+        colour = colours(number if few else number / len(names))
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=10, color=colour, label=name, alpha=0.8)
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
+    if few:
+        figure.legend(loc="outside right upper", markerscale=2, fontsize=9)
     return _png(figure)
 
 

@@ -86,7 +86,7 @@ def collapsed_units(
     return (per_dim < epsilon).double().mean(1) >= 1 - delta
 
 
-def elbo(distortion: float, rate: float, values: int) -> float:
+def elbo(distortion: float, rate: float, values: float) -> float:
     """Lower bound of ln p(x) in nats per image of D = `values` pixel values in [0, 1].
 
     -(distortion + (D/2) ln 2 pi + rate), where the distortion lacks the constant as everywhere
@@ -95,7 +95,7 @@ def elbo(distortion: float, rate: float, values: int) -> float:
     return -(distortion + 0.5 * values * math.log(2 * math.pi) + rate)
 
 
-def bits_per_dimension(nll: float, values: int) -> float:
+def bits_per_dimension(nll: float, values: float) -> float:
     """Bits for each of D 8-bit values whose density over [0, 1] costs `nll` nats per image.
 
     (nll / D + ln 256) / ln 2: a value is one of 256 bins of width 1/256 (Theis et al. 2016, 3.1).
@@ -117,7 +117,7 @@ def mmd_total(rec: float, mmd: float, weight: float = MMD_WEIGHT) -> float:
     return rec + weight * mmd
 
 
-def sigma_total(rec: float, lat: float, variance: float, values: int) -> float:
+def sigma_total(rec: float, lat: float, variance: float, values: float) -> float:
     """Total of the ResLag report's sigma rows in nats: (D/2) ln s + Rec / (2 s) + Lat, no 2 pi.
 
     The report took the variance of the training pixels for s ("legacy"); the likelihood is largest

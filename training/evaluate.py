@@ -66,7 +66,8 @@ def _run(command: Command, console: Console, errors: Console) -> int:
     report.check_free(command.out)
     torch.set_num_threads(command.threads)
     if _is_run(command.source):
-        found = evaluate_run(command.source, command.data, command.pictures)
+        with _progress(errors) as track:
+            found = evaluate_run(command.source, command.data, command.pictures, track)
         title, facts, sections, exact = found.title, found.facts, found.sections, True
     else:
         title, facts, sections, exact = _bundle(command, errors)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from training.errors import TrainingError
@@ -58,7 +59,7 @@ def show(console: Console, sections: Sequence[Section]) -> None:
         for index, name in enumerate(section.head):
             table.add_column(name, justify="right" if index else "left")
         for row in section.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
 
 

@@ -1,45 +1,28 @@
-"""A run at test images, before any export: distortion, rate and the state of its latents."""
+"""A run at test images, before any export: numbers, pictures and the curves of its training."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from codec.images import U8
-from training import data
-from training.charts import sheet
-from training.checkpoint import load_run
-from training.config import TrainConfig
+from training import checkpoint, data, run_pictures, run_report
 from training.data import Images
 from training.errors import TrainingError
-from training.metrics import evenly
-from training.models import IndexModel, Model
-from training.objectives import squared_error
-from training.report import Picture, Section
-from training.state import new_state
-from training.validation import batches, validate
+from training.labels import labels_of
+from training.model_config import GLOBAL_FAMILIES
+from training.pca import fit_pca, pixel_variance
+from training.rate_distortion import Advance
+from training.report import Section
+from training.run_metrics import evaluation_state, pca_metrics, run_metrics
+from training.run_pictures import Subject
+from training.state import State
 
-TITLES = {
-    "images": "images",
-    "sse": "Rec, squared error per image",
-    "psnr": "PSNR, dB",
-    "rate": "KL, nats per image",
-    "rate_bits": "KL, bits per image",
-    "distortion": "distortion, nats per image",
-    "loss": "loss, nats per image",
-    "sigma": "sigma of the pixel noise",
-    "active_units": "active units",
-    "latents": "latent dimensions",
-    "code_usage": "part of the codebook in use",
-    "perplexity": "perplexity of the codes",
-    "perplexity_top": "perplexity of the top codes",
-    "perplexity_bottom": "perplexity of the bottom codes",
-}
+Track = Callable[[str], Advance]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,76 +34,78 @@ class RunReport:
     sections: list[Section]
 
 
-def evaluate_run(run: Path, folder: Path, shown: int) -> RunReport:
+def evaluate_run(run: Path, folder: Path, shown: int, track: Track) -> RunReport:
     """Evaluates the averaged weights of the best epoch on the normal test images."""
-    config, model, info = load_run(run)
-    test = data.labelled_test(config, folder)
+    state, info = evaluation_state(run)
+    record, history = info["metrics"], _history(run, info)
+    test = data.labelled_test(state.config, folder)
     normal = data.take(test.images, np.flatnonzero(~test.defect))
     if not len(normal):
         raise TrainingError(f"{folder} has no normal test images")
-    metrics = run_metrics(config, model, normal, info["state"]["variance"])
-    examples = [normal[i] for i in evenly(len(normal), shown)]
+    done = track("principal components")
+    pca, missing = _pca(state, info, folder, normal)
+    done(1, 1)
+    done = track(f"{len(normal)} test images")
+    metrics = run_metrics(state, normal) | pca
+    done(1, 1)
+    done = track("pictures")
+    subject = Subject(
+        state=state,
+        normal=normal,
+        test=test.images,
+        labels=labels_of(state.config, folder, len(test.images)),
+        history=history,
+        epoch=record.get("epoch"),
+        count=shown,
+    )
+    pictures = run_pictures.sections(subject)
+    done(1, 1)
     facts = {
         "run": run.name,
-        "epoch": info["metrics"].get("epoch"),
-        "family": config.model.family,
+        "family": state.config.model.family,
+        "epoch": record.get("epoch"),
+        "epochs": len(history),
         "test_sha256": data.digest(normal),
         "defect_images_left_out": int(test.defect.sum()),
         "metrics": metrics,
+        "held_out": record,
+        "history": history,
     }
-    rows = [(label, _words(metrics[key])) for key, label in TITLES.items() if key in metrics]
-    sections = [
-        Section(
-            title="Test images",
-            text=f"A {config.model.family} after epoch {facts['epoch']}, averaged weights. Rec and "
-            "PSNR are those of the posterior mean; loss, distortion and KL are those of one "
-            "posterior sample, as in training.",
-            head=("measure", "value"),
-            rows=rows,
-        ),
-        Section(
-            title="Reconstructions",
-            text="Test images, evenly spread over the set and not chosen.",
-            pictures=[Picture(png=_pictures(model, config, examples), caption="above: originals")],
-        ),
-    ]
-    return RunReport(title=f"Run {run.name}", facts=facts, sections=sections)
+    tables = [*run_report.tables(metrics, missing), run_report.held_out(record)]
+    return RunReport(title=f"Run {run.name}", facts=_finite(facts), sections=tables + pictures)
 
 
-def run_metrics(
-    config: TrainConfig, model: Model, images: Images, variance: float
-) -> dict[str, Any]:
-    """`training.validation.validate`, and `sse`: the squared error per image of the posterior mean.
-
-    Pixels are in [0, 1].
-    """
-    state = new_state(config, torch.device("cpu"))
-    state.model = state.average = model
-    state.variance = variance
-    found = validate(state, images)
-    errors = [squared_error(x, restore(model, x)) for x in map(_scaled, batches(images, config))]
-    found |= {"images": len(images), "sse": float(torch.cat(errors).mean())}
-    return found if isinstance(model, IndexModel) else found | {"latents": config.model.latent}
+def _history(run: Path, info: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of all epochs, also of those after the best one."""
+    try:
+        found: list[dict[str, Any]] = checkpoint.read(run / checkpoint.LAST).info["history"]
+    except TrainingError:
+        found = info["history"]
+    return found
 
 
-@torch.no_grad()
-def restore(model: Model, x: Tensor) -> Tensor:
-    """Images `[B, C, H, W]` in [0, 1] through the latent code, without noise."""
-    if isinstance(model, IndexModel):
-        return model.decode_indices(model.encode(x).indices)
-    return model.decode(model.encode(x).mu)
+def _pca(
+    state: State, info: dict[str, Any], folder: Path, test: Images
+) -> tuple[dict[str, float], str | None]:
+    """The error of PCA, or why it is left out; older runs learn the variance of their images."""
+    config = state.config
+    if config.model.family not in GLOBAL_FAMILIES:
+        return {}, f"the latents of a {config.model.family} are a map"
+    try:
+        training, _ = data.training_and_validation(config, folder)
+        if data.digest(training) != info["provenance"]["data_sha256"]:
+            return {}, f"the training images in {folder} are not those of the run"
+        pca = fit_pca(training, config.model.latent)
+    except TrainingError as error:
+        return {}, str(error)
+    state.data_variance = state.data_variance or pixel_variance(training)
+    return pca_metrics(pca, test), None
 
 
-def _pictures(model: Model, config: TrainConfig, examples: list[U8]) -> bytes:
-    originals = [x[None] for batch in batches(examples, config) for x in batch]
-    restored = [(restore(model, _scaled(x)) * 255).round().byte().numpy() for x in originals]
-    rows = [[x[0].transpose(1, 2, 0) for x in row] for row in (originals, restored)]
-    return sheet(rows)
-
-
-def _scaled(batch: U8) -> Tensor:
-    return torch.from_numpy(batch).float() / 255
-
-
-def _words(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
+def _finite(value: Any) -> Any:
+    """JSON values with None for what is no number: a run may have diverged."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,7 +17,6 @@ from codec.images import read_image
 from codec.onnx import open_graphs
 from codec.pipeline import Model
 from training import evaluate, rate_distortion
-from training.__main__ import main as train
 from training.evaluate import main
 
 BUNDLES = Path(__file__).parents[1] / "data"
@@ -171,30 +170,6 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
     options = ["--limit-levels", "0"]
     assert main(arguments(MAP, inspected, tmp_path / "out", *options)) == 1
     assert "NOT EXACT" in (tmp_path / "out" / "report.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("preset", "options", "measure"),
-    [
-        ("sigma-vae", "--model.height 16 --model.width 16 --model.widths 4 8", "active_units"),
-        ("vq-vae", "--model.codebook 8 --crop 16 --epoch-steps 2 --model.widths 4 8", "perplexity"),
-    ],
-)
-def test_a_run_is_measured_at_its_normal_test_images(inspected, tmp_path, preset, options, measure):
-    run, out = tmp_path / "run", tmp_path / "out"
-    common = "--model.channels 1 --model.latent 3 --batch-size 4 --threads 1 --epochs 1"
-    folders = ["--data", str(inspected), "--out", str(run)]
-    assert train([preset, *folders, *common.split(), *options.split()]) == 0
-    assert main(arguments(run, inspected, out)) == 0
-    facts = read(out)
-    assert facts["epoch"] == 1
-    assert facts["defect_images_left_out"] == DEFECT
-    found = facts["metrics"]
-    assert found["images"] == GOOD
-    assert measure in found
-    pixels = 16 * 16 if preset == "sigma-vae" else 40 * 40
-    assert found["psnr"] == pytest.approx(-10 * np.log10(found["sse"] / pixels), abs=1e-3)
-    assert (out / "report.html").read_text().count("data:image/png;base64,") == 1
 
 
 @pytest.mark.parametrize(
