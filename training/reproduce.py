@@ -37,7 +37,7 @@ def _vector(
 _DIGITS = _vector(5, 1, 28, (32, 64), hidden=(512,))
 _GARMENTS = _vector(10, 1, 28, (32, 64), hidden=(512,))
 _OBJECTS = _vector(100, 3, 32, (32, 64, 128))
-_FACES = _vector(150, 1, 64, (32, 64, 128, 128))
+_FACES = _vector(150, 1, 64, (16, 32, 64, 128))
 _CELEBRITIES = _vector(150, 3, 64, (64, 128, 256, 256))
 
 DATASETS: Mapping[str, TrainConfig] = MappingProxyType(
