@@ -37,7 +37,9 @@ class OnnxGraphs:
         _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
 
     def encode(self, x: U8) -> tuple[Array, Array]:
-        """x `[B, C, H, W]` uint8 to (mu, log_var) or (codes, distance)."""
+        """x `[B, C, H, W]` uint8 to (mu, log_var), `[B, D]` or `[B, D, h, w]` float32 each, or to
+        (codes int32, distance float32), `[B, D, h, w]` each.
+        """
         first, second = self._encoder.run(self._outputs, {"x": x})
         return first, second
 

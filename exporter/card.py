@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from codec.images import U8, draw_heatmap
-from codec.manifest import Manifest
+from codec.manifest import LatentSpec, Manifest
 from codec.pipeline import Model
 
 PICTURES = "card-samples.png"
@@ -34,7 +34,7 @@ Held-out images, their decoded records, their heat maps.
 
 | fact | value |
 |---|---|
-| latent | {latent.kind}, {latent.dims} {"codes" if latent.kind == "indices" else "dimensions"} |
+| latent | {_latent(latent)} |
 | default quality | {manifest.quality_default} of 0..{manifest.quality_levels - 1} |
 | scores in the verdict | {fused} |
 | default false-alarm rate | {manifest.score.false_alarm_rate:g} |
@@ -57,6 +57,12 @@ images were not used.
 {json.dumps(manifest.provenance, indent=1, sort_keys=True)}
 ```
 """
+
+
+def _latent(latent: LatentSpec) -> str:
+    if latent.codebook is None:
+        return f"gaussian, {latent.dims} dimensions"
+    return f"indices, {latent.dims} per position, each one of {latent.codebook}"
 
 
 def draw_samples(model: Model, images: Sequence[U8]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -26,6 +27,9 @@ POINT_FAMILIES = ("autoencoder",)
 """codes without posterior noise"""
 INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
 """latents are indices into a codebook"""
+
+MAX_CODES = 2**20
+"""of a grid of levels: each is counted"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class ModelConfig:
     levels: tuple[int, ...] = (8, 5, 5, 5)
     """values of each latent channel (fsq); their product is the number of codes"""
     unit_codes: bool = False
-    """compare directions only: latents and codes are scaled to length 1 (vq_vae)"""
+    """latents and codes are scaled to length 1: only directions count (vq_vae, vq_vae_2)"""
 
     def __post_init__(self) -> None:
         one_of("model.family", self.family, get_args(Family))
@@ -76,6 +80,11 @@ class ModelConfig:
         require(
             len(self.levels) >= 1 and all(values >= 2 for values in self.levels),
             f"model.levels is {self.levels}; numbers from 2 on expected",
+        )
+        codes = math.prod(self.levels)
+        require(
+            codes <= MAX_CODES,
+            f"model.levels is {self.levels}, {codes} codes; at most {MAX_CODES} expected",
         )
         if self.family in GLOBAL_FAMILIES:
             self._check_global()

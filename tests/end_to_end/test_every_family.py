@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from codec.reference import ReferenceCoder
 from exporter.export import Options, export
 from training.__main__ import main as train
 from training.checkpoint import load_run
+from training.model_config import Family
 from training.models import IndexModel, Model
 
 U8 = NDArray[np.uint8]
@@ -39,6 +40,7 @@ FAMILIES = {
     "autoencoder": "sigma-vae --model.family autoencoder --distortion squared "
     f"--regulariser none {VECTOR}",
     "linear": f"sigma-vae --model.family linear {VECTOR}",
+    "pca_vae": f"sigma-vae --model.family pca_vae {VECTOR}",
     "sigma_vae_map": f"sigma-vae-map {FIXED} {MAP}",
     "vq_vae-average": f"vq-vae {FIXED} {BOOK}",
     "vq_vae-loss": f"vq-vae --codebook-update loss {FIXED} {BOOK}",
@@ -110,6 +112,10 @@ def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     sizes = [(17, 25), (16, 16), (8, 40), (17, 25)] if free else [(16, 16)] * 4
     images = [picture(1000 + i, *size, channels) for i, size in enumerate(sizes)]
     return Chain(load_run(run)[1], bundle, graphs, Pipeline(bundle, graphs), images)
+
+
+def test_no_family_is_left_out() -> None:
+    assert {words.split("-")[0] for words in FAMILIES} == set(get_args(Family))
 
 
 def test_the_bundle_is_that_of_the_trained_network(chain: Chain) -> None:

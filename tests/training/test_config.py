@@ -63,6 +63,8 @@ def test_the_objective_of_a_run_of_the_first_release_is_found_where_it_stood():
         ({"family": "vq_vae", "stride": 4}, "model.stride is 4; 8 or 16 expected"),
         ({"family": "vq_vae", "height": 30}, "model.height is 30; 0 .any. or a multiple of 8"),
         ({"family": "vq_vae", "side": "light"}, "has no side branches"),
+        ({"family": "fsq", "levels": (5, 1)}, "numbers from 2 on expected"),
+        ({"family": "fsq", "levels": (9,) * 8}, "43046721 codes; at most 1048576 expected"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(change, message):
