@@ -37,7 +37,8 @@ CURVES: Mapping[str, Mapping[str, str]] = {
 FROM_ZERO = ("active_units", "mi", "code_usage", "perplexity", "lr")
 COLUMNS, FEW_EPOCHS = 3, 30
 LEGEND_CLASSES = 20
-GAP = 4
+GAP, BETWEEN = 4, "#cbd5e0"
+"""between drawn images: pixels, and a colour that neither black nor white images share"""
 MIN_SIDE, MAX_SIDE = 96, 256
 """of a drawn image, pixels"""
 
@@ -73,10 +74,16 @@ def score_histogram(
     return _png(figure)
 
 
-def training_curves(history: Sequence[Mapping[str, Any]], best: int | None) -> bytes:
-    """What the records of a run say over its epochs; the best epoch is marked."""
+def training_curves(
+    history: Sequence[Mapping[str, Any]], best: int | None, *, cropped: bool = False
+) -> bytes:
+    """What the records of a run say over its epochs; the best epoch is marked.
+
+    `cropped`: losses of training crops cannot be compared with those of whole held-out images.
+    """
     keys = {key for record in history for key in record}
-    shown = [(title, lines) for title, lines in CURVES.items() if lines.keys() & keys]
+    curves = _apart(CURVES) if cropped else CURVES
+    shown = [(title, lines) for title, lines in curves.items() if lines.keys() & keys]
     rows = max(1, -(-len(shown) // COLUMNS))
     figure = Figure(figsize=(11, 2.7 * rows), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
@@ -90,6 +97,17 @@ def training_curves(history: Sequence[Mapping[str, Any]], best: int | None) -> b
     return _png(figure)
 
 
+def _apart(curves: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """The same curves with those of training crops on axes of their own."""
+    parted: dict[str, dict[str, str]] = {}
+    for title, lines in curves.items():
+        for key, label in lines.items():
+            crop = key.startswith("train_")
+            name = title.replace("per image", "per training crop") if crop else title
+            parted.setdefault(name, {})[key] = label
+    return parted
+
+
 def _draw_curves(
     axes: Axes, history: Sequence[Mapping[str, Any]], lines: Mapping[str, str]
 ) -> None:
@@ -100,7 +118,7 @@ def _draw_curves(
         values[~np.isfinite(values)] = np.nan
         axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=3)
     if not lines.keys().isdisjoint(FROM_ZERO):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -127,11 +145,12 @@ def sheet(rows: Sequence[Sequence[U8]]) -> bytes:
     """Images `[H, W, C]` in rows of equal length; small ones are enlarged, large ones reduced."""
     sizes = [_drawn_size(image) for image in rows[0]]
     height = max(size[1] for size in sizes)
-    canvas = Image.new("RGB", (sum(w + GAP for w, _ in sizes), len(rows) * (height + GAP)), "white")
+    whole = sum(w + GAP for w, _ in sizes) + GAP, len(rows) * (height + GAP) + GAP
+    canvas = Image.new("RGB", whole, BETWEEN)
     for index, row in enumerate(rows):
-        left = 0
+        left = GAP
         for image, size in zip(row, sizes, strict=True):
-            canvas.paste(_drawn(image, size), (left, index * (height + GAP)))
+            canvas.paste(_drawn(image, size), (left, GAP + index * (height + GAP)))
             left += size[0] + GAP
     out = io.BytesIO()
     canvas.save(out, "PNG", optimize=True)

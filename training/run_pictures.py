@@ -206,7 +206,8 @@ def _embedding(subject: Subject, model: GaussianModel) -> Section:
 
 
 def _curves(subject: Subject) -> Section:
-    png = training_curves(subject.history, subject.epoch)
+    cropped = subject.state.config.crop > 0
+    png = training_curves(subject.history, subject.epoch, cropped=cropped)
     return Section(
         title="Training",
         text="The records of all epochs: training images and held-out images, no test images.",

@@ -57,6 +57,7 @@ PCA = (
     Row("pca_psnr", "PSNR of PCA with {pca_components} components", "dB"),
     Row("psnr", "PSNR of this model with {latents} latents", "dB"),
 )
+LARGE = 1000
 HEAD = ("measure", "value", "unit")
 
 
@@ -121,5 +122,7 @@ def _yardstick(metrics: Mapping[str, Any], missing: str | None) -> Section:
 
 
 def words(value: float) -> str:
-    """A number to five digits, counts whole."""
-    return str(value) if isinstance(value, int) else f"{value:.5g}"
+    """Counts whole, other numbers to five digits, large ones to a tenth."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.1f}" if abs(value) >= LARGE else f"{value:.5g}"

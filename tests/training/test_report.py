@@ -64,7 +64,7 @@ def size(png: bytes) -> tuple[int, int]:
 def test_a_sheet_shows_small_images_large_and_large_ones_small(shape, drawn):
     images = [np.zeros(shape, np.uint8)] * 2
     width, height = drawn
-    assert size(charts.sheet([images] * 3)) == (2 * (width + 4), 3 * (height + 4))
+    assert size(charts.sheet([images] * 3)) == (2 * (width + 4) + 4, 3 * (height + 4) + 4)
 
 
 def test_curves_and_histograms_are_pictures():
@@ -72,3 +72,68 @@ def test_curves_and_histograms_are_pictures():
     scores, defect = np.array([0.0, 1.0, 9.0]), np.array([False, False, True])
     assert min(size(charts.score_histogram(scores, defect, 2.0))) > 100
     assert min(size(charts.score_histogram(np.ones(3), ~defect | True, 1.0))) > 100
+
+
+def drawn(monkeypatch):
+    """The axes of the next picture, by title: {curve: values}."""
+    figures = []
+    monkeypatch.setattr(charts, "_png", lambda figure: figures.append(figure) or b"")
+    return figures
+
+
+def curves_of(figure):
+    return {
+        axes.get_title(): {
+            line.get_label(): line.get_ydata().tolist()
+            for line in axes.get_lines()
+            if not line.get_label().startswith("_")
+        }
+        for axes in figure.axes
+        if axes.get_visible()
+    }
+
+
+HISTORY = [
+    {"epoch": 1, "train_loss": 9.0, "loss": 8.0, "psnr": 20.0, "active_units": 0, "skipped": 0},
+    {"epoch": 2, "train_loss": 7.0, "loss": float("inf"), "psnr": 21.0, "active_units": 3},
+]
+
+
+def test_training_curves_show_what_the_records_hold(monkeypatch):
+    figures = drawn(monkeypatch)
+    charts.training_curves(HISTORY, 2)
+    found = curves_of(figures[0])
+    loss = found.pop("loss, nats per image")
+    assert loss["training"] == [9.0, 7.0]
+    assert loss["held out"][0] == 8.0
+    assert np.isnan(loss["held out"][1])
+    assert found == {
+        "PSNR of held-out images, dB": {"held out": [20.0, 21.0]},
+        "latents": {"active": [0.0, 3.0]},
+    }
+
+
+def test_losses_of_crops_and_of_whole_images_never_share_axes(monkeypatch):
+    figures = drawn(monkeypatch)
+    charts.training_curves(HISTORY, 2, cropped=True)
+    found = curves_of(figures[0])
+    assert found["loss, nats per training crop"] == {"training": [9.0, 7.0]}
+    assert list(found["loss, nats per image"]) == ["held out"]
+
+
+def test_curves_and_scatters_are_pictures():
+    assert min(size(charts.training_curves(HISTORY, 1))) > 100
+    assert min(size(charts.training_curves([], None))) > 100
+    rng = np.random.default_rng(0)
+    for classes in (2, 12, 30):
+        names = [str(i) for i in range(classes)]
+        png = charts.scatter(rng.normal(size=(60, 2)), np.arange(60) % classes, names)
+        assert min(size(png)) > 100
+
+
+def test_words_that_look_like_markup_are_printed():
+    out = io.StringIO()
+    rows = [("Var(E[z|x])", "1")]
+    section = Section(title="t", text="", head=("measure", "value"), rows=rows)
+    report.show(Console(file=out, width=60), [section])
+    assert "Var(E[z|x])" in out.getvalue()
