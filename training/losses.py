@@ -64,7 +64,7 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     """Distortion of a posterior sample, regulariser and penalties."""
     objective = state.config.objective
     if objective.contraction:
-        x = x.requires_grad_()
+        x = x.detach().requires_grad_()
     with state.autocast():
         mu, log_var = model.encode(x)
     posterior = Posterior(mu.float(), log_var.float())
@@ -181,11 +181,8 @@ def noise_variance(state: State, sse: Tensor, values: int, usual: float | None =
 def adapt_multiplier(state: State, loss: Loss) -> None:
     """One step of GECO's multiplier towards the target PSNR."""
     excess = regularisers.psnr_excess(loss.mse, state.config.objective.target_psnr).item()
-    state.excess = GECO_DECAY * state.excess + (1 - GECO_DECAY) * excess
+    state.excess = regularisers.next_excess(state.excess, excess)
     state.multiplier = regularisers.next_multiplier(state.multiplier, state.excess)
-
-
-GECO_DECAY = 0.99
 
 
 def _free_bits(s: Sampled) -> Tensor:

@@ -121,6 +121,7 @@ def contraction(z: Tensor, x: Tensor, v: Tensor) -> Tensor:
 
 
 GECO_SPEED = 0.02
+GECO_DECAY = 0.9
 GECO_RANGE = (1e-3, 1e3)
 
 
@@ -130,11 +131,19 @@ def psnr_excess(mse: Tensor, target_psnr: float) -> Tensor:
     return mse / target - 1
 
 
-def next_multiplier(multiplier: float, excess: float) -> float:
+def next_excess(average: float, excess: float) -> float:
+    """Moving average of GECO's constraint, in [-1, 1], with that of one more step.
+
+    No step counts more than 1: the errors of the first steps are many times the target, and an
+    average of them would raise the multiplier long after the target is met.
+    """
+    return GECO_DECAY * average + (1 - GECO_DECAY) * min(1.0, excess)
+
+
+def next_multiplier(multiplier: float, average: float) -> float:
     """Lagrange multiplier of GECO after one more step (Rezende & Viola 2018, algorithm 1).
 
-    `excess` is the moving average of the constraint; positive: not yet met.
+    `average` is that of the constraint; positive: not yet met.
     """
     low, high = GECO_RANGE
-    grown = multiplier * math.exp(GECO_SPEED * max(-1.0, min(1.0, excess)))
-    return max(low, min(high, grown))
+    return max(low, min(high, multiplier * math.exp(GECO_SPEED * average)))

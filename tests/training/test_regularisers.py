@@ -241,13 +241,20 @@ def test_the_multiplier_grows_while_the_target_is_missed_and_falls_when_it_is_me
     assert step(1.0, 0.5) > 1 > step(1.0, -0.5)
     assert step(1.0, 0.0) == 1
     assert step(2.0, 0.5) / 2 == pytest.approx(step(1.0, 0.5))
-    assert step(1.0, 1e9) == step(1.0, 1.0)
 
 
 def test_the_multiplier_is_bounded():
     low, high = regularisers.GECO_RANGE
     grown = fallen = 1.0
     for _ in range(2000):
-        grown = regularisers.next_multiplier(grown, math.inf)
+        grown = regularisers.next_multiplier(grown, 1.0)
         fallen = regularisers.next_multiplier(fallen, -1.0)
     assert (fallen, grown) == (low, high)
+
+
+def test_the_excess_is_averaged_over_some_steps_and_bad_first_steps_count_no_more():
+    average = 0.0
+    for _ in range(100):
+        average = regularisers.next_excess(average, 0.4)
+    assert average == pytest.approx(0.4 * (1 - 0.9**100))
+    assert regularisers.next_excess(0.0, 1e9) == regularisers.next_excess(0.0, 1.0)
