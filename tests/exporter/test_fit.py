@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from codec.anomaly import masking, residual_map
-from codec.errors import BundleError, InvalidInput
+from codec.entropy import RangeCoder
+from codec.errors import BundleError, InvalidInput, RecordError
 from codec.images import fit as fit_image
 from codec.images import to_pixels, unfit
 from codec.manifest import InputSpec
 from codec.pipeline import Model
 from codec.quantise import dequantise, quantise
+from codec.record import Record, pack
 from exporter import fit
 
 NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
@@ -111,6 +113,32 @@ def test_index_maps_of_tiles_go_through_one_record(fitted):
     alone = Model(bundle, each.graphs)
     (corner,) = alone.decompress(alone.compress([each.held_out[0]]))
     np.testing.assert_array_equal(restored[:16, :24], corner)
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
+def test_each_symbol_of_a_position_is_coded_with_its_own_table(fitted, name):
+    """The tables are those of the symbols' own histograms, so no two symbols may be swapped."""
+    bundle, each = fitted(name)
+    codebook = bundle.manifest.latent.codebook
+    codes = np.concatenate(encoded(each), axis=1).astype(np.int64)
+    share = bundle.tables[0].frequencies[:, :codebook] / 2**24
+    for found, column in zip(share, codes, strict=True):
+        counts = np.bincount(column, minlength=codebook) + 0.5
+        np.testing.assert_allclose(found, counts / counts.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
+@pytest.mark.parametrize("index", [-1, 8])
+def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, name, index):
+    bundle, each = fitted(name)
+    model, latent = Model(bundle, each.graphs), bundle.manifest.latent
+    for symbol in range(latent.dims):
+        codes = np.zeros((latent.dims, 6), np.int32)
+        codes[symbol, 4] = index
+        payload = RangeCoder(bundle.tables[0]).encode(codes)
+        record = pack(Record(0, (16, 24), payload), bundle.model_id)
+        with pytest.raises(RecordError, match=f"an index outside 0..{latent.codebook - 1}"):
+            model.decompress([record])
 
 
 @pytest.mark.parametrize("name", NAMES)
