@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -48,6 +48,10 @@ bench-fuzz: $(VENV)/.runtime
 # Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
+
+# A training run killed at 20 random moments, resumed each time, ends bit for bit like an undisturbed one.
+bench-kill: $(VENV)/.complete
+	RESIDUUM_KILLS=20 $(BIN)/python -m pytest -s tests/training/test_kill.py -k random_moments
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
