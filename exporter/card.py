@@ -11,8 +11,22 @@ from PIL import Image
 from codec.images import U8, draw_heatmap
 from codec.manifest import LatentSpec, Manifest
 from codec.pipeline import Model
+from training import run_report
 
 PICTURES = "card-samples.png"
+DIAGNOSTICS = (
+    "rec",
+    "psnr",
+    "rate",
+    "active_units",
+    "collapsed_units",
+    "mi",
+    "code_usage",
+    "perplexity",
+    "perplexity_top",
+    "perplexity_bottom",
+)
+"""what the record of an epoch tells about the health of a model"""
 _SHOWN, _GAP = 6, 4
 
 
@@ -42,7 +56,7 @@ Held-out images, their decoded records, their heat maps.
 
 Measured on the held-out images that also chose the checkpoint and calibrate the scores; test
 images were not used.
-
+{_diagnostics(manifest.provenance.get("metrics", {}))}
 ## Limits
 
 - The model knows images like those it was trained on, and no others: another kind of image costs
@@ -63,6 +77,19 @@ def _latent(latent: LatentSpec) -> str:
     if latent.codebook is None:
         return f"gaussian, {latent.dims} dimensions"
     return f"indices, {latent.dims} per position, each one of {latent.codebook}"
+
+
+def _diagnostics(record: Mapping[str, Any]) -> str:
+    """A table of what training said about these weights; empty where it said nothing."""
+    known = run_report.RECONSTRUCTION + run_report.LIKELIHOOD + run_report.LATENTS
+    rows = tuple(row for row in known if row.key in DIAGNOSTICS)
+    cells = run_report.table("", rows, record, "").rows
+    if not cells:
+        return ""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+    epoch = f"after epoch {record.get('epoch', '?')} and before any quantisation"
+    head = f"The images that training held out, {epoch}:"
+    return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
 
 
 def draw_samples(model: Model, images: Sequence[U8]) -> bytes:
