@@ -112,9 +112,14 @@ def _live(loss: Loss | None, rate: float) -> str:
 
 def describe(record: dict[str, Any]) -> str:
     """The validation part of a record as words."""
-    parts = [f"loss {record['loss']:.2f}", f"psnr {record['psnr']:.2f} dB"]
+    parts = [f"loss {record['loss']:.2f}", f"rec {record['rec']:.2f}"]
+    parts.append(f"psnr {record['psnr']:.2f} dB")
     if "rate" in record:
         parts += [f"rate {record['rate']:.1f} nats", f"active {record['active_units']}"]
+        if "mi" in record:
+            parts.append(f"mi {record['mi']:.2f} of {record['mi_cap']:.2f} nats")
+        if record.get("collapsed_units"):
+            parts.append(f"collapsed {record['collapsed_units']}")
     else:
         perplexities = {name: n for name, n in record.items() if name.startswith("perplexity")}
         parts.append(f"codes {record['code_usage']:.0%}")

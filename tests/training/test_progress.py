@@ -12,6 +12,14 @@ from training.batches import make_batches
 from training.progress import RunLog, describe, write_samples
 from training.state import new_state
 
+RECORD = {
+    "loss": 1.0,
+    "rec": 5.0,
+    "psnr": 20.0,
+    "rate": 2.0,
+    "active_units": 3,
+    "skipped": 0,
+}
 PICTURES = np.random.default_rng(0).integers(0, 255, (12, 1, 16, 16), np.uint8)
 
 
@@ -48,9 +56,16 @@ def test_the_lines_of_a_vq_vae_tell_how_the_codebook_is_used(tiny, tmp_path):
 
 
 def test_skipped_steps_are_told():
-    record = {"loss": 1.0, "psnr": 20.0, "rate": 2.0, "active_units": 3, "skipped": 4}
-    assert describe(record).endswith("skipped 4")
-    assert "skipped" not in describe({**record, "skipped": 0})
+    assert describe({**RECORD, "skipped": 4}).endswith("skipped 4")
+    assert "skipped" not in describe(RECORD)
+
+
+def test_information_and_collapse_are_told_where_they_are_known():
+    found = describe({**RECORD, "mi": 5.125, "mi_cap": 7.625, "collapsed_units": 2})
+    assert found.endswith(
+        "rec 5.00  psnr 20.00 dB  rate 2.0 nats  active 3  mi 5.12 of 7.62 nats  collapsed 2"
+    )
+    assert not {"mi", "collapsed"} & set(describe(RECORD).split())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
