@@ -192,6 +192,8 @@ def _embedding(subject: Subject, model: GaussianModel) -> Section:
     x = windows(subject.state, images)
     means = encode(model, x)
     codes = means.flatten(2).mean(2) if means.dim() > 2 else means
+    if not codes.isfinite().all():
+        return Section(title=title, text="Left out: there are codes that are not finite.")
     points = embedding.tsne(codes.numpy(), torch.get_num_threads())
     classes = labels.classes[evenly(len(images), ENCODED)]
     return Section(

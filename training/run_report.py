@@ -78,7 +78,13 @@ def tables(metrics: Mapping[str, Any], pca: str | None) -> list[Section]:
             "(D/2) ln s + Rec / (2 s) + Lat, without 2 pi. The ELBO has the noise of the run's "
             "own objective, or of its training error where that has none.",
         ),
-        table("Test images: latents", LATENTS, metrics, "How much of the code is used."),
+        table(
+            "Test images: latents",
+            LATENTS,
+            metrics,
+            "How much of the code is used. The estimate of mutual information cannot be above ln N "
+            "of N images: at that bound it says that all of them are told apart, and no more.",
+        ),
         _yardstick(metrics, pca),
     ]
 

@@ -1,18 +1,22 @@
 """Reports of tiny runs, trained on drawn images in the layout of MVTec AD."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from training import data
+from training import checkpoint, data
 from training.__main__ import main as train
 from training.checkpoint import load_run
 from training.evaluate import main
+from training.state import new_state
 
 GOOD, DEFECT, EPOCHS = 6, 5, 8
 
@@ -161,3 +165,33 @@ def test_other_training_images_give_no_yardstick(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "are not those of the run" in page
     assert "the data folder has no labels" in page
+
+
+def test_a_run_that_diverged_has_a_report_without_nan(inspected, tmp_path, tiny):
+    state = new_state(replace(tiny["reslag"], ema_decay=0.0), torch.device("cpu"))
+    with torch.no_grad():
+        for parameter in state.model.parameters():
+            parameter.fill_(math.nan)
+    state.history = [{"epoch": 1, "loss": math.nan, "psnr": math.inf, "lr": 0.1}]
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    checkpoint.save(run, state, {"data_sha256": ""}, best=True)
+    assert main([str(run), "--data", str(inspected), "--out", str(out)]) == 0
+    facts = json.loads((out / "report.json").read_text(), parse_constant=pytest.fail)
+    assert facts["history"] == [{"epoch": 1, "loss": None, "psnr": None, "lr": 0.1}]
+    assert facts["metrics"]["rec"] is None
+    assert "codes that are not finite" in (out / "report.html").read_text()
+
+
+def test_the_curves_go_on_after_the_best_epoch(report_of, inspected, tmp_path):
+    run, _ = report_of("vector")
+    history = checkpoint.read(run / "last.safetensors").info["history"]
+    assert [record["epoch"] for record in history] == list(range(1, EPOCHS + 1))
+    copy = tmp_path / "run"
+    copy.mkdir()
+    (copy / "best.safetensors").write_bytes((run / "best.safetensors").read_bytes())
+    (copy / "last.safetensors").write_bytes(b"damaged")
+    assert main([str(copy), "--data", str(inspected), "--out", str(tmp_path / "out")]) == 0
+    facts = read(tmp_path / "out")
+    assert facts["epochs"] == facts["epoch"] <= EPOCHS
+    assert facts["history"] == history[: facts["epoch"]]
