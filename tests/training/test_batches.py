@@ -2,9 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from training.batches import make_batches
 from training.config import ModelConfig, TrainConfig
+from training.distributed import World
 
 PLAIN = TrainConfig(
     model=ModelConfig(height=16, width=16, widths=(4,)), batch_size=4, corruptions=0.0
@@ -112,3 +114,44 @@ def test_about_the_wanted_part_is_negated():
     batches = make_batches(config, np.full((8, 1, 16, 16), 10, np.uint8))
     negatives = [(x == 245).all() for b, _ in batches.epoch(0) for x in b]
     assert np.mean(negatives) == pytest.approx(0.25, abs=0.07)
+
+
+@pytest.mark.parametrize("changes", [{}, {"flip": True}, {"flip": True, "inversion": 0.3}])
+def test_batches_gathered_on_the_device_are_those_made_from_the_arrays(changes):
+    images = np.random.default_rng(0).integers(0, 256, (21, 3, 16, 16), np.uint8)
+    there = make_batches(dataclasses.replace(PLAIN, epoch_steps=12, **changes), images)
+    assert there.resident is not None
+    made = dataclasses.replace(there, resident=None)
+    for epoch in (0, 1):
+        for (a, b), (c, d) in zip(there.epoch(epoch), made.epoch(epoch), strict=True):
+            assert a.equal(c)
+            assert b.equal(d)
+
+
+def test_only_images_that_are_chosen_and_no_more_lie_on_the_device():
+    images = numbered(8)
+    assert make_batches(PLAIN, images).resident is not None
+    for changes in ({"corruptions": 1.0}, {"masking": 0.1}, {"input_noise": 0.1}):
+        assert make_batches(dataclasses.replace(PLAIN, **changes), images).resident is None
+    assert make_batches(CROPS, images).resident is None
+    assert make_batches(PLAIN, list(images)).resident is None
+
+
+@pytest.mark.parametrize("changes", [{"masking": 0.5}, {"input_noise": 0.2}])
+def test_denoising_changes_the_input_and_never_the_target(changes):
+    batches = make_batches(dataclasses.replace(PLAIN, **changes), numbered(8) + 100)
+    source, target = batches.batch(0, 0)
+    assert source.dtype == target.dtype == torch.uint8
+    assert len(set(target[:, 0, 0, 0].tolist()) & set(range(100, 108))) == 4
+    assert (target == target[:, :1, :1, :1]).all()
+    assert (source != target).float().mean() > 0.3
+
+
+@pytest.mark.parametrize("config", [PLAIN, CROPS], ids=["on the device", "crops"])
+def test_processes_share_the_rows_of_the_same_batch(config):
+    config = dataclasses.replace(config, flip=True, inversion=0.3)
+    images = np.random.default_rng(0).integers(0, 256, (12, 1, 20, 20), np.uint8)
+    cpu = torch.device("cpu")
+    whole = make_batches(config, images).batch(1, 2)[0]
+    parts = [make_batches(config, images, cpu, World(k, 2)).batch(1, 2)[0] for k in range(2)]
+    assert torch.cat(parts).equal(whole)

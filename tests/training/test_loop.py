@@ -234,3 +234,78 @@ def test_the_codebook_is_in_use_after_training(tiny):
     record = log.records[-1][0]
     assert record["code_usage"] > 0.2
     assert 1 < record["perplexity"] <= 8
+
+
+def test_geco_learns_nothing_from_a_loss_that_is_not_finite(tiny):
+    objective = ObjectiveConfig(distortion="squared", target_psnr=20.0)
+    state = new_state(dataclasses.replace(tiny["reslag"], objective=objective), CPU)
+    loop.step(state, inputs(state), inputs(state))
+    before = state.multiplier, state.excess
+    assert loop.step(state, inputs(state, math.nan), inputs(state)) is None
+    assert (state.multiplier, state.excess) == before
+    assert before != (1.0, 0.0)
+
+
+def test_an_epoch_without_any_finite_loss_ends_with_a_sentence(tiny):
+    """Also when it is shorter than the number of skips that are tolerated in a row."""
+    config = dataclasses.replace(tiny["reslag"], epoch_steps=3)
+    state = new_state(config, CPU)
+    with torch.no_grad():
+        state.model.encoder.head.bias.fill_(math.nan)
+    with pytest.raises(TrainingError, match="not finite in any step of epoch 1; lower lr"):
+        loop.train(
+            state, make_batches(config, pictures()), pictures()[:4], log=Silent(), save=print
+        )
+
+
+def test_gradients_are_clipped_to_the_norm_of_the_configuration(tiny):
+    """With plain steps: momentum of Adam hides the length of a gradient."""
+    for limit, expected in ((1e-3, 1e-3), (0.0, None)):
+        config = dataclasses.replace(tiny["reslag"], grad_clip=limit)
+        state = new_state(config, CPU)
+        x = torch.rand((4, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+        loop.step(state, x, x)
+        norm = math.sqrt(sum((p.grad**2).sum().item() for p in state.model.parameters()))
+        assert norm == pytest.approx(expected, rel=1e-4) if expected else norm > 1e-2
+
+
+def test_bfloat16_is_refused_on_a_cpu_with_the_reason(tiny):
+    config = dataclasses.replace(tiny["reslag"], precision="bf16")
+    with pytest.raises(TrainingError, match="on a CPU it trains 17 times slower than fp32"):
+        new_state(config, CPU)
+
+
+@pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
+def test_networks_run_in_bfloat16_and_losses_do_not(family, tiny):
+    """What a GPU does; slow here, but the same code."""
+    state = new_state(tiny[family], CPU)
+    seen = set()
+    for module in state.model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
+    exact = batch_loss(state, inputs(state), inputs(state))
+    state = new_state(tiny[family], CPU)
+    state.bf16 = True
+    for module in state.model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
+    loss = batch_loss(state, inputs(state), inputs(state))
+    assert seen == {torch.float32, torch.bfloat16}
+    assert {term.dtype for term in loss} == {torch.float32}
+    assert loss.mse.item() == pytest.approx(exact.mse.item(), rel=0.05)
+    assert loop.step(state, inputs(state), inputs(state)) is not None
+
+
+def test_a_compiled_network_computes_the_same_under_the_same_names(tiny):
+    """The compiler itself would take minutes here; how its networks are called is the same."""
+    plain, compiled = (
+        new_state(dataclasses.replace(tiny["reslag"], compile=choice), CPU)
+        for choice in (False, True)
+    )
+    with torch.compiler.set_stance("force_eager"):
+        losses = [loop.step(s, inputs(s), inputs(s)).total.item() for s in (plain, compiled)]
+    assert losses[1] == losses[0]
+    assert compiled.model.encoder._compiled_call_impl is not None
+    assert compiled.average.encoder._compiled_call_impl is None
+    names = list(plain.model.state_dict())
+    assert list(compiled.model.state_dict()) == list(compiled.average.state_dict()) == names
