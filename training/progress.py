@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.checkpoint import write_atomically
 from training.data import Images
+from training.latent_pictures import reconstruct
 from training.losses import Loss
-from training.models import IndexModel
 from training.state import State
 from training.validation import batches
 
@@ -140,11 +140,9 @@ def write_samples(path: Path, state: State, examples: Images) -> None:
     """A PNG with originals above and reconstructions below (of the posterior mean)."""
     model = state.average.eval()
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
-    if isinstance(model, IndexModel):
-        x_hat = model.decode_indices(model.encode(x).indices)
-    else:
-        x_hat = model.decode(model.encode(x).mu)
-    rows = [np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(x_hat))]
+    rows = [
+        np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(reconstruct(model, x)))
+    ]
     sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     png = io.BytesIO()
