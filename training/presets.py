@@ -124,6 +124,24 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             flip=True,
             epochs=40,
         ),
+        "cifar10-vq": TrainConfig(
+            model=ModelConfig(
+                family="vq_vae",
+                channels=3,
+                height=32,
+                width=32,
+                latent=16,
+                widths=(32, 64),
+                codebook=512,
+            ),
+            source="cifar10",
+            validation_fraction=0.05,
+            flip=True,
+            epochs=8,
+            objective=ObjectiveConfig(variance_floor=1e-5),
+            lr_warmup_steps=100,
+            ema_decay=0.0,
+        ),
         **reproduce.presets(),
     }
 )
