@@ -30,6 +30,14 @@ class Pca(NamedTuple):
     """mean variance of the P - D directions that are left out"""
 
 
+def mean_image(images: Images) -> F64:
+    """Mean of uint8 images [N, C, H, W] of one size: [P], in [0, 1]."""
+    total = np.zeros(images[0].size)
+    for rows in _rows(images):
+        total += rows.sum(0, dtype=np.float64)
+    return total / len(images)
+
+
 def fit_pca(images: Images, components: int) -> Pca:
     """PCA of uint8 images [N, C, H, W] from the eigenvectors of their covariance.
 
@@ -40,7 +48,7 @@ def fit_pca(images: Images, components: int) -> Pca:
         raise TrainingError(
             f"{components} principal components of {len(images)} images of {values} values"
         )
-    mean = sum(rows.sum(0, dtype=np.float64) for rows in _rows(images)) / len(images)
+    mean = mean_image(images)
     covariance = np.zeros((values, values))
     for rows in _rows(images):
         centred = rows - mean.astype(np.float32)

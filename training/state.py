@@ -17,9 +17,10 @@ from training.data import Images
 from training.distributed import ALONE, World, share_statistics
 from training.errors import TrainingError
 from training.models import IndexModel, Model, build
+from training.models.linear import LinearVae
 from training.models.pca_vae import PcaVae
 from training.objective_config import LEARNED_SIGMA
-from training.pca import fit_pca, pixel_variance
+from training.pca import fit_pca, mean_image, pixel_variance
 
 
 @dataclass(kw_only=True)
@@ -183,6 +184,11 @@ def start(state: State, images: Images) -> None:
     """What a fresh run takes from its training images before the first step."""
     state.images = len(images)
     state.data_variance = pixel_variance(images)
+    if isinstance(state.model, LinearVae):
+        mean = torch.from_numpy(mean_image(images))
+        for model in (state.model, state.average):
+            if isinstance(model, LinearVae):
+                model.decoder.bias.data.copy_(mean)
     if isinstance(state.model, PcaVae):
         pca = fit_pca(images, state.config.model.latent)
         for model in (state.model, state.average):

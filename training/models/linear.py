@@ -13,7 +13,11 @@ FIRST_LOG_VAR = -1.0
 
 
 class LinearVae(nn.Module):
-    """mu = W x + a with a variance per latent, x_hat = V z + b ("Don't blame the ELBO!", 2019)."""
+    """mu = W (x - b) with a variance per latent, x_hat = V z + b.
+
+    "Don't blame the ELBO!", Lucas et al. 2019. One b serves both sides and starts as the mean of
+    the training images: else a latent may be spent on it. V starts with columns of length about 1.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -21,10 +25,11 @@ class LinearVae(nn.Module):
         values = config.channels * config.height * config.width
         self.encoder = LinearEncoder(values, config.latent)
         self.decoder = nn.Linear(config.latent, values)
+        nn.init.normal_(self.decoder.weight, std=values**-0.5)
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1] to a posterior of [B, D]."""
-        mu, log_var = self.encoder(x)
+        mu, log_var = self.encoder(x.flatten(1) - self.decoder.bias)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
     def decode(self, z: Tensor) -> Tensor:
@@ -35,16 +40,16 @@ class LinearVae(nn.Module):
 
 
 class LinearEncoder(nn.Module):
-    """x [B, C, H, W] to mu and log_var [B, D]; the posterior variance is the same for all images.
+    """Centred values [B, P] to mu and log_var [B, D]; all images have one posterior variance.
 
-    That of the optimum is: sigma^2 / lambda_d.
+    So they have at the optimum: sigma^2 / lambda_d.
     """
 
     def __init__(self, values: int, latent: int) -> None:
         super().__init__()
-        self.mean = nn.Linear(values, latent)
+        self.mean = nn.Linear(values, latent, bias=False)
         self.log_var = nn.Parameter(torch.full((latent,), FIRST_LOG_VAR))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu = self.mean(x.flatten(1))
+        mu = self.mean(x)
         return mu, self.log_var.expand_as(mu)
