@@ -7,7 +7,7 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +100,31 @@ def _parse(arguments: list[str]) -> Options:
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options
-    saved = from_json(checkpoint.read(options.out / checkpoint.LAST).info["config"])
+    info = checkpoint.read(options.out / checkpoint.LAST).info
+    began_with = info["provenance"].get("command", [PROGRAM, preset])[1]
+    if preset != began_with:
+        raise TrainingError(
+            f"the run in {options.out} began with the preset '{began_with}', not '{preset}'"
+        )
+    saved = from_json(info["config"])
     options = _overridden(preset, rest, saved)
-    if dataclasses.replace(options.config, epochs=saved.epochs) != saved:
-        raise TrainingError("a resumed run keeps its configuration; only --epochs may be changed")
+    if changed := sorted(_differences(to_json(options.config), to_json(saved)) - {"epochs"}):
+        raise TrainingError(
+            "a resumed run keeps its configuration, of which only epochs may be changed; "
+            f"different are {', '.join(changed)}"
+        )
     return options
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The dotted names of what differs in two configurations."""
+    found = set()
+    for name, value in a.items():
+        if isinstance(value, dict):
+            found |= _differences(value, b[name], f"{prefix}{name}.")
+        elif value != b[name]:
+            found.add(prefix + name)
+    return found
 
 
 def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Options:
@@ -189,10 +209,13 @@ def _start(
         start(state, training)
         return state
     saved = checkpoint.read(options.out / checkpoint.LAST)
-    if saved.info["provenance"]["data_sha256"] != facts["data_sha256"]:
+    before = saved.info["provenance"]
+    if before["data_sha256"] != facts["data_sha256"]:
         raise TrainingError(
             f"the images in {options.data} are not those that the run in {options.out} began with"
         )
+    facts["resumed"] = [*before.get("resumed", []), facts["command"]]
+    facts["command"] = before["command"]
     return checkpoint.restore(saved, options.config, device, world)
 
 

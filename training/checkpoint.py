@@ -149,8 +149,9 @@ def read(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise TrainingError(f"{path} is not a readable checkpoint: {error}") from error
-    if info.get("format") != FORMAT:
-        raise TrainingError(f"{path} has format {info.get('format')}; expected {FORMAT}")
+    found = info.get("format") if isinstance(info, dict) else None
+    if found != FORMAT:
+        raise TrainingError(f"{path} has format {found}; expected {FORMAT}")
     return Checkpoint(tensors=tensors, info=info)
 
 
@@ -158,8 +159,10 @@ def restore(
     checkpoint: Checkpoint, config: TrainConfig, device: torch.device, world: World = ALONE
 ) -> State:
     """The state as it was when written."""
-    state = new_state(config, device, world)
     tensors, info = checkpoint.tensors, checkpoint.info
+    if "noise" not in tensors:
+        raise TrainingError("the checkpoint holds weights alone, with which no run can go on")
+    state = new_state(config, device, world)
     _load(state.average, _below("average", tensors))
     if state.model is not state.average:
         _load(state.model, _below("model", tensors))

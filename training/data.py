@@ -190,7 +190,8 @@ def _torchvision(config: TrainConfig, folder: Path, split: Split) -> Images:
         if source == "celeba":
             found: Any = sets.CelebA(str(folder), split=split, download=False)
             channels, size = config.model.channels, _size(config)
-            return [to_array(picture, channels, size) for picture, _ in found]
+            pictures = [to_array(picture, channels, size) for picture, _ in found]
+            return pictures if size is None else np.stack(pictures)
         kind = sets.CIFAR10 if source == "cifar10" else sets.CIFAR100
         return _fit(kind(str(folder), train=split == "train", download=False).data, config)
     except (RuntimeError, OSError) as error:

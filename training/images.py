@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from training.errors import TrainingError
 
@@ -20,6 +21,15 @@ SUFFIXES = frozenset(
 TOLERATED = 0.05
 """part of the files that may be unreadable"""
 LISTED = 10
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    RuntimeError,  # of Pillow's AVIF reader
+    EOFError,
+    Image.DecompressionBombError,
+)
+"""what Pillow raises for damaged files, found by damaging files"""
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -46,15 +56,18 @@ def read_images(
     size: tuple[int, int] | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[U8]:
-    """The readable files as uint8 [C, H, W]; more than 5 % unreadable raise TrainingError."""
+    """The readable files as uint8 [C, H, W]; more than 5 % unreadable raise TrainingError.
+
+    `warn` is told which files were skipped, and that images of several sizes become one.
+    """
+    sizes: set[tuple[int, int]] = set()
 
     def read(path: Path) -> U8 | None:
         try:
             with Image.open(path) as image:
+                sizes.add(image.size)
                 return to_array(image, channels, size)
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-            return None
-        except Image.DecompressionBombError:
+        except UNREADABLE:
             return None
 
     with ThreadPoolExecutor(4) as pool:
@@ -66,4 +79,12 @@ def read_images(
         if len(bad) > TOLERATED * len(paths):
             raise TrainingError(f"{report}; at most {TOLERATED:.0%} are skipped")
         warn(report)
+    if size is not None and len(sizes) > 1:
+        warn(f"{_range(sizes)} are all resized to {size[1]}x{size[0]}")
     return [array for array in arrays if array is not None]
+
+
+def _range(sizes: set[tuple[int, int]]) -> str:
+    """The smallest and the largest (width, height) in words."""
+    (w, h), (wide, high) = min(sizes, key=math.prod), max(sizes, key=math.prod)
+    return f"images of {len(sizes)} sizes, from {w}x{h} to {wide}x{high},"

@@ -24,7 +24,7 @@ def provenance(command: Sequence[str], images: Images, held_out: Images) -> dict
         "command": list(command),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        **({"commit": commit} if (commit := _commit(ROOT)) else {}),
+        **({"commit": commit} if (commit := commit_of(ROOT)) else {}),
         "data_sha256": digest(images),
         "training_images": len(images),
         "validation_images": len(held_out),
@@ -43,7 +43,7 @@ def machine(state: State) -> dict[str, Any]:
     }
 
 
-def _commit(root: Path) -> str | None:
+def commit_of(root: Path) -> str | None:
     """The commit of a checkout, with "-dirty" behind it when files differ; else None."""
     if not (root / ".git").exists():
         return None

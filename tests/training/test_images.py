@@ -1,3 +1,6 @@
+import io
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -55,3 +58,35 @@ def test_a_truncated_file_counts_as_unreadable(make_folder):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(TrainingError, match="unreadable"):
         read_images([path], 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "webp", "bmp", "avif"])
+def test_a_damaged_file_of_any_kind_is_unreadable_and_never_more(kind, tmp_path):
+    """Damaged readers raise a zoo of exceptions; what can still be read has the right shape."""
+    rng = np.random.default_rng(0)
+    whole = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(whole, kind)
+    path = tmp_path / "a.png"
+    refused = 0
+    for _ in range(60):
+        data = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        where = rng.integers(0, min(len(data), 300), 3)
+        data[where] = rng.integers(0, 256, 3)
+        path.write_bytes(data.tobytes())
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                assert read_images([path], 3, (8, 8))[0].shape == (3, 8, 8)
+            except TrainingError:
+                refused += 1
+    assert refused > 0
+
+
+def test_images_of_several_sizes_are_resized_and_it_is_said(make_folder, tmp_path):
+    folder = make_folder(4)
+    make_folder(1, name="pictures/wide", height=20, width=60)
+    said: list[str] = []
+    assert len(read_images(find_images(folder), 1, (16, 16), said.append)) == 5
+    assert said == ["images of 2 sizes, from 16x16 to 60x20, are all resized to 16x16"]
+    said.clear()
+    read_images(find_images(folder), 1, None, said.append)
+    assert said == []

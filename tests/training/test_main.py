@@ -6,10 +6,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from training.__main__ import main
 from training.checkpoint import load_run, read
+from training.provenance import commit_of
 
 MODEL = "--model.height 16 --model.width 16 --model.widths 4 8 --model.latent 3"
 SMALL = f"{MODEL} --model.channels 1 --batch-size 4 --threads 1 --device cpu".split()
@@ -57,9 +61,122 @@ def test_a_finished_run_can_be_made_longer_and_only_that(make_folder, tmp_path, 
     folder, run = make_folder(), tmp_path / "run"
     assert main(arguments(folder, run, "--epochs", "1")) == 0
     assert main(arguments(folder, run, "--resume", "--lr", "1")) == 2
-    assert "only --epochs may be changed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "of which only epochs may be changed; different are lr" in said
     assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 0
     assert read(run / "last.safetensors").info["state"]["epoch"] == 2
+
+
+def test_a_run_is_not_resumed_with_another_preset(make_folder, tmp_path, capsys):
+    folder, run = make_folder(), tmp_path / "run"
+    assert main(arguments(folder, run, "--epochs", "1")) == 0
+    other = ["mnist", *arguments(folder, run, "--resume")[1:]]
+    assert main(other) == 2
+    assert "began with the preset 'sigma-vae', not 'mnist'" in capsys.readouterr().err
+
+
+def edit(path, change) -> None:
+    """Change the metadata of a checkpoint."""
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        info = json.loads(file.metadata()["residuum"])
+    change(info)
+    save_file(tensors, path, {"residuum": json.dumps(info)})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda info: info["config"].update(depht=3), "configuration has unknown keys ['depht']"),
+        (
+            lambda info: info["config"]["model"].update(depht=3),
+            "configuration has unknown keys ['model.depht']",
+        ),
+        (lambda info: info.update(format=9), "has format 9; expected 1"),
+    ],
+    ids=["unknown field", "unknown field of the model", "another format"],
+)
+def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(
+    change, sentence, make_folder, tmp_path, capsys
+):
+    folder, run = make_folder(), tmp_path / "run"
+    assert main(arguments(folder, run, "--epochs", "1")) == 0
+    edit(run / "last.safetensors", change)
+    capsys.readouterr()
+    assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_weights_alone_cannot_be_resumed(make_folder, tmp_path, capsys):
+    folder, run = make_folder(), tmp_path / "run"
+    assert main(arguments(folder, run, "--epochs", "1")) == 0
+    (run / "best.safetensors").replace(run / "last.safetensors")
+    assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 1
+    assert "holds weights alone, with which no run can go on" in capsys.readouterr().err
+
+
+def test_a_checkpoint_from_before_today_is_resumed_with_defaults(make_folder, tmp_path):
+    """Older ones know nothing of early stops and of the controller of He et al."""
+    folder, run = make_folder(), tmp_path / "run"
+    assert main(arguments(folder, run, "--epochs", "1")) == 0
+
+    def forget(info):
+        for name in ("lag", "stale", "lr", "lr_scale"):
+            del info["state"][name]
+
+    for name in ("best", "last"):
+        edit(run / f"{name}.safetensors", forget)
+    assert load_run(run)[0].epochs == 1
+    assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 0
+
+
+def test_the_provenance_says_what_somebody_needs_who_wants_the_same_weights(make_folder, tmp_path):
+    folder, run = make_folder(), tmp_path / "run"
+    first = arguments(folder, run, "--epochs", "1", "--seed", "5")
+    assert main(first) == 0
+    more = arguments(folder, run, "--resume", "--epochs", "2")
+    assert main(more) == 0
+    facts = read(run / "last.safetensors").info["provenance"]
+    assert facts["command"] == ["residuum-train", *first]
+    assert facts["resumed"] == [["residuum-train", *more]]
+    assert facts["packages"]["torch"] == torch.__version__
+    assert (facts["seed"], facts["threads"], facts["processes"]) == (5, 1, 1)
+    assert facts["precision"] == "fp32"
+    assert json.loads((run / "config.json").read_text())["provenance"] == facts
+
+
+def test_the_commit_of_a_checkout_is_known_and_else_nothing(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    assert commit_of(tmp_path) is None
+    (tmp_path / "a.txt").write_text("1")
+    for words in (["init", "-q"], ["add", "a.txt"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    assert commit_of(tmp_path) == head
+    (tmp_path / "a.txt").write_text("2")
+    assert commit_of(tmp_path) == f"{head}-dirty"
+
+
+def test_an_early_stop_is_said_in_one_line(make_folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    calm = ["--epochs", "50", "--patience", "2", "--lr", "1e-12", "--ema-decay", "0"]
+    assert main(arguments(make_folder(), run, *calm)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("stopped after epoch ")
+    assert lines[-2].endswith(": no better validation loss in 2 epochs (patience 2)")
+    assert lines[-1] == f"done: {run / 'best.safetensors'}"
+
+
+def test_a_loss_that_is_never_finite_ends_the_run_with_a_sentence(make_folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    wild = ["--epochs", "9", "--sigma", "fixed", "--fixed-variance", "1e-46"]
+    assert main(arguments(make_folder(), run, *wild)) == 1
+    said = capsys.readouterr().err
+    assert "the loss was not finite in any step of epoch 1; lower lr" in said
+    assert said.count("\n") == 1
+    assert not (run / "best.safetensors").exists()
 
 
 def test_a_run_is_not_resumed_with_other_images(make_folder, tmp_path, capsys):
