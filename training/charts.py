@@ -23,6 +23,7 @@ CURVES: Mapping[str, Mapping[str, str]] = {
     "Rec, squared error per image": {"rec": "sample", "rec_mean": "posterior mean"},
     "PSNR of held-out images, dB": {"psnr": "held out"},
     "KL, nats per image": {"train_rate": "training", "rate": "held out"},
+    "commitment, nats per image": {"train_rate": "training", "commitment": "held out"},
     "latents": {"active_units": "active", "collapsed_units": "collapsed"},
     "mutual information, nats": {"mi": "held out", "mi_cap": "largest possible"},
     "part of the codebook in use": {"code_usage": "held out"},
@@ -33,7 +34,11 @@ CURVES: Mapping[str, Mapping[str, str]] = {
     },
     "learning rate": {"lr": "last step"},
 }
-"""what is drawn over the epochs: axes and their curves, by their key in a record"""
+"""what is drawn over the epochs: axes and their curves, by their key in a record
+
+The records of index models call the commitment of training images `train_rate`; what is held out
+tells which of the two it is.
+"""
 FROM_ZERO = ("active_units", "mi", "code_usage", "perplexity", "lr")
 COLUMNS, FEW_EPOCHS = 3, 30
 LEGEND_CLASSES = 20
@@ -82,8 +87,13 @@ def training_curves(
     `cropped`: losses of training crops cannot be compared with those of whole held-out images.
     """
     keys = {key for record in history for key in record}
-    curves = _apart(CURVES) if cropped else CURVES
-    shown = [(title, lines) for title, lines in curves.items() if lines.keys() & keys]
+    held_out = {key for key in keys if not key.startswith("train_")}
+    known = {
+        title: {key: lines[key] for key in lines if key in keys}
+        for title, lines in CURVES.items()
+        if lines.keys() & held_out
+    }
+    shown = list((_apart(known) if cropped else known).items())
     rows = max(1, -(-len(shown) // COLUMNS))
     figure = Figure(figsize=(11, 2.7 * rows), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
@@ -91,7 +101,7 @@ def training_curves(
         axes.set_visible(False)
     for axes, (title, lines) in zip(grid, shown, strict=False):
         axes.set_title(title, fontsize=10)
-        _draw_curves(axes, history, {key: lines[key] for key in lines if key in keys})
+        _draw_curves(axes, history, lines)
         if best is not None:
             axes.axvline(best, color="black", linewidth=0.8, linestyle=":")
     return _png(figure)
@@ -122,6 +132,7 @@ def _draw_curves(
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
 
 
 def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], names: Sequence[str]) -> bytes:

@@ -21,7 +21,7 @@ class Row(NamedTuple):
 RECONSTRUCTION = (
     Row("images", "images", "count"),
     Row("rec_mean", "Rec, squared error per image, of the posterior mean", PIXEL),
-    Row("rec", "Rec, squared error per image, of a posterior sample", PIXEL),
+    Row("rec", "Rec, squared error per image, of codes as in training", PIXEL),
     Row("psnr", "PSNR of the mean squared error", "dB"),
     Row("psnr_image", "PSNR of an image, mean", "dB"),
     Row("ssim", "SSIM, mean of {ssim_images} images", "at most 1"),
@@ -68,7 +68,8 @@ def tables(metrics: Mapping[str, Any], pca: str | None) -> list[Section]:
             "Test images: reconstruction",
             RECONSTRUCTION,
             metrics,
-            "Pixels are in [0, 1]; a squared error is summed over all values of an image.",
+            "Pixels are in [0, 1]; a squared error is summed over all values of an image. PSNR and "
+            "SSIM are those of the posterior mean; in training a VAE decodes a posterior sample.",
         ),
         table(
             "Test images: likelihood",

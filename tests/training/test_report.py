@@ -119,6 +119,18 @@ def test_losses_of_crops_and_of_whole_images_never_share_axes(monkeypatch):
     found = curves_of(figures[0])
     assert found["loss, nats per training crop"] == {"training": [9.0, 7.0]}
     assert list(found["loss, nats per image"]) == ["held out"]
+    charts.training_curves([{"epoch": 1, "loss": 2.0}], 1, cropped=True)
+    assert curves_of(figures[1]) == {"loss, nats per image": {"held out": [2.0]}}
+
+
+@pytest.mark.parametrize(
+    ("held_out", "title"),
+    [("rate", "KL, nats per image"), ("commitment", "commitment, nats per image")],
+)
+def test_the_rate_of_training_images_is_named_after_what_is_held_out(monkeypatch, held_out, title):
+    figures = drawn(monkeypatch)
+    charts.training_curves([{"epoch": 1, "train_rate": 3.0, held_out: 2.0}], 1)
+    assert curves_of(figures[0]) == {title: {"training": [3.0], "held out": [2.0]}}
 
 
 def test_curves_and_scatters_are_pictures():
