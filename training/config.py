@@ -121,6 +121,11 @@ class TrainConfig:
             self.objective.sigma != "pixel" or self.model.height > 0,
             "objective.sigma 'pixel' needs a model of fixed size",
         )
+        asked = [name for name in _OF_VECTORS if getattr(self.objective, name)]
+        require(
+            self.model.family not in INDEX_FAMILIES or not asked,
+            f"model.family '{self.model.family}' has indices; they know no objective.{asked}",
+        )
         require(
             self.model.family not in POINT_FAMILIES or self.objective.regulariser == "none",
             f"model.family '{self.model.family}' has no posterior; objective.regulariser is "
@@ -142,6 +147,7 @@ class TrainConfig:
         )
 
 
+_OF_VECTORS = ("target_psnr", "sparsity", "contraction")
 _NOT_NEGATIVE = (
     "crop",
     "seed",

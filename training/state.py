@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim import AdamW
 
 from training.config import TrainConfig
@@ -118,7 +119,11 @@ class State:
         """`log_variance`; TrainingError where the objective learns none."""
         if self.log_variance is None:
             raise TrainingError(f"sigma '{self.config.objective.sigma}' is not learned")
-        return self.log_variance
+        return LOWEST_LOG_VARIANCE + functional.softplus(self.log_variance - LOWEST_LOG_VARIANCE)
+
+
+LOWEST_LOG_VARIANCE = -12.0
+"""so that pixels which never change have some noise (sigma 0.0025, as Rybkin et al. clip it)"""
 
 
 def new_state(config: TrainConfig, device: torch.device, world: World = ALONE) -> State:

@@ -14,7 +14,7 @@ from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 from training.errors import TrainingError
 from training.losses import Loss, batch_loss, distort
 from training.pca import fit_pca, linear_kl
-from training.state import State, new_state, start
+from training.state import LOWEST_LOG_VARIANCE, State, new_state, start
 
 CPU = torch.device("cpu")
 SIDE, LATENT = 8, 3
@@ -153,7 +153,7 @@ def test_a_learned_variance_goes_to_the_mean_squared_residual(sigma):
         optimizer.step()
     residual = (x_hat - target).double()
     expected = residual.pow(2).mean(MEANS[sigma]).reshape(SIZES[sigma])
-    found = state.log_variance.detach().double().exp()
+    found = state.learned_log_variance().detach().double().exp()
     torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
 
 
@@ -165,7 +165,7 @@ def test_the_loss_of_a_learned_variance_is_the_nll_and_reaches_it_and_the_networ
         state.log_variance.uniform_(-4, -2, generator=torch.Generator().manual_seed(3))
     seen = by_hand(state, x, x)
     loss = batch_loss(state, x, x)
-    scale = (state.log_variance.detach() / 2).exp().expand(x.shape)
+    scale = (state.learned_log_variance().detach() / 2).exp().expand(x.shape)
     density = stats.norm.logpdf(x.double(), seen.x_hat.double(), scale.double())
     nll = -density.reshape(len(x), -1).sum(1).mean() - 3 * PIXELS / 2 * math.log(2 * math.pi)
     assert loss.distortion.item() == pytest.approx(nll, rel=1e-4)
@@ -173,6 +173,14 @@ def test_the_loss_of_a_learned_variance_is_the_nll_and_reaches_it_and_the_networ
     loss.total.backward()
     assert state.log_variance.grad is not None
     assert all(p.grad is not None for p in state.model.parameters())
+
+
+def test_the_noise_of_pixels_that_never_change_stops_at_a_lowest_value():
+    state = new(sigma="pixel")
+    assert state.log_variance is not None
+    with torch.no_grad():
+        state.log_variance.fill_(-60.0)
+    assert state.learned_log_variance().min() >= LOWEST_LOG_VARIANCE
 
 
 def test_a_variance_that_is_not_learned_is_no_parameter():
