@@ -84,11 +84,18 @@ def test_a_model_that_cannot_be_is_refused(change, message):
         ({"crop": 100}, "crop is 100; a multiple of the stride 8"),
         ({"crop": 0}, "crop is 0, so model.height and width must be given"),
         ({"source": "imagenet"}, "source is 'imagenet'"),
+        ({"objective": ObjectiveConfig(beta=1), "precision": "fp8"}, "precision is 'fp8'"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(change, message):
     with pytest.raises(TrainingError, match=message):
         dataclasses.replace(PRESETS["pcb"], **change)
+
+
+def test_index_models_are_not_asked_for_what_only_latent_vectors_know():
+    objective = ObjectiveConfig(distortion="squared", target_psnr=30.0)
+    with pytest.raises(TrainingError, match=r"no objective.\['target_psnr'\]"):
+        dataclasses.replace(PRESETS["vq-vae"], objective=objective)
 
 
 def test_a_model_of_fixed_size_cannot_be_trained_on_crops():
