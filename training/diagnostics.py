@@ -47,6 +47,11 @@ def perplexity(counts: Tensor) -> float:
     return float(torch.exp(-torch.special.xlogy(p, p).sum()))
 
 
+def code_bits(counts: Tensor) -> float:
+    """Bits that all counted codes cost under their own frequencies; counts [K]."""
+    return float(counts.sum()) * bits(math.log(perplexity(counts)))
+
+
 @torch.no_grad()
 def mutual_information(mu: Tensor, log_var: Tensor, generator: torch.Generator) -> float:
     """I_q(x; z) of N images in nats, at most ln N; posteriors mu, log_var [N, D].

@@ -46,6 +46,7 @@ LATENTS = (
     Row("collapsed_units", "collapsed: KL < 0.01 nats in 99 % of images", "latents"),
     Row("mi", "mutual information of image and latents, at most {mi_cap:.2f}", "nats"),
     Row("mmd", "MMD of {mmd_images} posterior samples and the prior", "0 to 2"),
+    Row("code_bits", "codes of an image under their own frequencies", "bits per image"),
     Row("code_usage", "part of the codebook in use", "0 to 1"),
     Row("perplexity", "perplexity of the codes", "codes"),
     Row("perplexity_top", "perplexity of the top codes", "codes"),

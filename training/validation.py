@@ -156,6 +156,7 @@ def _validate_indices(state: State, model: IndexModel, tensors: Iterator[Tensor]
         "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
         "sigma": float(loss.variance) ** 0.5,
         "code_usage": diagnostics.code_usage(torch.cat(list(counts.values()))),
+        "code_bits": sum(map(diagnostics.code_bits, counts.values())) / sum(map(len, mse)),
         **perplexities(counts),
     }
 

@@ -33,6 +33,13 @@ def test_the_perplexity_counts_codes_in_even_use():
     assert diagnostics.code_usage(torch.tensor([5.0, 5.0, 5.0, 0.0])) == 0.75
 
 
+def test_codes_cost_their_entropy():
+    assert diagnostics.code_bits(torch.tensor([4, 4, 4, 4])) == pytest.approx(16 * 2)
+    assert diagnostics.code_bits(torch.tensor([9, 0])) == pytest.approx(0)
+    expected = 13 * stats.entropy([10, 2, 1], base=2)
+    assert diagnostics.code_bits(torch.tensor([10, 2, 1])) == pytest.approx(expected)
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

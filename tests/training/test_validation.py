@@ -157,3 +157,6 @@ def test_the_record_tells_how_the_codes_are_used(fresh):
     frequencies = np.bincount(indices, minlength=8) / len(indices)
     assert found["code_usage"] == pytest.approx((frequencies > 0).mean())
     assert np.log(found["perplexity"]) == pytest.approx(stats.entropy(frequencies), abs=1e-6)
+    positions = 2 * 2
+    expected = positions * stats.entropy(frequencies, base=2)
+    assert found["code_bits"] == pytest.approx(expected, abs=1e-6)
