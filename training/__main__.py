@@ -39,7 +39,7 @@ PRESET is one of
 {names()}
 
 '{PROGRAM} PRESET --help' lists what can be overridden, with the values of the preset."""
-LOCAL_RANK = "LOCAL_RANK"
+RANK, LOCAL_RANK = "RANK", "LOCAL_RANK"
 """set by torchrun"""
 
 
@@ -76,13 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         _say(errors, f"{PROGRAM}: {error}")
         return 2
+    rank = os.environ.get(RANK, "0")
+    who = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"
     try:
         return _run(options, arguments)
     except (TrainingError, OSError) as error:
-        _say(errors, f"{PROGRAM}: {error}")
+        _say(errors, f"{who}: {error}")
         return 1
     except KeyboardInterrupt:
-        _say(errors, f"{PROGRAM}: interrupted before the first step")
+        _say(errors, f"{who}: interrupted")
         return INTERRUPTED
 
 

@@ -8,7 +8,8 @@ of the aggregate posterior) goes through the sums below, through which gradients
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -74,7 +75,8 @@ class World:
         """What `make` returns in process 0, everywhere."""
         box = [make() if self.rank == 0 else None]
         if self.size > 1:
-            distributed.broadcast_object_list(box, src=0)
+            with _all_needed():
+                distributed.broadcast_object_list(box, src=0)
         made: Any = box[0]
         return cast(T, made)
 
@@ -87,7 +89,8 @@ class World:
     def wait(self) -> None:
         """Return when all processes are here."""
         if self.size > 1:
-            distributed.barrier()
+            with _all_needed():
+                distributed.barrier()
 
 
 ALONE = World()
@@ -116,13 +119,23 @@ def check_batch_size(world: World, batch_size: int) -> None:
         )
 
 
+@contextmanager
+def _all_needed() -> Iterator[None]:
+    """One sentence where a process waits for one that has ended; that one says why."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingError("another process of this run has ended") from error
+
+
 class _Sum(torch.autograd.Function):
     """The sum over all processes; so is its gradient."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:  # noqa: ARG004
         total = tensor.clone()
-        distributed.all_reduce(total)
+        with _all_needed():
+            distributed.all_reduce(total)
         return total
 
     @staticmethod

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -182,3 +183,19 @@ def test_torchrun_makes_one_run_and_saves_it_once_when_it_is_told_to_stop(make_f
     resumed = [sys.executable, *command(folder, run, "--resume", "--epochs", epochs)]
     subprocess.run(resumed, env=environment(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert len((run / "metrics.jsonl").read_text().splitlines()) == int(epochs)
+
+
+def test_an_error_in_one_of_the_processes_is_a_sentence_of_each(make_folder, tmp_path):
+    """Only the first process writes; the other learns that it is alone."""
+    done = subprocess.run(
+        torchrun(*command(make_folder(40), tmp_path / "run")),
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("cannot be written: File too large") == 1
+    assert "residuum-train (process 1): another process of this run has ended" in done.stderr
+    assert str(ROOT / "training") not in done.stderr
