@@ -28,7 +28,7 @@ from training.presets import PRESETS, names
 from training.progress import RunLog, Silent
 from training.provenance import machine, provenance
 from training.schedule import early_stop
-from training.state import State, new_state, start
+from training.state import State, check_precision, compile_networks, new_state, start
 
 PROGRAM = "residuum-train"
 INTERRUPTED = 130
@@ -153,6 +153,7 @@ def _train(
 ) -> int:
     run = options.out
     check_batch_size(world, options.config.batch_size)
+    check_precision(options.config, device)
     if world.rank == 0:
         _check_folder(run, options.resume)
     training, held_out = training_and_validation(
@@ -161,6 +162,8 @@ def _train(
     facts = provenance([PROGRAM, *arguments], training, held_out)
     state = _start(options, training, facts, device, world)
     facts |= machine(state)
+    if state.config.compile:
+        compile_networks(state)
     _say(
         console,
         f"{state.config.model.family}, {_parameters(state):,} parameters, on {device}: "

@@ -128,7 +128,6 @@ LOWEST_LOG_VARIANCE = -12.0
 
 def new_state(config: TrainConfig, device: torch.device, world: World = ALONE) -> State:
     """The state before the first step; the same configuration gives the same weights."""
-    bf16 = uses_bf16(config, device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build(config.model)
@@ -137,9 +136,6 @@ def new_state(config: TrainConfig, device: torch.device, world: World = ALONE) -
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = model if config.ema_decay == 0 else copy.deepcopy(model).requires_grad_(False)
     share_statistics(model, world)
-    if config.compile:
-        model.encoder.compile()
-        model.decoder.compile()
     noise = torch.Generator(device).manual_seed(config.seed)
 
     log_variance = _log_variance(config, device)
@@ -158,18 +154,23 @@ def new_state(config: TrainConfig, device: torch.device, world: World = ALONE) -
         ),
         noise=noise,
         world=world,
-        bf16=bf16,
+        bf16=device.type == "cuda" and config.precision != "fp32",
         log_variance=log_variance,
     )
 
 
-def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether networks run in bfloat16; TrainingError where that would only be slow."""
+def check_precision(config: TrainConfig, device: torch.device) -> None:
+    """TrainingError where bfloat16 would only be slow."""
     if config.precision == "bf16" and device.type != "cuda":
         raise TrainingError(
             "precision 'bf16' is for GPUs: on a CPU it trains 17 times slower than fp32"
         )
-    return config.precision != "fp32" and device.type == "cuda"
+
+
+def compile_networks(state: State) -> None:
+    """Let torch.compile make kernels of encoder and decoder; the names of their weights stay."""
+    state.model.encoder.compile()
+    state.model.decoder.compile()
 
 
 FIRST_VARIANCE = 0.05
@@ -210,16 +211,27 @@ def update_average(state: State) -> None:
     if state.average is state.model:
         return
     decay = min(state.config.ema_decay, (1 + state.step) / (10 + state.step))
-    old, new = state.average.state_dict(), state.model.state_dict()
-    floats = [name for name, tensor in old.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([old[n] for n in floats], [new[n] for n in floats], 1 - decay)
-    for name in old.keys() - set(floats):
-        old[name].copy_(new[name])
+    old, new = _tensors(state.average), _tensors(state.model)
+    pairs = list(zip(old, new, strict=True))
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+    if counts:
+        torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])
 
 
+def _tensors(model: Model) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+@torch.no_grad()
 def copy_buffers(model: Model) -> list[Tensor]:
     """The statistics of a network (batch normalisation, codebooks) as they are now."""
-    return [buffer.clone() for buffer in model.buffers()]
+    buffers = list(model.buffers())
+    saved = [torch.empty_like(buffer) for buffer in buffers]
+    if saved:
+        torch._foreach_copy_(saved, buffers)
+    return saved
 
 
 @torch.no_grad()

@@ -196,6 +196,7 @@ def test_a_run_is_not_resumed_with_other_images(make_folder, tmp_path, capsys):
         ("fashion --data . --out x --resume", 2, "x/last.safetensors does not exist"),
         ("fashion --data . --out x --device cuda:99", 1, "device 'cuda:99' cannot be used here"),
         ("fashion --data . --out x", 1, "holds no image files"),
+        ("fashion --data . --out x --device cpu --precision bf16", 1, "17 times slower than fp32"),
     ],
 )
 def test_an_error_is_one_sentence(line, status, sentence, tmp_path, monkeypatch, capsys):
