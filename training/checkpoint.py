@@ -35,7 +35,7 @@ from training.state import Lag, State, new_state
 FORMAT = 1
 STALE = ".*.tmp"
 LAST, BEST = "last.safetensors", "best.safetensors"
-_COUNTERS = (
+COUNTERS = (
     "epoch",
     "batch",
     "step",
@@ -130,7 +130,7 @@ def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: boo
         "format": FORMAT,
         "config": to_json(state.config),
         "provenance": dict(provenance),
-        "state": {name: getattr(state, name) for name in _COUNTERS}
+        "state": {name: getattr(state, name) for name in COUNTERS}
         | {"lag": dataclasses.asdict(state.lag)},
         "metrics": state.history[-1] if state.history else {},
         "history": state.history,
@@ -171,7 +171,7 @@ def restore(
     state.noise.set_state(tensors["noise"])
     if state.log_variance is not None:
         state.log_variance.data.copy_(tensors["log_variance"])
-    for name in info["state"].keys() & set(_COUNTERS):
+    for name in info["state"].keys() & set(COUNTERS):
         setattr(state, name, info["state"][name])
     state.lag = Lag(**info["state"].get("lag", {}))
     state.history = info["history"]

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import torch
 
 from training import checkpoint, loop
 from training.batches import make_batches
+from training.distributed import World
 from training.errors import TrainingError
 from training.state import State, new_state
 
@@ -43,7 +45,7 @@ def resume(run, config) -> State:
 
 
 def assert_same(a: State, b: State) -> None:
-    for name in ("epoch", "batch", "step", "skipped", "variance", "best", "sums", "history"):
+    for name in (*checkpoint.COUNTERS, "lag", "history"):
         assert getattr(a, name) == getattr(b, name), name
     assert torch.equal(a.noise.get_state(), b.noise.get_state())
     for x, y in ((a.model, b.model), (a.average, b.average)):
@@ -146,6 +148,44 @@ def test_only_finished_files_lie_in_a_run(tiny, tmp_path):
         "last.safetensors",
         "metrics.jsonl",
     }
+
+
+def test_a_checkpoint_is_due_when_its_interval_has_passed(tiny, tmp_path):
+    save = checkpoint.Saver(tmp_path, {}, 0.2)
+    assert not save.due()
+    time.sleep(0.21)
+    assert save.due()
+    save(new_state(tiny["reslag"], CPU), False)
+    assert not save.due()
+    assert checkpoint.Saver(tmp_path, {}, 0.0).due()
+
+
+def test_checkpoints_are_written_within_an_epoch_when_due(tiny, tmp_path):
+    seen, save = [], checkpoint.Saver(tmp_path, {}, 0.0)
+
+    class Watch(Silent):
+        def batch(self, state, loss, batches):
+            if (tmp_path / checkpoint.LAST).exists():
+                kept = checkpoint.read(tmp_path / checkpoint.LAST).info["state"]
+                seen.append(state.step - kept["step"])
+
+    config = tiny["sigma_vae_map"]
+    loop.train(
+        new_state(config, CPU),
+        make_batches(config, PICTURES),
+        PICTURES[:4],
+        log=Watch(),
+        save=save,
+        save_due=save.due,
+    )
+    assert seen == [1] * 7  # the checkpoint of a step is written after the log has heard of it
+
+
+def test_only_the_first_of_several_processes_writes(tiny, tmp_path):
+    state = new_state(tiny["reslag"], CPU)
+    state.world = World(rank=1, size=2)
+    checkpoint.Saver(tmp_path, {}, 0.0)(state, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import loop, schedule
+from training import checkpoint, loop, schedule
 from training.batches import make_batches
 from training.progress import Silent
 from training.state import new_state
@@ -74,3 +74,32 @@ def test_a_run_that_stopped_early_stays_stopped(tiny):
         assert finished
         assert state.stale == 2
         assert len(state.history) < 50
+
+
+@pytest.mark.parametrize("stop_at", [3, 8, 9, 11])
+def test_an_interrupted_run_on_a_plateau_goes_on_where_it_was(stop_at, tiny, tmp_path):
+    """A rate of almost nothing: no epoch is better than the first, and the rate is halved twice."""
+    config = dataclasses.replace(
+        tiny["reslag"], lr_schedule="plateau", lr=1.9e-4, epochs=20, epoch_steps=2, grad_clip=1e-30
+    )
+
+    def train(state, stop_at=None):
+        loop.train(
+            state,
+            make_batches(config, PICTURES),
+            PICTURES[:4],
+            log=Silent(),
+            save=lambda state, best: checkpoint.save(tmp_path, state, {}, best=best),
+            should_stop=lambda: state.step == stop_at,
+        )
+        return state
+
+    whole = train(new_state(config, CPU))
+    train(new_state(config, CPU), stop_at)
+    state = checkpoint.restore(checkpoint.read(tmp_path / checkpoint.LAST), config, CPU)
+    assert state.step == stop_at
+    train(state)
+    assert state.history == whole.history
+    assert (state.stale, state.lr_scale) == (whole.stale, whole.lr_scale)
+    assert [r["lr"] for r in whole.history[:5]] == [1.9e-4] * 4 + [0.95e-4]
+    assert schedule.early_stop(state) == schedule.early_stop(whole) is not None
