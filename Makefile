@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-train bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -33,7 +33,7 @@ protos:
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
 	build/protos-venv/bin/python protos/generate.py
 
-bench: bench-rd bench-fuzz bench-serve
+bench: bench-rd bench-fuzz bench-serve bench-train
 
 # Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
 bench-rd: $(VENV)/.complete
@@ -48,6 +48,14 @@ bench-fuzz: $(VENV)/.runtime
 # Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
+
+# Images per second of the training command beside a bare loop and beside Pythae, on two cores.
+bench-train: $(VENV)/.complete build/pythae
+	$(BIN)/python tests/benchmarks/train.py --data $(DATA)/mnist --pythae build/pythae --out build/bench/train.json
+
+# Beside our packages, for its own process only; without a network the benchmark leaves it out.
+build/pythae: tests/benchmarks/pythae.txt | $(VENV)/.complete
+	-$(PIP) --no-deps --upgrade --target $@ -r $< && touch $@
 
 # A training run killed at 20 random moments, resumed each time, ends bit for bit like an undisturbed one.
 bench-kill: $(VENV)/.complete
