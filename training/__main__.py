@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 
 from training import checkpoint, signals
 from training.batches import make_batches
-from training.config import TrainConfig, from_json, to_json
+from training.config import to_json
 from training.data import Images, training_and_validation
 from training.distributed import ALONE, World, check_batch_size, join, leave
 from training.errors import TrainingError
 from training.loop import train
-from training.presets import PRESETS, names
+from training.options import PROGRAM, Options, parse
+from training.presets import names
 from training.progress import RunLog, Silent
 from training.provenance import machine, provenance
 from training.schedule import early_stop
 from training.state import State, check_precision, compile_networks, new_state, start
 
-PROGRAM = "residuum-train"
 INTERRUPTED = 130
 USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
        torchrun --nproc-per-node N -m training PRESET ...     N processes, one GPU each
@@ -43,27 +39,6 @@ RANK, LOCAL_RANK = "RANK", "LOCAL_RANK"
 """set by torchrun"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Where to read and write, and on what to compute."""
-
-    data: Path
-    """folder with the images"""
-    out: Path
-    """folder of the run, made if it does not exist"""
-    resume: bool = False
-    """go on with the run in --out, bit for bit"""
-    save_every: float = 60.0
-    """seconds between checkpoints within an epoch, which is what a kill can lose; 0 = every step"""
-    threads: int = 0
-    """CPU threads; 0 = torch's own choice"""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N"""
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = dataclasses.field(
-        default_factory=TrainConfig
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed, 2 wrong usage, 130 interrupted (and saved)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -71,13 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         _say(console if arguments else errors, USAGE)
         return 0 if arguments else 2
-    try:
-        options = _parse(arguments)
-    except TrainingError as error:
-        _say(errors, f"{PROGRAM}: {error}")
-        return 2
     rank = os.environ.get(RANK, "0")
     who = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"
+    try:
+        options = parse(arguments)
+    except TrainingError as error:
+        _say(errors, f"{who}: {error}")
+        return 2
     try:
         return _run(options, arguments)
     except (TrainingError, OSError) as error:
@@ -91,50 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(console: Console, text: str) -> None:
     """Print plain words: no markup, no colours, no line breaks of rich."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _parse(arguments: list[str]) -> Options:
-    preset, *rest = arguments
-    if preset not in PRESETS:
-        near = difflib.get_close_matches(preset, PRESETS, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise TrainingError(f"there is no preset '{preset}'; --help lists them{hint}")
-    options = _overridden(preset, rest, PRESETS[preset])
-    if not options.resume:
-        return options
-    info = checkpoint.read(options.out / checkpoint.LAST).info
-    began_with = info["provenance"].get("command", [PROGRAM, preset])[1]
-    if preset != began_with:
-        raise TrainingError(
-            f"the run in {options.out} began with the preset '{began_with}', not '{preset}'"
-        )
-    saved = from_json(info["config"])
-    options = _overridden(preset, rest, saved)
-    if changed := sorted(_differences(to_json(options.config), to_json(saved)) - {"epochs"}):
-        raise TrainingError(
-            "a resumed run keeps its configuration, of which only epochs may be changed; "
-            f"different are {', '.join(changed)}"
-        )
-    return options
-
-
-def _differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """The dotted names of what differs in two configurations."""
-    found = set()
-    for name, value in a.items():
-        if isinstance(value, dict):
-            found |= _differences(value, b[name], f"{prefix}{name}.")
-        elif value != b[name]:
-            found.add(prefix + name)
-    return found
-
-
-def _overridden(preset: str, arguments: list[str], config: TrainConfig) -> Options:
-    default: Any = Options(data=tyro.MISSING, out=tyro.MISSING, config=config)
-    options: Options = tyro.cli(
-        Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default
-    )
-    return options
 
 
 def _run(options: Options, arguments: list[str]) -> int:

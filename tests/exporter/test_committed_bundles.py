@@ -19,9 +19,9 @@ from codec.pipeline import Model
 from exporter.export import Options, describe
 from exporter.graphs import OPSET
 from exporter.parity import MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES
-from training.__main__ import _parse
 from training.config import from_json, to_json
 from training.models import build
+from training.options import parse
 
 DATA = Path(__file__).parents[1] / "data"
 OPTIONS = {
@@ -57,7 +57,7 @@ def test_the_command_gives_the_configuration_and_names_no_folder(bundle):
     program, *words = shlex.split(command)
     assert program == "residuum-train"
     assert "/" not in command
-    options = _parse(words)
+    options = parse(words)
     assert (str(options.data), str(options.out)) == ("DIR", "RUN")
     assert to_json(options.config) == to_json(from_json(bundle.manifest.provenance["config"]))
 
