@@ -11,7 +11,7 @@ from PIL import Image
 from codec.images import U8, draw_heatmap
 from codec.manifest import LatentSpec, Manifest
 from codec.pipeline import Model
-from training import run_report
+from training.evaluation import run_report
 
 PICTURES = "card-samples.png"
 DIAGNOSTICS = (

@@ -40,8 +40,8 @@ ALLOWED = {
 EXCEPTIONS = {
     ("codec.onnx", "onnxruntime"),
     ("training.data", "torchvision"),
-    ("training.embedding", "sklearn"),
-    ("training.embedding", "threadpoolctl"),
+    ("training.evaluation.embedding", "sklearn"),
+    ("training.evaluation.embedding", "threadpoolctl"),
     ("residuum_client.offline", "codec"),
     ("protos.generate", "grpc_tools"),
 }

@@ -21,9 +21,9 @@ import tyro
 
 from training.checkpoint import BEST
 from training.data import digest, images, training_and_validation
+from training.evaluation.run_metrics import evaluation_state, pca_metrics, run_metrics
 from training.pca import fit_pca, pixel_variance
 from training.presets import PRESETS
-from training.run_metrics import evaluation_state, pca_metrics, run_metrics
 
 FOLDERS = {
     "mnist": "mnist",

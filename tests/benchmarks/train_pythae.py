@@ -32,6 +32,8 @@ class Options:
     data: Path
     result: Path
     epochs: int = 1
+    batch_size: int = 0
+    """0 = that of the preset"""
 
 
 class Encoder(BaseEncoder):
@@ -75,7 +77,7 @@ def main() -> None:
         settings = BaseTrainerConfig(
             output_dir=folder,
             num_epochs=options.epochs,
-            per_device_train_batch_size=config.batch_size,
+            per_device_train_batch_size=options.batch_size or config.batch_size,
             no_cuda=True,
         )
         trainer = BaseTrainer(model, train_dataset=data, training_config=settings)

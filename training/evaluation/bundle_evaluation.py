@@ -15,14 +15,15 @@ from codec.images import U8, draw_heatmap, fit
 from codec.manifest import InputSpec
 from codec.onnx import open_graphs
 from codec.pipeline import Model
-from training import charts, data, detection, rate_distortion
+from training import data
 from training.config import ModelConfig, TrainConfig
 from training.data import LabelledImages
-from training.detection import Scored
 from training.errors import TrainingError
+from training.evaluation import charts, detection, rate_distortion
+from training.evaluation.detection import Scored
+from training.evaluation.rate_distortion import Advance, Compression, Exactness
+from training.evaluation.report import Picture
 from training.metrics import evenly
-from training.rate_distortion import Advance, Compression, Exactness
-from training.report import Picture
 
 REFERENCE_SYMBOLS = 2**21
 """how many the reference coder decodes unless told otherwise: seconds, not minutes"""

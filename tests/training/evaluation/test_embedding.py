@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from training.embedding import FEWEST, tsne
+from training.evaluation.embedding import FEWEST, tsne
 
 
 def clusters(dims, count=60):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from training.report import Section
+from training.evaluation.report import Section
 
 PIXEL = "squared units of [0, 1]"
 

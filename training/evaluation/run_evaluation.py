@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from training import checkpoint, data, run_pictures, run_report
+from training import checkpoint, data
 from training.data import Images
 from training.errors import TrainingError
+from training.evaluation import run_pictures, run_report
+from training.evaluation.rate_distortion import Advance
+from training.evaluation.report import Section
+from training.evaluation.run_metrics import evaluation_state, pca_metrics, run_metrics
+from training.evaluation.run_pictures import Subject
 from training.labels import labels_of
 from training.model_config import GLOBAL_FAMILIES
 from training.pca import fit_pca, pixel_variance
-from training.rate_distortion import Advance
-from training.report import Section
-from training.run_metrics import evaluation_state, pca_metrics, run_metrics
-from training.run_pictures import Subject
 from training.state import State
 
 Track = Callable[[str], Advance]

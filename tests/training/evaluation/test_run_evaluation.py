@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from training import checkpoint, data
 from training.__main__ import main as train
 from training.checkpoint import load_run
-from training.evaluate import main
+from training.evaluation.evaluate import main
 from training.state import new_state
 
 GOOD, DEFECT, EPOCHS = 6, 5, 8

@@ -9,10 +9,10 @@ from codec.manifest import InputSpec
 from codec.onnx import open_graphs
 from codec.pipeline import Model
 from codec.tables import Tables
-from training import rate_distortion
+from training.evaluation import rate_distortion
 from training.metrics import squared_error
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture(scope="module", params=["tiny_bundle", "tiny_map_bundle"])

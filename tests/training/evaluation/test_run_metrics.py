@@ -6,11 +6,18 @@ import pytest
 import torch
 from scipy import stats
 
-from training import checkpoint, run_report
+from training import checkpoint
 from training.config import ObjectiveConfig
+from training.evaluation import run_report
+from training.evaluation.run_metrics import (
+    evaluation_state,
+    likelihoods,
+    pca_metrics,
+    run_metrics,
+    to_float,
+)
 from training.metrics import ssim
 from training.pca import fit_pca
-from training.run_metrics import evaluation_state, likelihoods, pca_metrics, run_metrics, to_float
 from training.state import new_state
 
 REC, RATE, VALUES = 8.0, 5.0, 256.0

@@ -6,11 +6,12 @@ import dataclasses
 from importlib.metadata import version
 from typing import Any
 
-from training import charts, data, detection
-from training.bundle_evaluation import BundleReport
-from training.detection import Detection, Verdicts
-from training.rate_distortion import Exactness
-from training.report import Picture, Section
+from training import data
+from training.evaluation import charts, detection
+from training.evaluation.bundle_evaluation import BundleReport
+from training.evaluation.detection import Detection, Verdicts
+from training.evaluation.rate_distortion import Exactness
+from training.evaluation.report import Picture, Section
 
 
 def to_json(report: BundleReport) -> dict[str, Any]:

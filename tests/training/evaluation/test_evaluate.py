@@ -16,10 +16,10 @@ from codec.bundle import load_bundle, write_bundle
 from codec.images import read_image
 from codec.onnx import open_graphs
 from codec.pipeline import Model
-from training import evaluate, rate_distortion
-from training.evaluate import main
+from training.evaluation import evaluate, rate_distortion
+from training.evaluation.evaluate import main
 
-BUNDLES = Path(__file__).parents[1] / "data"
+BUNDLES = Path(__file__).parents[2] / "data"
 MAP = BUNDLES / "tiny_map_bundle"
 GOOD, DEFECT = 6, 5
 
@@ -228,7 +228,7 @@ def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch,
 
 
 def test_wrong_usage_ends_with_status_2():
-    command = [sys.executable, "-m", "training.evaluate", "--no-such-option"]
+    command = [sys.executable, "-m", "training.evaluation.evaluate", "--no-such-option"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

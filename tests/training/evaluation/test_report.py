@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from training import charts, report
 from training.errors import TrainingError
-from training.report import Picture, Section
+from training.evaluation import charts, report
+from training.evaluation.report import Picture, Section
 
 SECTION = Section(
     title="A <b> & c",

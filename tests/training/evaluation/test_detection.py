@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from codec.anomaly import p_value
 from codec.errors import InvalidInput
-from training import detection
+from training.evaluation import detection
 
 
 def test_flagged_images_are_counted_by_what_they_are():

@@ -16,12 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from codec.bundle import MANIFEST
 from codec.errors import ResiduumError
-from training import bundle_report, checkpoint, report
-from training.bundle_evaluation import BundleOptions, Track, evaluate_bundle
+from training import checkpoint
 from training.errors import TrainingError
-from training.rate_distortion import Advance
-from training.report import Section
-from training.run_evaluation import evaluate_run
+from training.evaluation import bundle_report, report
+from training.evaluation.bundle_evaluation import BundleOptions, Track, evaluate_bundle
+from training.evaluation.rate_distortion import Advance
+from training.evaluation.report import Section
+from training.evaluation.run_evaluation import evaluate_run
 
 PROGRAM = "residuum-evaluate"
 INTERRUPTED = 130

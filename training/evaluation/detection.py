@@ -13,6 +13,7 @@ from codec.anomaly import Score, check_rate
 from codec.images import F32, U8
 from codec.pipeline import Model
 from training.data import LabelledImages
+from training.evaluation.rate_distortion import Advance, chunks
 from training.metrics import (
     LEVELS,
     auroc,
@@ -21,7 +22,6 @@ from training.metrics import (
     resize_mask,
     share,
 )
-from training.rate_distortion import Advance, chunks
 
 F64 = NDArray[np.float64]
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from codec.images import U8
-from training import embedding
 from training import latent_pictures as latents
-from training.charts import scatter, sheet, training_curves
 from training.data import Images
+from training.evaluation import embedding
+from training.evaluation.charts import scatter, sheet, training_curves
+from training.evaluation.report import Picture, Section
+from training.evaluation.run_metrics import to_float, to_u8
 from training.labels import Labels
 from training.metrics import evenly
 from training.models import GaussianModel, IndexModel
-from training.report import Picture, Section
-from training.run_metrics import to_float, to_u8
 from training.state import State
 from training.validation import whole_cells
 
