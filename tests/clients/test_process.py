@@ -75,7 +75,12 @@ def test_ctrl_c_ends_it_with_130_and_whole_files(
     options = {"server": ["--server", target, "--model", "tiny"], "bundle": ["--bundle", bundle]}
     command = [*RESIDUUM, "compress", inputs, "--out", out, *options[source]]
     process = subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # A shell in the background lets its children ignore Ctrl-C, and so these tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         _wait_for_files(out, process)
