@@ -1,4 +1,4 @@
-"""Principal components of images: the honest yardstick, and where a shortcut starts from."""
+"""Principal components of images: the honest yardstick, and where pca_vae starts from."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
 import dataclasses
 import json
-import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -188,18 +185,7 @@ def test_only_the_first_of_several_processes_writes(tiny, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The kernel refuses to write more than `size` bytes into a file, like a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files_of_at_most):
     path = tmp_path / "a.json"
     checkpoint.write_atomically(path, b"old")
     sentence = r"a.json \(5,000 bytes\) cannot be written: .*; what was there before is kept"

@@ -2,13 +2,10 @@
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -126,20 +123,9 @@ def test_a_kill_before_the_first_checkpoint_leaves_room_for_a_new_run(folder, tm
     assert not list(run.glob(".*"))
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The kernel refuses to write more into a file, like a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("size", [2**12, 2**16], ids=["nothing fits", "best fits, last does not"])
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(
-    size, folder, undisturbed, tmp_path, capsys
+    size, folder, undisturbed, tmp_path, capsys, files_of_at_most
 ):
     run = tmp_path / "run"
     assert main(arguments(folder, run, "--epochs", "1")) == 0
@@ -157,7 +143,9 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(
     assert_same_weights(run, undisturbed)
 
 
-def test_a_disk_that_is_full_from_the_start_is_one_sentence(folder, tmp_path, capsys):
+def test_a_disk_that_is_full_from_the_start_is_one_sentence(
+    folder, tmp_path, capsys, files_of_at_most
+):
     with files_of_at_most(1000):
         assert main(arguments(folder, tmp_path / "run")) == 1
     said = capsys.readouterr().err

@@ -21,8 +21,6 @@ from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, de
 
 POINT_LOG_VAR = 2 * math.log(0.05)
 """codes of variance 1 that are stored to about 5 % of their spread"""
-LEAST_VARIANCE = 1 / (12 * 255**2)
-"""that of rounding to 8 bits: components and noise of images are taken to have no less"""
 SIDE_VALUES = {"light": 1024, "original": 4096}
 
 

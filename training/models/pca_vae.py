@@ -47,10 +47,10 @@ class PcaVae(nn.Module):
         noise, sigma^2 / lambda_d (Tipping & Bishop 1999). Directions in which the images do not
         vary get a code of their own noise.
         """
-        variances = np.maximum(pca.variances, TINY)
+        variances = np.maximum(pca.variances, LEAST_VARIANCE)
         scale = np.sqrt(variances)[:, None]
         analysis = pca.components / scale
-        log_var = np.log(max(pca.residual, TINY) / variances)
+        log_var = np.log(max(pca.residual, LEAST_VARIANCE) / variances)
         latent, values = analysis.shape
         both = np.concatenate([analysis, np.zeros((latent, values))])
         offset = np.concatenate([-analysis @ pca.mean, log_var])
@@ -58,8 +58,8 @@ class PcaVae(nn.Module):
         _fill(self.decoder.linear, (pca.components * scale).T, pca.mean)
 
 
-TINY = 1e-8
-"""variance below which a direction counts as constant, squared units of [0, 1]"""
+LEAST_VARIANCE = 1 / (12 * 255**2)
+"""that of rounding to 8 bits: components and noise of images are taken to have no less"""
 
 
 class PcaEncoder(nn.Module):
