@@ -3,6 +3,7 @@
     ResiduumError
     ├── InvalidInput    the caller gave an image, a record count or an option that cannot be taken
     ├── RecordError     the record is damaged, truncated, or was made by another model
+    ├── ArchiveError    the archive is damaged, cut short, in use, or of another model
     ├── UnknownModel    no such model is loaded
     ├── BundleError     the bundle is incomplete, damaged or of another format
     └── Overloaded      too much work is queued; the same call may succeed later
@@ -21,6 +22,10 @@ class InvalidInput(ResiduumError):
 
 class RecordError(ResiduumError):
     """The record is damaged, truncated, or was made by another model."""
+
+
+class ArchiveError(ResiduumError):
+    """The archive is damaged, cut short, in use, or of another model."""
 
 
 class UnknownModel(ResiduumError):

@@ -7,6 +7,7 @@ from residuum_client.aio import AsyncClient
 from residuum_client.backend import Backend
 from residuum_client.client import Client
 from residuum_client.errors import (
+    ArchiveError,
     BundleError,
     DeadlineExceeded,
     InvalidInput,
@@ -24,6 +25,7 @@ from residuum_client.packing import Image
 from residuum_client.results import Description, ModelInfo, Score
 
 __all__ = [
+    "ArchiveError",
     "AsyncClient",
     "Backend",
     "BundleError",

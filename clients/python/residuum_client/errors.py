@@ -3,6 +3,7 @@
     ResiduumError
     ├── InvalidInput      the caller's image, record count or option cannot be taken
     ├── RecordError       the record is damaged, truncated, or was made by another model
+    ├── ArchiveError      the archive is damaged, cut short, in use, or of another model
     ├── UnknownModel      the server holds no such model
     ├── BundleError       the model's bundle is damaged, or lacks what the call needs
     ├── Overloaded        the server has too much to do; the same call may succeed later
@@ -52,6 +53,10 @@ class InvalidInput(ResiduumError):
 
 class RecordError(ResiduumError):
     """The record is damaged, truncated, or was made by another model."""
+
+
+class ArchiveError(ResiduumError):
+    """The archive is damaged, cut short, in use, or of another model."""
 
 
 class UnknownModel(ResiduumError):

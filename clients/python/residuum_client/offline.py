@@ -155,7 +155,7 @@ def _open(path: str, provider: Literal["auto", "cpu", "cuda"], threads: int) -> 
             "offline use needs the codec and onnxruntime: pip install 'residuum-client[offline]'"
             f" ({error})"
         ) from error
-    with _translated(0):
+    with translated():
         bundle = load_bundle(path)
         graphs = open_graphs(bundle, provider, threads)
         return _Opened(bundle, graphs, Model(bundle, graphs))
@@ -169,18 +169,19 @@ def _stream(
 
 
 def _answer(step: Callable[[list[T]], list[R]], batch: Batch[T]) -> list[R]:
-    with _translated(batch.first):
+    with translated(batch.first):
         return step(batch.items)
 
 
 @contextmanager
-def _translated(first: int) -> Iterator[None]:
+def translated(first: int = 0) -> Iterator[None]:
     """The codec's errors as this library's own, places counted from the `first` element."""
     import codec.errors
 
     kinds: dict[type[codec.errors.ResiduumError], type[errors.ResiduumError]] = {
         codec.errors.InvalidInput: errors.InvalidInput,
         codec.errors.RecordError: errors.RecordError,
+        codec.errors.ArchiveError: errors.ArchiveError,
         codec.errors.UnknownModel: errors.UnknownModel,
         codec.errors.BundleError: errors.BundleError,
         codec.errors.Overloaded: errors.Overloaded,
