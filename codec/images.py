@@ -122,7 +122,7 @@ def fit(image: U8, spec: InputSpec) -> Fitted:
     """
     _check_image(image, spec)
     height, width = image.shape[:2]
-    if (height, width) == (spec.height, spec.width):
+    if (height, width) == (spec.height, spec.width) and not spec.sized:
         return Fitted(_chw(image), None)
     if spec.fit == "exact":
         raise InvalidInput(

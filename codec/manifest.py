@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from codec.errors import BundleError
+from codec.record import LEVELS
 
 T = TypeVar("T")
 FORMAT = 1
@@ -54,6 +55,11 @@ class InputSpec:
             (self.fit == "pad") == (self.height is None),
             f"fit={self.fit!r} with height={self.height}: models of any size pad, others do not",
         )
+
+    @property
+    def sized(self) -> bool:
+        """Whether images keep a size of their own, which their records then hold."""
+        return self.fit in ("pad", "tile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +155,8 @@ class Manifest:
                 f"{word!r} is no name: lower-case letters, digits, '.', '_', '-', at most 64",
             )
         _require(
-            1 <= self.quality_levels <= 32, f"quality_levels={self.quality_levels}, expected 1..32"
+            1 <= self.quality_levels <= LEVELS,
+            f"quality_levels={self.quality_levels}, expected 1..{LEVELS}",
         )
         _require(
             0 <= self.quality_default < self.quality_levels,

@@ -22,7 +22,6 @@ from codec.bundle import Bundle
 from codec.entropy import RangeCoder
 from codec.errors import InvalidInput, RecordError, ResiduumError
 from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
-from codec.manifest import InputSpec
 from codec.quantise import I32, dequantise, quantise
 from codec.record import MAX_RECORD_PIXELS, Record, pack, unpack
 
@@ -182,7 +181,7 @@ class Model:
         return self._graphs.decode(latent)
 
     def _parse(self, data: bytes) -> tuple[I32, int, tuple[int, int] | None]:
-        record = unpack(data, self.model_id)
+        record = unpack(data, self.model_id, sized=self.manifest.input.sized)
         if record.quality >= self.manifest.quality_levels:
             raise RecordError(
                 f"quality level {record.quality}, the model has {self.manifest.quality_levels}"
@@ -197,7 +196,6 @@ class Model:
     def _shape(self, size: tuple[int, int] | None) -> tuple[int, int, int]:
         """Rows and grid (h, w) of the latents of an image that a record says to be of this size."""
         spec, grid = self.manifest.input, self.manifest.latent.grid
-        _check_record_size(size, spec)
         if grid is not None:
             down, across = tile_grid(size, spec) if size else (1, 1)
             if down * across > MAX_TILES:
@@ -219,14 +217,6 @@ class Model:
         if coder is None:
             coder = self._coders[level] = RangeCoder(self._bundle.tables[level])
         return coder
-
-
-def _check_record_size(size: tuple[int, int] | None, spec: InputSpec) -> None:
-    remembers = spec.fit in ("pad", "tile")
-    if size is None and spec.fit == "pad":
-        raise RecordError("no image size, the model needs one")
-    if size is not None and (not remembers or size == (spec.height, spec.width)):
-        raise RecordError("an image size, the model has one of its own")
 
 
 def _columns(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:

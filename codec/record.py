@@ -1,62 +1,75 @@
 """The record: what one compressed image is.
 
-    offset  size   field
-    0       1      header: bits 7-6 format version (0), bit 5 size present, bits 4-0 quality level
-    1       2..6   only if bit 5 is set: height, width, each a LEB128 varint, shortest form
-    ...     n      payload: the canonical code stream (codec.entropy), up to the last two bytes
-    end-2   2      CRC-16 (polynomial 0x1021, initial value 0xFFFF, big endian) of the model id
-                   (32 bytes) and of all bytes before
+    record   body, tail
+    tail     of a body up to 125 bytes, 2 bytes, big endian: level (5 bits), CRC-11
+             of a longer one, 5 bytes: level (1 byte), CRC-32 (big endian)
+    body     level 0..30, the quality level:
+                 height, width   only for models that remember sizes: LEB128 varints, shortest form
+                 payload         the canonical code stream (codec.entropy)
+             level 31, a record with evidence:
+                 record          of the image, complete with its tail
+                 evidence        codec.evidence
+                 length          of that record, 4 bytes, big endian
 
-The transport knows the length; three bytes of framing are all that a record of a fixed-size model
-costs. The model id is in the CRC and not in the record: a record of another model is refused like a
-damaged one, and costs no byte more. A CRC-16 lets one damaged record in 65,536 pass; the canonical
-code stream catches most of those. Records written once stay readable: a change of these bytes is a
-breaking release.
+The transport knows the length, so two bytes of framing are all that a small record costs. Both CRCs
+run over the model id (32 bytes), the level (1 byte) and the body. The id is in the CRC and not in
+the record: a record of another model is refused like a damaged one, and costs no byte more.
+
+CRC-11 has the polynomial (x + 1)(x^10 + x^3 + 1): up to 125 bytes of body every error of one, two
+or three bits is found, and one of 2,048 others passes. CRC-32 is zlib's.
 """
 
-import binascii
+import zlib
 from dataclasses import dataclass
 
 from codec.errors import RecordError
 
-VERSION = 0
-FRAMING_BYTES = 3
+LEVELS = 31
+_EVIDENCE = 31
+SMALL_BODY = 125
+SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
 MAX_RECORD_BYTES = 2**24
 # The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
 # checked first.
 MAX_RECORD_PIXELS = 2**22
-_SIZE_FLAG, _QUALITY_MASK = 0x20, 0x1F
+CRC_BITS = 11
+_POLYNOMIAL = 0x41B
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Quality level, (height, width) where the model's size is not fixed, and the payload."""
+    """Quality level 0..30, (height, width) where the model remembers sizes, payload, evidence."""
 
     quality: int
     size: tuple[int, int] | None
     payload: bytes
+    evidence: bytes = b""
 
 
 def pack(record: Record, model_id: bytes) -> bytes:
     """The bytes of a record."""
-    header = VERSION << 6 | (_SIZE_FLAG if record.size else 0) | record.quality
-    body = bytes([header]) + b"".join(map(_varint, record.size or ())) + record.payload
-    return body + _crc(body, model_id).to_bytes(2, "big")
+    body = b"".join(map(_varint, record.size or ())) + record.payload
+    plain = seal(record.quality, body, model_id)
+    if not record.evidence:
+        return plain
+    length = len(plain).to_bytes(LENGTH_BYTES, "big")
+    return seal(_EVIDENCE, plain + record.evidence + length, model_id)
 
 
-def unpack(data: bytes, model_id: bytes) -> Record:
-    """Undoes `pack`. Raises RecordError for anything that `pack` would not write for this model."""
-    if not FRAMING_BYTES <= len(data) <= MAX_RECORD_BYTES:
-        raise RecordError(f"{len(data)} bytes, a record has {FRAMING_BYTES}..{MAX_RECORD_BYTES}")
-    body, crc = data[:-2], int.from_bytes(data[-2:], "big")
-    if _crc(body, model_id) != crc:
-        raise RecordError(
-            "the checksum is wrong: the record is damaged, cut short, or was made by another model"
-        )
-    if body[0] >> 6 != VERSION:
-        raise RecordError(f"format version {body[0] >> 6}, this software reads {VERSION}")
-    at, size = 1, None
-    if body[0] & _SIZE_FLAG:
+def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
+    """Undoes `pack`; `sized` says whether records of the model hold the size of their image.
+
+    Raises RecordError for anything that `pack` would not write for this model.
+    """
+    level, body = open_seal(data, model_id)
+    evidence = b""
+    if level == _EVIDENCE:
+        plain, evidence = _parts(body)
+        level, body = open_seal(plain, model_id)
+        if level == _EVIDENCE:
+            raise RecordError("a record with evidence inside a record with evidence")
+    at, size = 0, None
+    if sized:
         height, at = _read_varint(body, at)
         width, at = _read_varint(body, at)
         if height * width > MAX_RECORD_PIXELS:
@@ -64,11 +77,57 @@ def unpack(data: bytes, model_id: bytes) -> Record:
                 f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels are decoded"
             )
         size = (height, width)
-    return Record(body[0] & _QUALITY_MASK, size, body[at:])
+    return Record(level, size, body[at:], evidence)
 
 
-def _crc(body: bytes, model_id: bytes) -> int:
-    return binascii.crc_hqx(body, binascii.crc_hqx(model_id, 0xFFFF))
+def seal(level: int, body: bytes, model_id: bytes) -> bytes:
+    """A body with its tail."""
+    covered = bytes([level]) + body
+    if len(body) <= SMALL_BODY:
+        tail = level << CRC_BITS | crc11(covered, crc11(model_id))
+        return body + tail.to_bytes(SMALL_TAIL, "big")
+    return body + bytes([level]) + zlib.crc32(covered, zlib.crc32(model_id)).to_bytes(4, "big")
+
+
+def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
+    """Level and body of a record. Raises RecordError unless `seal` wrote these bytes."""
+    if not SMALL_TAIL <= len(data) <= MAX_RECORD_BYTES:
+        raise RecordError(f"{len(data)} bytes, a record has {SMALL_TAIL}..{MAX_RECORD_BYTES}")
+    small = len(data) <= SMALL_BODY + SMALL_TAIL
+    at = len(data) - (SMALL_TAIL if small else LARGE_TAIL)
+    level, body = data[at] >> 3 if small else data[at], data[:at]
+    if level > _EVIDENCE or seal(level, body, model_id) != data:
+        raise RecordError(
+            "the checksum is wrong: the record is damaged, cut short, or was made by another model"
+        )
+    return level, body
+
+
+def crc11(data: bytes, start: int = 0) -> int:
+    """CRC-11 of the bytes, continued from `start`: 0..2047."""
+    crc = start
+    for byte in data:
+        crc = (crc << 8 ^ _TABLE[crc >> (CRC_BITS - 8) ^ byte]) & 0x7FF
+    return crc
+
+
+def _remainder(byte: int) -> int:
+    crc = byte << (CRC_BITS - 8)
+    for _ in range(8):
+        crc = crc << 1 ^ (_POLYNOMIAL | 0x800 if crc & 0x400 else 0)
+    return crc
+
+
+_TABLE = [_remainder(byte) for byte in range(256)]
+
+
+def _parts(body: bytes) -> tuple[bytes, bytes]:
+    """The plain record and the evidence of a body of level 31."""
+    inner = body[:-LENGTH_BYTES]
+    length = int.from_bytes(body[-LENGTH_BYTES:], "big")
+    if len(body) < LENGTH_BYTES or not SMALL_TAIL <= length < len(inner):
+        raise RecordError(f"{len(body)} bytes with evidence, {length} of them the record")
+    return inner[:length], inner[length:]
 
 
 def _varint(value: int) -> bytes:

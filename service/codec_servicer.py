@@ -62,7 +62,7 @@ class CodecServicer(CodecServiceServicer):
 
     def _decode(self, request: pb.DecodeRequest) -> pb.DecodeResponse:
         served = self._models.get(request.model.name, request.model.version)
-        check_records(request.records, served.model_id, self._max_images)
+        check_records(request.records, served.bundle, self._max_images)
         images = served.model.decompress(request.records)
         self._metrics.count_images(served.name, len(images))
         if request.format == pb.IMAGE_FORMAT_PNG:

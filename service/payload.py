@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from codec.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
 from codec.images import U8, read_image, write_png
 from codec.record import unpack
@@ -57,10 +58,10 @@ def files_of(images: Sequence[U8]) -> Files:
     return Files(files=[write_png(image) for image in images])
 
 
-def check_records(records: Sequence[bytes], model_id: bytes, most: int) -> None:
+def check_records(records: Sequence[bytes], bundle: Bundle, most: int) -> None:
     """Raises InvalidInput for no records, for more than `most`, for too many pixels in them."""
     _check_count(len(records), "records", most)
-    pixels = sum(_record_pixels(record, model_id) for record in records)
+    pixels = sum(_record_pixels(record, bundle) for record in records)
     if pixels > MAX_CALL_PIXELS:
         raise InvalidInput(
             f"the records unfold into {pixels} pixels, at most {MAX_CALL_PIXELS} per call"
@@ -99,9 +100,9 @@ def _read(index: int, data: bytes, channels: int) -> U8:
         raise InvalidInput(f"image {index}: {error}") from error
 
 
-def _record_pixels(record: bytes, model_id: bytes) -> int:
+def _record_pixels(record: bytes, bundle: Bundle) -> int:
     try:
-        size = unpack(record, model_id).size
+        size = unpack(record, bundle.model_id, sized=bundle.manifest.input.sized).size
     except RecordError:
         return 0  # the pipeline refuses it, and names it
     return size[0] * size[1] if size else 0

@@ -57,14 +57,14 @@ def hostile(kind: str, record: bytes, model: Model, rng: np.random.Generator) ->
         return record[: int(rng.integers(0, len(record)))]
     if kind == "flipped":
         return flip(record, rng)
-    body = unpack(record, model.model_id)
+    body = unpack(record, model.model_id, sized=model.manifest.input.sized)
     size = (
         None
         if body.size is None
         else (int(rng.integers(1, MAX_SIDE)), int(rng.integers(1, MAX_SIDE)))
     )
     payload = rng.bytes(int(rng.integers(0, 40))) if rng.random() < 0.5 else flip(body.payload, rng)
-    return pack(Record(int(rng.integers(0, 32)), size, payload), model.model_id)
+    return pack(Record(int(rng.integers(0, 31)), size, payload), model.model_id)
 
 
 def flip(data: bytes, rng: np.random.Generator) -> bytes:

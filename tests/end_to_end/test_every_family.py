@@ -131,11 +131,12 @@ def test_the_bundle_is_that_of_the_trained_network(chain: Chain) -> None:
 
 def test_a_record_holds_exactly_the_codes_of_its_image(chain: Chain) -> None:
     """Read back by the reference coder, which shares no arithmetic with the one that wrote it."""
-    level = chain.bundle.manifest.quality_default
+    manifest = chain.bundle.manifest
+    level = manifest.quality_default
     reference = ReferenceCoder(chain.bundle.tables[level])
     for image, record in zip(chain.images, chain.pipeline.compress(chain.images), strict=True):
         codes = chain.codes(image)
-        payload = unpack(record, chain.bundle.model_id).payload
+        payload = unpack(record, chain.bundle.model_id, sized=manifest.input.sized).payload
         found = reference.decode(payload, math.prod(codes.shape[2:]))
         np.testing.assert_array_equal(found, codes.reshape(codes.shape[1], -1))
 

@@ -14,7 +14,7 @@ from codec.errors import RecordError
 from codec.images import U8, fit, tile_grid
 from codec.manifest import InputSpec, Manifest
 from codec.pipeline import Model
-from codec.record import unpack
+from codec.record import Record, unpack
 from codec.reference import ReferenceCoder
 from training import metrics
 from training.diagnostics import psnr
@@ -108,7 +108,7 @@ def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exa
     slow: dict[int, Coder] = {}
     differences = 0
     for done, data in enumerate(records, 1):
-        record = unpack(data, bundle.model_id)
+        record = _record(data, bundle)
         if record.quality not in fast:
             tables = bundle.tables[record.quality]
             fast[record.quality], slow[record.quality] = RangeCoder(tables), ReferenceCoder(tables)
@@ -123,9 +123,13 @@ def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exa
     return Exactness(records=len(records), differences=differences)
 
 
+def _record(data: bytes, bundle: Bundle) -> Record:
+    return unpack(data, bundle.model_id, sized=bundle.manifest.input.sized)
+
+
 def symbols(data: bytes, bundle: Bundle) -> int:
     """How many codes a record holds."""
-    size = unpack(data, bundle.model_id).size
+    size = _record(data, bundle).size
     return positions(size, bundle.manifest) * bundle.manifest.latent.dims
 
 

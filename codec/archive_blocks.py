@@ -1,0 +1,204 @@
+"""The parts of an archive file as bytes: header, blocks, index. codec/FORMAT_ARCHIVE.md has the tables.
+
+All CRCs are CRC-32 (zlib's). Those of blocks, index and journal begin with the archive's header, and
+those of blocks and journal entries go on with the place of their first record: a part of another
+archive, or in another place, is damage.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from codec.archive_columns import (
+    I64,
+    MAX_NAME_BYTES,
+    NAME_OVERHEAD,
+    pack_column,
+    pack_names,
+    unpack_column,
+    unpack_names,
+)
+from codec.errors import ArchiveError
+from codec.record import MAX_RECORD_BYTES
+
+MAGIC = b"\x89RSA\r\n\x1a\n"
+VERSION = 1
+MODEL_ID_BYTES = 32
+MAX_LABEL_BYTES = 255
+MAX_HEADER_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 2 * (1 + MAX_LABEL_BYTES) + 4
+# A block is closed when it holds as many records, or bodies of as many bytes.
+BLOCK_RECORDS, BLOCK_BYTES = 256, 2**18
+MAX_BODIES = BLOCK_BYTES + MAX_RECORD_BYTES
+MAX_LEVEL = 31
+CRC = struct.Struct(">I")
+# Kind, records less one, bytes of columns and names, bytes of the bodies, their CRC.
+PREFIX = struct.Struct(">cBIII")
+_BLOCK = b"B"
+_NAMES_LIMIT = BLOCK_RECORDS * (MAX_NAME_BYTES + NAME_OVERHEAD)
+# Beside names that do not shrink: two columns.
+_HEAD_LIMIT = _NAMES_LIMIT + 2**12
+
+
+class Item(NamedTuple):
+    """A record inside an archive: its level, its body without the tail, its name or nothing."""
+
+    level: int
+    body: bytes
+    name: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What all records of an archive share: the model's id, and its name and version for people."""
+
+    model_id: bytes
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first bytes of a block: how many records, and the sizes of the two parts that follow."""
+
+    count: int
+    head: int
+    bodies: int
+    bodies_crc: int
+
+    @property
+    def head_size(self) -> int:
+        """Bytes of the block before its bodies."""
+        return PREFIX.size + self.head + CRC.size
+
+    @property
+    def size(self) -> int:
+        """Bytes of the block."""
+        return self.head_size + self.bodies
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What a block says of its records: levels `[n]`, lengths `[n]` in bytes, names or none."""
+
+    start: Start
+    levels: I64
+    lengths: I64
+    names: tuple[bytes, ...]
+    crc: int
+
+    @property
+    def named(self) -> bool:
+        """Whether any of its records has a name."""
+        return bool(self.names)
+
+
+def pack_header(header: Header) -> bytes:
+    """The header with its CRC. Raises ArchiveError for facts that do not fit."""
+    labels = [header.name.encode(), header.version.encode()]
+    if len(header.model_id) != MODEL_ID_BYTES or max(map(len, labels)) > MAX_LABEL_BYTES:
+        raise ArchiveError(
+            f"a model id of {len(header.model_id)} bytes, name and version of "
+            f"{len(labels[0])} and {len(labels[1])}; expected {MODEL_ID_BYTES} and at most "
+            f"{MAX_LABEL_BYTES} each"
+        )
+    label_bytes = b"".join(bytes([len(label)]) + label for label in labels)
+    data = MAGIC + bytes([VERSION]) + header.model_id + label_bytes
+    return data + CRC.pack(zlib.crc32(data))
+
+
+def unpack_header(data: bytes) -> tuple[Header, int]:
+    """The header at the beginning of `data`, and its size. Raises ArchiveError."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise ArchiveError("no archive: it does not begin like one")
+    at = len(MAGIC) + 1
+    if len(data) < at or data[at - 1] != VERSION:
+        raise ArchiveError(f"format version {data[at - 1 : at].hex()}, this software reads {VERSION}")
+    model_id, at = data[at : at + MODEL_ID_BYTES], at + MODEL_ID_BYTES
+    labels = []
+    for _ in range(2):
+        size = data[at] if at < len(data) else 0
+        labels.append(data[at + 1 : at + 1 + size])
+        at += 1 + size
+    stored = data[at : at + CRC.size]
+    if stored != CRC.pack(zlib.crc32(data[:at])):
+        raise ArchiveError("the header is damaged or cut short")
+    name, version = (label.decode("utf-8", "replace") for label in labels)
+    return Header(model_id, name, version), at + CRC.size
+
+
+def header_seed(packed: bytes) -> int:
+    """What the CRCs of all other parts begin with: that of the header without its own."""
+    return zlib.crc32(packed[: -CRC.size])
+
+
+def place_seed(seed: int, first: int) -> int:
+    """The beginning of the CRC of what holds the record number `first`."""
+    return zlib.crc32(first.to_bytes(8, "big"), seed)
+
+
+def is_full(count: int, bodies: int) -> bool:
+    """Whether records of so many bytes make a block."""
+    return count >= BLOCK_RECORDS or bodies >= BLOCK_BYTES
+
+
+def pack_block(items: Sequence[Item], first: int, seed: int) -> tuple[bytes, Head]:
+    """A block of 1..256 records, the first of them number `first`."""
+    bodies = b"".join(item.body for item in items)
+    levels = np.array([item.level for item in items], np.int64)
+    lengths = np.array([len(item.body) for item in items], np.int64)
+    names = tuple(item.name for item in items)
+    names = names if any(names) else ()
+    about = pack_column(levels) + pack_column(lengths) + (pack_names(names) if names else b"")
+    start = Start(len(items), len(about), len(bodies), zlib.crc32(bodies))
+    data = pack_start(start) + about
+    crc = zlib.crc32(data, place_seed(seed, first))
+    return data + CRC.pack(crc) + bodies, Head(start, levels, lengths, names, crc)
+
+
+def pack_start(start: Start) -> bytes:
+    """The first bytes of a block."""
+    return PREFIX.pack(_BLOCK, start.count - 1, start.head, start.bodies, start.bodies_crc)
+
+
+def unpack_start(data: bytes) -> Start:
+    """Undoes `pack_start`. Raises ArchiveError, also for sizes that no block has."""
+    if len(data) != PREFIX.size:
+        raise ArchiveError("a block is cut short")
+    kind, last, head, bodies, crc = PREFIX.unpack(data)
+    if kind != _BLOCK or head > _HEAD_LIMIT or bodies > MAX_BODIES:
+        raise ArchiveError("a block is damaged: it does not begin like one")
+    return Start(last + 1, head, bodies, crc)
+
+
+def unpack_head(data: bytes, first: int, seed: int) -> Head:
+    """All of a block before its bodies. Raises ArchiveError."""
+    start = unpack_start(data[: PREFIX.size])
+    if len(data) != start.head_size:
+        raise ArchiveError("a block is cut short")
+    crc = zlib.crc32(data[: -CRC.size], place_seed(seed, first))
+    if CRC.pack(crc) != data[-CRC.size :]:
+        raise ArchiveError("a block is damaged: the checksum of its head is wrong")
+    about = data[PREFIX.size : -CRC.size]
+    levels, at = unpack_column(about, 0, start.count)
+    lengths, at = unpack_column(about, at, start.count)
+    if levels.max() > MAX_LEVEL or lengths.sum() != start.bodies:
+        raise ArchiveError("a block contradicts itself: levels or lengths are impossible")
+    names = unpack_names(about[at:], start.count, _NAMES_LIMIT) if at < len(about) else []
+    return Head(start, levels, lengths, tuple(names), crc)
+
+
+def unpack_block(data: bytes, first: int, seed: int) -> list[Item]:
+    """Undoes `pack_block`. Raises ArchiveError."""
+    start = unpack_start(data[: PREFIX.size])
+    head = unpack_head(data[: start.head_size], first, seed)
+    bodies = data[start.head_size :]
+    if len(bodies) != start.bodies or zlib.crc32(bodies) != start.bodies_crc:
+        raise ArchiveError("a block is damaged: the checksum of its records is wrong")
+    ends = np.cumsum(head.lengths).tolist()
+    names = head.names or (b"",) * start.count
+    cuts = zip(head.levels.tolist(), [0, *ends], ends, names, strict=False)
+    return [Item(level, bodies[low:high], name) for level, low, high, name in cuts]
