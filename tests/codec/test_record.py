@@ -1,6 +1,9 @@
 """The record's bytes: golden, inverse, refused."""
 
+import contextlib
 import itertools
+import random
+import zlib
 
 import pytest
 from hypothesis import given
@@ -100,12 +103,18 @@ def test_a_record_of_another_model_is_refused() -> None:
         unpack(packed, bytes(32), sized=False)
 
 
-@pytest.mark.parametrize("length", [12, 300])
-def test_a_truncated_record_is_refused(length: int) -> None:
-    packed = pack(Record(8, (100, 100), b"ab" * (length // 2), b"evidence"), MODEL)
-    for kept in range(len(packed)):
-        with pytest.raises(RecordError):
-            unpack(packed[:kept], MODEL, sized=True)
+@pytest.mark.parametrize("length", [40, 300])
+def test_a_record_cut_short_passes_as_rarely_as_the_checksum_is_wide(length: int) -> None:
+    rng = random.Random(5)
+    passed = []
+    for _ in range(60_000 // length):
+        packed = pack(Record(8, None, rng.randbytes(length)), MODEL)
+        for kept in range(len(packed)):
+            with contextlib.suppress(RecordError):
+                unpack(packed[:kept], MODEL, sized=False)
+                passed.append(kept)
+    assert len(passed) / 60_000 < 1.5 / 2**11
+    assert max(passed, default=0) <= SMALL_BODY + 2
 
 
 @pytest.mark.parametrize(
@@ -148,8 +157,6 @@ def test_what_is_sealed_opens_as_it_was(level: int, body: bytes) -> None:
 
 
 def test_the_upper_bits_of_a_long_records_level_must_be_zero() -> None:
-    import zlib
-
     body = b"a" * 200
     for level in (32, 200, 255):
         check = zlib.crc32(bytes([level]) + body, zlib.crc32(MODEL))
