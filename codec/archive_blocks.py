@@ -1,8 +1,21 @@
-"""The parts of an archive file as bytes: header, blocks, index. codec/FORMAT_ARCHIVE.md has the tables.
+"""Header and blocks of an archive.
 
-All CRCs are CRC-32 (zlib's). Those of blocks, index and journal begin with the archive's header, and
-those of blocks and journal entries go on with the place of their first record: a part of another
-archive, or in another place, is damage.
+    header
+        89 52 53 41 0D 0A 1A 0A; format version, 1 byte (1); model id, 32 bytes
+        name and version of the model: length, 1 byte, and UTF-8, each
+        CRC-32 of all of the above
+    block
+        "B"; records less one, 1 byte; bytes of levels, lengths and names, 4 bytes; bytes of the
+        bodies, 4 bytes; CRC-32 of the bodies
+        levels    column, one number 0..31 per record              (codec.archive_columns)
+        lengths   column, bytes of each body
+        names     list of as many names, or nothing
+        CRC-32 of the archive's header (without its CRC), the number of the first record (8 bytes)
+        and the block so far
+        bodies    one after the other: records without their tails  (codec.record)
+
+All numbers are big endian, all CRCs zlib's. A block of another archive, or in another place, is
+damage like any other.
 """
 
 import struct
@@ -41,6 +54,7 @@ _BLOCK = b"B"
 _NAMES_LIMIT = BLOCK_RECORDS * (MAX_NAME_BYTES + NAME_OVERHEAD)
 # Beside names that do not shrink: two columns.
 _HEAD_LIMIT = _NAMES_LIMIT + 2**12
+MAX_BLOCK_BYTES = PREFIX.size + _HEAD_LIMIT + CRC.size + MAX_BODIES
 
 
 class Item(NamedTuple):
@@ -116,7 +130,9 @@ def unpack_header(data: bytes) -> tuple[Header, int]:
         raise ArchiveError("no archive: it does not begin like one")
     at = len(MAGIC) + 1
     if len(data) < at or data[at - 1] != VERSION:
-        raise ArchiveError(f"format version {data[at - 1 : at].hex()}, this software reads {VERSION}")
+        raise ArchiveError(
+            f"format version {data[at - 1 : at].hex()}, this software reads {VERSION}"
+        )
     model_id, at = data[at : at + MODEL_ID_BYTES], at + MODEL_ID_BYTES
     labels = []
     for _ in range(2):

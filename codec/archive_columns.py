@@ -128,20 +128,25 @@ def pack_names(names: Sequence[bytes]) -> bytes:
 
 
 def unpack_names(data: bytes, count: int, limit: int) -> list[bytes]:
-    """The `count` names of a list that unfolds into at most `limit` bytes. Raises ArchiveError."""
+    """The `count` names of a list, with `NAME_OVERHEAD` each at most `limit` bytes.
+
+    Raises ArchiveError.
+    """
     plain = _unfolded(data, limit)
     at, numbers = 0, []
     for _ in range(2 * count):
         number, at = read_varint(plain, at)
         numbers.append(number)
-    names, last = [], b""
+    names, last, total = [], b"", NAME_OVERHEAD * count
     for shared, own in zip(numbers[:count], numbers[count:], strict=True):
         if shared > len(last) or at + own > len(plain):
             raise ArchiveError("a list of names is cut short")
         last = last[:shared] + plain[at : at + own]
         check_name(last)
         names.append(last)
-        at += own
+        at, total = at + own, total + len(last)
+        if total > limit:  # a few bytes can say many long names
+            raise ArchiveError(f"names of more than {limit} bytes, no more are read")
     if at != len(plain):
         raise ArchiveError("something follows a list of names")
     return names

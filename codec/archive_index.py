@@ -1,13 +1,14 @@
-"""The index at the end of an archive: where its blocks are, how many records and which names they hold.
+"""The index at the end of an archive: where its blocks are, and which names they hold.
 
     kind      "I"
     blocks    n, 4 bytes
-    sizes     column of the n blocks' bytes            (codec.archive_columns; both left out if n is 0)
-    counts    column of the n blocks' records
-    ranges    nothing if no record has a name; one zero byte if they are too many; otherwise one byte 1
-              and a list of 2n names: the least and the greatest of each block, in the order of bytes
-    trailer   size of all of the above, 4 bytes; records, 8 bytes; CRC-32 of header, all of the above,
-              size and records; "RSAI"
+    sizes     column of the n blocks' bytes, nothing if n is 0        (codec.archive_columns)
+    counts    column of the n blocks' records, nothing if n is 0
+    ranges    nothing if no record has a name; a byte 0 if the ranges are too long to be kept;
+              otherwise a byte 1 and a list of 2n names, the least and the greatest of each block
+              in the order of bytes, both empty where no record has one
+    trailer   size of all of the above, 4 bytes; number of records, 8 bytes
+              CRC-32 of the archive's header (without its CRC) and of all of the above; "RSAI"
 
 All numbers are big endian. An archive without an index was not closed, or was cut short.
 """
@@ -16,19 +17,18 @@ import itertools
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from codec.archive_blocks import BLOCK_RECORDS, CRC, PREFIX, Head
+from codec.archive_blocks import BLOCK_RECORDS, CRC, MAX_BLOCK_BYTES, PREFIX, Head
 from codec.archive_columns import I64, pack_column, pack_names, unpack_column, unpack_names
 from codec.errors import ArchiveError
 
 MAX_BLOCKS = 2**21
 _KIND, _END = b"I", b"RSAI"
 _START = struct.Struct(">cI")
-_TRAILER = struct.Struct(">IQI4s")
-TRAILER_BYTES = _TRAILER.size
+_COUNTS = struct.Struct(">IQ")
+TRAILER_BYTES = _COUNTS.size + CRC.size + len(_END)
 MAX_RANGE_BYTES = 2**24
 # Two columns of the longest kind, and the ranges.
 MAX_INDEX_BYTES = _START.size + 2 * (6 + 5 * MAX_BLOCKS) + MAX_RANGE_BYTES + 8
@@ -38,30 +38,53 @@ _LEAST_BLOCK = PREFIX.size + CRC.size + 4
 Range = tuple[bytes, bytes]
 
 
-@dataclass(slots=True)
 class Layout:
-    """Where the blocks are: sizes in bytes, records, and the range of names of each, (b"", b"")
-    without names; `ranges` is None where names are there but their ranges are not known.
+    """Where the blocks are, and what is known of each without reading it.
+
+    Block b lies at `offsets[b]`..`offsets[b + 1]` and holds the records `firsts[b]`..`firsts[b + 1]
+    - 1`. Its names are within `ranges[b]`, (b"", b"") if it has none; `ranges` is None where there
+    are names but their ranges are not known.
     """
 
-    sizes: list[int] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    ranges: list[Range] | None = field(default_factory=list)
+    __slots__ = ("firsts", "offsets", "ranges")
+
+    def __init__(self, header_size: int) -> None:
+        self.offsets = [header_size]
+        self.firsts = [0]
+        self.ranges: list[Range] | None = []
+
+    def __len__(self) -> int:
+        return len(self.firsts) - 1
+
+    @property
+    def records(self) -> int:
+        """Of all blocks."""
+        return self.firsts[-1]
+
+    @property
+    def end(self) -> int:
+        """Where the last block ends."""
+        return self.offsets[-1]
 
     def add(self, head: Head) -> None:
-        """One more block at the end."""
-        if len(self.sizes) == MAX_BLOCKS:
-            raise ArchiveError(f"the archive is full: it has {MAX_BLOCKS} blocks")
-        self.sizes.append(head.start.size)
-        self.counts.append(head.start.count)
+        """One more block at the end. Raises ArchiveError if there are too many."""
+        self.check_room()
+        self.offsets.append(self.end + head.start.size)
+        self.firsts.append(self.records + head.start.count)
         if self.ranges is not None:
             self.ranges.append(name_range(head.names))
 
-    def drop(self) -> None:
-        """One block less at the end."""
-        for column in (self.sizes, self.counts, self.ranges or []):
-            if column:
-                column.pop()
+    def check_room(self) -> None:
+        """Raises ArchiveError if no block can be added."""
+        if len(self) >= MAX_BLOCKS:
+            raise ArchiveError(f"the archive is full: it has {MAX_BLOCKS} blocks")
+
+    def without_last(self) -> "Layout":
+        """The same with one block less."""
+        shorter = Layout(self.offsets[0])
+        shorter.offsets, shorter.firsts = self.offsets[:-1], self.firsts[:-1]
+        shorter.ranges = None if self.ranges is None else self.ranges[:-1]
+        return shorter
 
 
 def name_range(names: Sequence[bytes]) -> Range:
@@ -72,11 +95,12 @@ def name_range(names: Sequence[bytes]) -> Range:
 
 def pack_index(layout: Layout, seed: int) -> bytes:
     """Index and trailer."""
-    columns = [np.array(values, np.int64) for values in (layout.sizes, layout.counts)]
-    count = len(layout.sizes)
-    data = _START.pack(_KIND, count)
-    data += b"".join(pack_column(column) for column in columns if count) + _pack_ranges(layout)
-    data += _TRAILER.pack(len(data), sum(layout.counts), 0, _END)[: -CRC.size - len(_END)]
+    data = _START.pack(_KIND, len(layout))
+    if len(layout):
+        data += _differences(layout.offsets)
+        data += _differences(layout.firsts)
+    data += _pack_ranges(layout)
+    data += _COUNTS.pack(len(data), layout.records)
     return data + CRC.pack(zlib.crc32(data, seed)) + _END
 
 
@@ -84,30 +108,48 @@ def index_size(trailer: bytes) -> int:
     """Bytes of index and trailer, from the trailer. Raises ArchiveError."""
     if len(trailer) != TRAILER_BYTES or trailer[-len(_END) :] != _END:
         raise ArchiveError("the archive was cut short or not closed: it does not end in its index")
-    size = int(_TRAILER.unpack(trailer)[0])
+    size: int = _COUNTS.unpack(trailer[: _COUNTS.size])[0]
     if size > MAX_INDEX_BYTES:
         raise ArchiveError(f"an index of {size} bytes, at most {MAX_INDEX_BYTES} are read")
     return size + TRAILER_BYTES
 
 
-def unpack_index(data: bytes, blocks: int, seed: int) -> Layout:
-    """Undoes `pack_index` for an archive with `blocks` bytes of blocks. Raises ArchiveError."""
-    body, (size, records, crc, _) = data[:-TRAILER_BYTES], _TRAILER.unpack(data[-TRAILER_BYTES:])
-    if size != len(body) or zlib.crc32(data[: -CRC.size - len(_END)], seed) != crc:
+def unpack_index(data: bytes, start: int, stop: int, seed: int) -> Layout:
+    """Undoes `pack_index` for blocks that lie at `start`..`stop` of their file.
+
+    Raises ArchiveError.
+    """
+    body, trailer = data[:-TRAILER_BYTES], data[-TRAILER_BYTES:]
+    size, records = _COUNTS.unpack(trailer[: _COUNTS.size])
+    if size != len(body) or data[-CRC.size - len(_END) :] != _sealed(data, seed):
         raise ArchiveError("the index is damaged: its checksum is wrong")
     kind, count = _START.unpack(body[: _START.size].ljust(_START.size, b"\0"))
-    if kind != _KIND or count > min(MAX_BLOCKS, blocks // _LEAST_BLOCK):
+    if kind != _KIND or count > min(MAX_BLOCKS, (stop - start) // _LEAST_BLOCK):
         raise ArchiveError("the index is damaged: it does not begin like one")
     sizes, at = _column(body, _START.size, count)
     counts, at = _column(body, at, count)
-    if sizes.sum() != blocks or counts.sum() != records or not _possible(counts):
+    if sizes.sum() != stop - start or counts.sum() != records or not _possible(sizes, counts):
         raise ArchiveError("the index contradicts the archive: sizes or counts are impossible")
-    ranges = _unpack_ranges(body[at:], count)
-    return Layout(sizes.tolist(), counts.tolist(), ranges)
+    layout = Layout(start)
+    layout.offsets += (start + np.cumsum(sizes)).tolist()
+    layout.firsts += np.cumsum(counts).tolist()
+    layout.ranges = _unpack_ranges(body[at:], count)
+    return layout
 
 
-def _possible(counts: I64) -> bool:
-    return bool(((counts >= 1) & (counts <= BLOCK_RECORDS)).all())
+def _differences(sums: Sequence[int]) -> bytes:
+    values = np.array(sums, np.int64)
+    return pack_column(values[1:] - values[:-1])
+
+
+def _sealed(data: bytes, seed: int) -> bytes:
+    """How index and trailer have to end."""
+    return CRC.pack(zlib.crc32(data[: -CRC.size - len(_END)], seed)) + _END
+
+
+def _possible(sizes: I64, counts: I64) -> bool:
+    small = (sizes <= MAX_BLOCK_BYTES).all()
+    return bool(small and ((counts >= 1) & (counts <= BLOCK_RECORDS)).all())
 
 
 def _column(data: bytes, at: int, count: int) -> tuple[I64, int]:
