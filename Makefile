@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-train bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-bundles bench-train bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -33,10 +33,15 @@ protos:
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
 	build/protos-venv/bin/python protos/generate.py
 
-bench: bench-rd bench-fuzz bench-serve bench-train
+bench: bench-rd bench-bundles bench-fuzz bench-serve bench-train
 
-# Bytes, PSNR, AUROC and exactness of the shipped bundles on the test sets under DATA.
+# Rate and distortion of ours, PCA, JPEG, WebP, AVIF and JPEG XL in four accountings, on two cores.
+# RD_OPTIONS='--bundle SET=PATH --set SET ...' adds bundles or measures fewer sets.
 bench-rd: $(VENV)/.complete
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/benchmarks $(BIN)/python -m rate_distortion --data $(DATA) --out build/bench/rd $(RD_OPTIONS)
+
+# Bytes, PSNR, AUROC and exactness of the shipped bundles on their test sets under DATA.
+bench-bundles: $(VENV)/.complete
 	rm -rf build/bench/fashion build/bench/pcb
 	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000 --limit-levels 10000
 	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb --reference 500

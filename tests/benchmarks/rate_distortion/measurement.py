@@ -1,0 +1,81 @@
+"""What is measured of each image, and the points and curves that are drawn from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+F64 = npt.NDArray[np.float64]
+SMALLEST_ERROR = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """One setting of one codec, image by image: stored bytes `[n]`, payload bytes `[n]`, mean
+    squared errors `[n]` of pixels in [0, 1]; bytes of the model that a decoder needs, 0 for none.
+
+    Images that share a file share its bytes evenly. All images have the same number of values.
+    """
+
+    stored: F64
+    payload: F64
+    errors: F64
+    model: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Means over images: bytes, and PSNR in dB of the mean squared error and mean of the PSNRs."""
+
+    setting: str
+    stored: float
+    payload: float
+    psnr: float
+    mean_psnr: float
+    model: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of one codec in ascending PSNR; `layout` is the number of images in a file."""
+
+    codec: str
+    layout: int
+    images: int
+    points: tuple[Point, ...]
+
+
+def squared_error(image: U8, restored: U8) -> float:
+    """Mean squared error of two images of one shape, pixels in [0, 1]."""
+    if image.shape != restored.shape:
+        raise ValueError(f"an image of {image.shape} came back as {restored.shape}")
+    difference = image.astype(np.float64) - restored
+    return float(np.mean(difference**2)) / 255.0**2
+
+
+def psnr(error: float) -> float:
+    """Decibels of a mean squared error of pixels in [0, 1], at most 120."""
+    return float(-10.0 * np.log10(max(error, SMALLEST_ERROR)))
+
+
+def summarise(
+    setting: str, found: Measurement, chosen: npt.NDArray[np.int64] | None = None
+) -> Point:
+    """The means over all images, or over the chosen ones."""
+    select = slice(None) if chosen is None else chosen
+    errors = found.errors[select]
+    return Point(
+        setting=setting,
+        stored=float(found.stored[select].mean()),
+        payload=float(found.payload[select].mean()),
+        psnr=psnr(float(errors.mean())),
+        mean_psnr=float(np.mean([psnr(error) for error in errors])),
+        model=found.model,
+    )
+
+
+def curve(codec: str, layout: int, images: int, points: Sequence[Point]) -> Curve:
+    """The points in ascending PSNR, as a curve."""
+    return Curve(codec, layout, images, tuple(sorted(points, key=lambda point: point.psnr)))
