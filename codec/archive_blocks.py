@@ -104,15 +104,10 @@ class Head:
     names: tuple[bytes, ...]
     crc: int
 
-    @property
-    def named(self) -> bool:
-        """Whether any of its records has a name."""
-        return bool(self.names)
-
 
 def pack_header(header: Header) -> bytes:
     """The header with its CRC. Raises ArchiveError for facts that do not fit."""
-    labels = [header.name.encode(), header.version.encode()]
+    labels = [label.encode("utf-8", "replace") for label in (header.name, header.version)]
     if len(header.model_id) != MODEL_ID_BYTES or max(map(len, labels)) > MAX_LABEL_BYTES:
         raise ArchiveError(
             f"a model id of {len(header.model_id)} bytes, name and version of "
@@ -190,8 +185,8 @@ def unpack_start(data: bytes) -> Start:
     return Start(last + 1, head, bodies, crc)
 
 
-def unpack_head(data: bytes, first: int, seed: int) -> Head:
-    """All of a block before its bodies. Raises ArchiveError."""
+def unpack_head(data: bytes, first: int, seed: int, *, names: bool = True) -> Head:
+    """All of a block before its bodies, the names if they are asked for. Raises ArchiveError."""
     start = unpack_start(data[: PREFIX.size])
     if len(data) != start.head_size:
         raise ArchiveError("a block is cut short")
@@ -203,18 +198,20 @@ def unpack_head(data: bytes, first: int, seed: int) -> Head:
     lengths, at = unpack_column(about, at, start.count)
     if levels.max() > MAX_LEVEL or lengths.sum() != start.bodies:
         raise ArchiveError("a block contradicts itself: levels or lengths are impossible")
-    names = unpack_names(about[at:], start.count, _NAMES_LIMIT) if at < len(about) else []
-    return Head(start, levels, lengths, tuple(names), crc)
+    found: list[bytes] = []
+    if names and at < len(about):
+        found = unpack_names(about[at:], start.count, _NAMES_LIMIT)
+    return Head(start, levels, lengths, tuple(found), crc)
 
 
-def unpack_block(data: bytes, first: int, seed: int) -> list[Item]:
-    """Undoes `pack_block`. Raises ArchiveError."""
+def unpack_block(data: bytes, first: int, seed: int, *, names: bool = True) -> list[Item]:
+    """Undoes `pack_block`, the names left out unless they are asked for. Raises ArchiveError."""
     start = unpack_start(data[: PREFIX.size])
-    head = unpack_head(data[: start.head_size], first, seed)
+    head = unpack_head(data[: start.head_size], first, seed, names=names)
     bodies = data[start.head_size :]
     if len(bodies) != start.bodies or zlib.crc32(bodies) != start.bodies_crc:
         raise ArchiveError("a block is damaged: the checksum of its records is wrong")
     ends = np.cumsum(head.lengths).tolist()
-    names = head.names or (b"",) * start.count
-    cuts = zip(head.levels.tolist(), [0, *ends], ends, names, strict=False)
+    called = head.names or (b"",) * start.count
+    cuts = zip(head.levels.tolist(), [0, *ends], ends, called, strict=False)
     return [Item(level, bodies[low:high], name) for level, low, high, name in cuts]

@@ -2,9 +2,10 @@
 
 A column of n numbers below 2**32 (`varint` is LEB128 in its shortest form):
 
-    minimum      varint
-    k            1 byte: 255 if all numbers are the minimum, and nothing follows; otherwise 0..32,
-                 and each number less the minimum is written in a Rice code of parameter k:
+    centre       varint
+    k            1 byte: 255 if all numbers are the centre, and nothing follows; otherwise 0..33,
+                 and for each number 2d where it lies d above the centre, or 2d - 1 where it lies
+                 d below, is written in a Rice code of parameter k:
     quotients    of the division by 2**k, one after the other: as many zeros, then a one
     remainders   one after the other, k bits each, the highest first
                  zeros up to a whole byte; the first bit of a byte is its highest
@@ -29,7 +30,7 @@ I64 = npt.NDArray[np.int64]
 MAX_NAME_BYTES = 1024
 # Two varints of a name beside its bytes.
 NAME_OVERHEAD = 4
-_SAME, _MAX_K = 255, 32
+_SAME, _MAX_K = 255, 33
 _VARINT_BYTES = 5
 _PLAIN, _DEFLATED = 0, 1
 
@@ -57,17 +58,17 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 def pack_column(values: I64) -> bytes:
     """A column of at least one number in 0..2**32 - 1."""
-    low = int(values.min())
-    rest = values - low
+    centre = int(np.partition(values, len(values) // 2)[len(values) // 2])
+    rest = np.where(values >= centre, 2 * (values - centre), 2 * (centre - values) - 1)
     if not rest.any():
-        return varint(low) + bytes([_SAME])
+        return varint(centre) + bytes([_SAME])
     k = min(range(_MAX_K + 1), key=lambda k: int((rest >> k).sum()) + k * len(rest))
     ends = np.cumsum((rest >> k) + 1)
     quotients = np.zeros(ends[-1], np.uint8)
     quotients[ends - 1] = 1
     remainders = rest[:, None] >> np.arange(k - 1, -1, -1) & 1
     bits = np.concatenate([quotients, remainders.reshape(-1).astype(np.uint8)])
-    return varint(low) + bytes([k]) + np.packbits(bits).tobytes()
+    return varint(centre) + bytes([k]) + np.packbits(bits).tobytes()
 
 
 def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
@@ -75,11 +76,11 @@ def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
 
     Raises ArchiveError.
     """
-    low, at = read_varint(data, at)
+    centre, at = read_varint(data, at)
     k = data[at] if at < len(data) else _MAX_K + 1
     at += 1
     if k == _SAME:
-        return np.full(count, low, np.int64), at
+        return np.full(count, centre, np.int64), at
     # The best k never needs more bits than this.
     longest = -(-count * (_MAX_K + 2) // 8)
     bits = np.unpackbits(np.frombuffer(data[at : at + longest], np.uint8))
@@ -92,7 +93,11 @@ def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
     size = -(-stop // 8)
     if bits[stop : 8 * size].any():
         raise ArchiveError("a column of numbers does not end in zeros")
-    return low + (np.diff(ends, prepend=0) - 1 << k) + remainders, at + size
+    rest = (np.diff(ends, prepend=0) - 1 << k) + remainders
+    values = np.where(rest & 1, centre - (rest + 1 >> 1), centre + (rest >> 1))
+    if not ((values >= 0) & (values < 2**32)).all():
+        raise ArchiveError("a column of numbers goes beyond its limits")
+    return values, at + size
 
 
 def encode_name(name: str) -> bytes:

@@ -172,7 +172,8 @@ class ArchiveReader:
             return self._snapshot.items[place]
         last = self._last
         if last is None or last[0] != block:
-            last = block, read_block(self._fd, self._snapshot.layout, block, self._seed)
+            items = read_block(self._fd, self._snapshot.layout, block, self._seed, names=False)
+            last = block, items
             self._last = last
         return last[1][place]
 

@@ -68,10 +68,14 @@ def read_head(fd: int, layout: Layout, block: int, seed: int) -> Head:
     return head
 
 
-def read_block(fd: int, layout: Layout, block: int, seed: int) -> list[Item]:
-    """The records of block number `block`. Raises ArchiveError."""
+def read_block(fd: int, layout: Layout, block: int, seed: int, *, names: bool = True) -> list[Item]:
+    """The records of block number `block`, their names if they are asked for.
+
+    Raises ArchiveError.
+    """
     offset, first = layout.offsets[block], layout.firsts[block]
-    items = unpack_block(read_at(fd, offset, layout.offsets[block + 1] - offset), first, seed)
+    data = read_at(fd, offset, layout.offsets[block + 1] - offset)
+    items = unpack_block(data, first, seed, names=names)
     if len(items) != layout.firsts[block + 1] - first:
         raise ArchiveError("a block is damaged: it is not what the index says of it")
     return items
