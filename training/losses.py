@@ -19,6 +19,7 @@ from training.distributed import ALONE, World
 from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Model
 from training.models.latents import Codes, Posterior, Quantised
+from training.models.linear import LinearVae
 from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
 from training.state import State
 
@@ -34,6 +35,15 @@ class Loss(NamedTuple):
     """of the pixel noise, squared units of [0, 1]; the mean where it differs over pixels"""
     mse: Tensor
     """mean squared error, squared units of [0, 1]"""
+
+
+class Drawn(NamedTuple):
+    """A posterior and a sample of it."""
+
+    posterior: Posterior
+    z: Tensor
+    octaves: Tensor | None = None
+    """log2 of the step multiplier of each image [B], in a run for a range of rates"""
 
 
 class Sampled(NamedTuple):
@@ -68,12 +78,14 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     with state.autocast():
         mu, log_var = model.encode(x)
     posterior = Posterior(mu.float(), log_var.float())
+    octaves = draw_octaves(state, x)
+    if octaves is not None:
+        posterior = Posterior(posterior.mu, objectives.coarsen(posterior.log_var, octaves))
     z = draw(state, posterior, state.noise, state.world)
     loss = evaluate(
         state,
-        posterior,
-        z,
-        decode(state, model, z),
+        Drawn(posterior, z, octaves),
+        decode(state, model, z, octaves),
         target,
         generator=state.noise,
         world=state.world,
@@ -88,10 +100,22 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     return loss._replace(total=total)
 
 
-def decode(state: State, model: Model, z: Tensor) -> Tensor:
+def decode(state: State, model: Model, z: Tensor, octaves: Tensor | None = None) -> Tensor:
     """z to x_hat [B, C, H, W] in float32, at the precision of the run."""
     with state.autocast():
-        return model.decode(z).float()
+        if octaves is None or isinstance(model, IndexModel | LinearVae):
+            return model.decode(z).float()
+        return model.decode(z, octaves).float()
+
+
+def draw_octaves(state: State, x: Tensor) -> Tensor | None:
+    """log2 of the step multiplier for each image [B], or None where a run has one rate only."""
+    low, high = state.config.objective.octaves
+    if low == high == 0:
+        return None
+    share = torch.special.ndtr(state.world.normal_like(x[:, 0, 0, 0], state.noise))
+    octaves: Tensor = low + (high - low) * share
+    return octaves
 
 
 def draw(
@@ -105,8 +129,7 @@ def draw(
 
 def evaluate(
     state: State,
-    posterior: Posterior,
-    z: Tensor,
+    drawn: Drawn,
     x_hat: Tensor,
     target: Tensor,
     *,
@@ -117,16 +140,20 @@ def evaluate(
     """The loss of an encoded and decoded batch, without penalties on the encoder.
 
     `variance` stands in for the optimal one, which a single batch of validation does not know.
+    With octaves an image counts by its step multiplier s: distortion and rate fall about like
+    1 / s, and no rate shall crowd out the others.
     """
     objective = state.config.objective
-    posterior, z = Posterior(*map(world.gather, posterior)), world.gather(z)
+    posterior, z = Posterior(*map(world.gather, drawn.posterior)), world.gather(drawn.z)
     if state.config.model.family in POINT_FAMILIES:
         kl = z.new_zeros(len(z))
     else:
         kl = objectives.gaussian_kl(*posterior)
+    if drawn.octaves is not None:
+        kl = kl * world.gather(2**drawn.octaves)
     sampled = Sampled(posterior, z, kl, objective, state.step, state.images, generator)
     penalty = REGULARISERS[objective.regulariser](sampled)
-    distortion, sigma2, mse = distort(state, x_hat, target, variance, world)
+    distortion, sigma2, mse = distort(state, x_hat, target, variance, world, drawn.octaves)
     if objective.target_psnr:
         excess = regularisers.psnr_excess(mse, objective.target_psnr)
         total = penalty + state.multiplier * 0.5 * target[0].numel() * excess
@@ -147,6 +174,7 @@ def distort(
     target: Tensor,
     variance: float | None = None,
     world: World = ALONE,
+    octaves: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(distortion, variance of the pixel noise, mean squared error), scalars."""
     objective, values = state.config.objective, target[0].numel()
@@ -161,6 +189,9 @@ def distort(
         nll = objectives.gaussian_nll_map(target, x_hat, log_variance)
         return nll.mean(), log_variance.detach().exp().mean(), mse
     sigma2 = world.mean(noise_variance(state, sse, values, variance))
+    if octaves is not None:
+        # s / 2 v s^2: the weight s of the image, and noise of variance v s^2 at its rate
+        sse = sse / 2**octaves
     return objectives.gaussian_nll(sse, sigma2, values).mean(), sigma2, mse
 
 

@@ -28,6 +28,9 @@ POINT_FAMILIES = ("autoencoder",)
 INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
 """latents are indices into a codebook"""
 
+RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map")
+"""can be trained for a range of rates"""
+
 MAX_CODES = 2**20
 """of a grid of levels: each is counted"""
 
@@ -59,6 +62,8 @@ class ModelConfig:
     """number of codes (vq_vae; each level of vq_vae_2)"""
     levels: tuple[int, ...] = (8, 5, 5, 5)
     """values of each latent channel (fsq); their product is the number of codes"""
+    rate_aware: bool = False
+    """the decoder is told how coarse its codes are (families with Gaussian latents)"""
     unit_codes: bool = False
     """latents and codes are scaled to length 1: only directions count (vq_vae, vq_vae_2)"""
 
@@ -85,6 +90,10 @@ class ModelConfig:
         require(
             codes <= MAX_CODES,
             f"model.levels is {self.levels}, {codes} codes; at most {MAX_CODES} expected",
+        )
+        require(
+            not self.rate_aware or self.family in RATE_FAMILIES,
+            f"model.family '{self.family}' has no decoder that could be rate_aware",
         )
         if self.family in GLOBAL_FAMILIES:
             self._check_global()

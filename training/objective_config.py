@@ -25,6 +25,9 @@ class ObjectiveConfig:
     variance of the training pixels), or learned: one value (shared), per channel or per pixel"""
     fixed_variance: float = 0.0
     """variance of the pixel noise for sigma fixed, in squared pixel units of [0, 1]"""
+    octaves: tuple[float, float] = (0.0, 0.0)
+    """train for a range of rates: log2 of the coarsest and finest quantisation steps in units of
+    the posterior's own, drawn for each image; (-1, 2) are half to four times the step"""
     variance_floor: float = 0.0
     """added to the optimal variance, in squared pixel units of [0, 1]"""
     regulariser: Regulariser = "kl"
@@ -80,6 +83,13 @@ class ObjectiveConfig:
             self.regulariser != "info" or 1 - self.mmd_weight <= self.info_alpha <= 1,
             f"objective.info_alpha is {self.info_alpha}; expected in [1 - mmd_weight, 1], or the "
             "KL or the MMD would be rewarded",
+        )
+        low, high = self.octaves
+        require(low <= high, f"objective.octaves is {self.octaves}; expected low <= high")
+        plain = (self.distortion, self.sigma, self.regulariser) == ("gaussian", "fixed", "kl")
+        require(
+            low == high == 0 or plain,
+            "objective.octaves needs distortion 'gaussian', sigma 'fixed' and regulariser 'kl'",
         )
         require(
             not self.target_psnr or (self.distortion, self.regulariser) == ("squared", "kl"),

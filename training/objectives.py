@@ -71,6 +71,17 @@ def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
     return sse.detach().mean() / values + floor
 
 
+def coarsen(log_var: Tensor, octaves: Tensor) -> Tensor:
+    """Log-variances [B, ...] of the posteriors for pixel noise that is 2 ** octaves [B] larger.
+
+    s^2 v / (1 + (s^2 - 1) v): the precision that the pixels give, 1 / v - 1, falls by s^2, that of
+    the prior stays. Exact for linear decoders (Tipping & Bishop 1999).
+    """
+    s2 = 4 ** octaves.reshape(-1, *([1] * (log_var.dim() - 1)))
+    variance = log_var.clamp(max=0).exp()
+    return torch.log(s2 * variance / (1 + (s2 - 1) * variance))
+
+
 def reparameterise(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A sample of N(mu, exp(log_var)) from one of N(0, 1), through which gradients flow."""
     return mu + (0.5 * log_var).exp() * noise

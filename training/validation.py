@@ -16,7 +16,7 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
-from training.losses import Loss, distort, draw, evaluate, latent_loss
+from training.losses import Drawn, Loss, distort, draw, evaluate, latent_loss
 from training.metrics import evenly
 from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Posterior
@@ -86,7 +86,8 @@ def _validate_gaussian(
         posterior = model.encode(x)
         z = draw(state, posterior, noise)
         x_hat = model.decode(z)
-        losses.append(evaluate(state, posterior, z, x_hat, x, generator=noise, variance=usual))
+        drawn = Drawn(posterior, z)
+        losses.append(evaluate(state, drawn, x_hat, x, generator=noise, variance=usual))
         sampled.append(objectives.squared_error(x, x_hat))
         restored.append(objectives.squared_error(x, model.decode(posterior.mu)))
         mse.append(restored[-1] / x[0].numel())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.bundle import Bundle
-from codec.entropy import Coder, RangeCoder
+from codec.entropy import Coder, RangeCoder, Shape
 from codec.errors import RecordError
 from codec.images import U8, fit, tile_grid
 from codec.manifest import InputSpec, Manifest
@@ -110,12 +111,12 @@ def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exa
     for done, data in enumerate(records, 1):
         record = _record(data, bundle)
         if record.quality not in fast:
-            tables = bundle.tables[record.quality]
-            fast[record.quality], slow[record.quality] = RangeCoder(tables), ReferenceCoder(tables)
-        count = positions(record.size, bundle.manifest)
-        expected = fast[record.quality].decode(record.payload, count)
+            prior = bundle.priors[record.quality]
+            fast[record.quality], slow[record.quality] = RangeCoder(prior), ReferenceCoder(prior)
+        shape = latent_shape(record.size, bundle.manifest)
+        expected = fast[record.quality].decode(record.payload, shape)
         try:
-            found = slow[record.quality].decode(record.payload, count)
+            found = slow[record.quality].decode(record.payload, shape)
             differences += not np.array_equal(found, expected)
         except RecordError:
             differences += 1
@@ -129,18 +130,17 @@ def _record(data: bytes, bundle: Bundle) -> Record:
 
 def symbols(data: bytes, bundle: Bundle) -> int:
     """How many codes a record holds."""
-    size = _record(data, bundle).size
-    return positions(size, bundle.manifest) * bundle.manifest.latent.dims
+    return math.prod(latent_shape(_record(data, bundle).size, bundle.manifest))
 
 
-def positions(size: tuple[int, int] | None, manifest: Manifest) -> int:
-    """Latent positions of an image that a record says to be of this size, over all its tiles."""
-    spec, grid = manifest.input, manifest.latent.grid
+def latent_shape(size: tuple[int, int] | None, manifest: Manifest) -> Shape:
+    """Shape `[R, D, h, w]` of the codes of an image that a record says to be of this size."""
+    spec, grid, dims = manifest.input, manifest.latent.grid, manifest.latent.dims
     if grid is not None:
         down, across = tile_grid(size, spec) if size else (1, 1)
-        return down * across * grid[0] * grid[1]
+        return (down * across, dims, *grid)
     height, width = size or (spec.stride, spec.stride)
-    return -(-height // spec.stride) * -(-width // spec.stride)
+    return (1, dims, -(-height // spec.stride), -(-width // spec.stride))
 
 
 def as_seen(image: U8, spec: InputSpec) -> U8:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from training.model_config import POINT_FAMILIES, ModelConfig
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, up
+from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, told, up
 
 POINT_LOG_VAR = 2 * math.log(0.05)
 """codes of variance 1 that are stored to about 5 % of their spread"""
@@ -85,7 +85,8 @@ class GlobalDecoder(nn.Module):
         super().__init__()
         self.shapes = side_shapes(config)
         widths = config.widths[::-1]
-        self.foot = dense(config.latent, config.hidden[::-1], sum(map(math.prod, self.shapes)))
+        inputs = config.latent + config.rate_aware
+        self.foot = dense(inputs, config.hidden[::-1], sum(map(math.prod, self.shapes)))
         self.sides = nn.ModuleList(
             nn.Conv2d(shape.channels, width, 1)
             for shape, width in zip(self.shapes[::-1], widths, strict=False)
@@ -142,7 +143,11 @@ class GlobalVae(nn.Module):
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor) -> Tensor:
-        """z [B, D] to x_hat [B, C, H, W] in [0, 1]."""
-        x_hat: Tensor = self.decoder(z)
+    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
+        """z [B, D] to x_hat [B, C, H, W] in [0, 1]; `octaves` as in `layers.told`."""
+        return self.restore(told(z, octaves) if self.config.rate_aware else z)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+        x_hat: Tensor = self.decoder(latent)
         return x_hat

@@ -17,6 +17,16 @@ SLOPE = 0.1
 LOG_VAR_RANGE = (-14.0, 4.0)
 
 
+def told(z: Tensor, octaves: Tensor | None) -> Tensor:
+    """z [B, D, ...] with one channel more: log2 of the step multiplier of each image, [B].
+
+    Without `octaves` the multiplier is 1.
+    """
+    plane = z.new_zeros(len(z)) if octaves is None else octaves.to(z.dtype)
+    plane = plane.reshape(-1, *([1] * (z.dim() - 1))).expand(-1, 1, *z.shape[2:])
+    return torch.cat([z, plane], dim=1)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions added to their input; the identity at the start of training."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.model_config import ModelConfig
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, up
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, told, up
 
 STEM = 4
 
@@ -81,13 +81,17 @@ class SigmaVaeMap(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = map_encoder(config, 2 * config.latent)
-        self.decoder = map_decoder(config, config.latent)
+        self.decoder = map_decoder(config, config.latent + config.rate_aware)
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1], sides multiples of the stride, to [B, D, h, w]."""
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor) -> Tensor:
-        """z [B, D, h, w] to x_hat [B, C, H, W] in [0, 1]."""
-        return torch.sigmoid(self.decoder(z))
+    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
+        """z [B, D, h, w] to x_hat [B, C, H, W] in [0, 1]; `octaves` as in `layers.told`."""
+        return self.restore(told(z, octaves) if self.config.rate_aware else z)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+        return torch.sigmoid(self.decoder(latent))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from training.model_config import ModelConfig
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told
 from training.pca import F64, Pca
 
 
@@ -34,9 +34,13 @@ class PcaVae(nn.Module):
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
         """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
-        x_hat: Tensor = self.decoder(z)
+        return self.restore(told(z, octaves) if self.config.rate_aware else z)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+        x_hat: Tensor = self.decoder(latent)
         return x_hat if self.training else x_hat.clamp(0, 1)
 
     @torch.no_grad()
@@ -69,11 +73,12 @@ class PcaEncoder(nn.Module):
         super().__init__()
         grid = config.height // config.stride * (config.width // config.stride)
         self.linear = _fixed(_values(config), 2 * config.latent)
+        self.unshuffle = nn.PixelUnshuffle(config.stride)
         self.trunk = _trunk(config)
         self.head = _zero(nn.Linear(grid * config.widths[0], 2 * config.latent))
 
     def forward(self, x: Tensor) -> Tensor:
-        correction = self.head(self.trunk(x - 0.5).flatten(1))
+        correction = self.head(self.trunk(self.unshuffle(x - 0.5)).flatten(1))
         joined: Tensor = self.linear(x.flatten(1)) + correction
         return joined
 
@@ -85,23 +90,26 @@ class PcaDecoder(nn.Module):
         super().__init__()
         self.shape = (config.channels, config.height, config.width)
         self.linear = _fixed(config.latent, _values(config))
-        self.trunk = _trunk(config)
+        self.unshuffle = nn.PixelUnshuffle(config.stride)
+        self.trunk = _trunk(config, config.rate_aware)
         outputs = config.channels * config.stride**2
         last = _zero(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
         self.out = nn.Sequential(last, nn.PixelShuffle(config.stride))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, latent: Tensor) -> Tensor:
+        z, told = latent[:, : self.linear.in_features], latent[:, self.linear.in_features :]
         linear = self.linear(z).reshape(-1, *self.shape)
-        x_hat: Tensor = linear + self.out(self.trunk(linear - 0.5))
+        coarse = self.unshuffle(linear - 0.5)
+        planes = told[:, :, None, None].expand(-1, -1, *coarse.shape[2:])
+        x_hat: Tensor = linear + self.out(self.trunk(torch.cat([coarse, planes], dim=1)))
         return x_hat
 
 
-def _trunk(config: ModelConfig) -> nn.Sequential:
-    """[B, C, H, W] to [B, width, H / stride, W / stride]."""
+def _trunk(config: ModelConfig, planes: int = 0) -> nn.Sequential:
+    """Unshuffled images and more planes [B, C stride^2 + planes, h, w] to [B, width, h, w]."""
     width = config.widths[0]
     return nn.Sequential(
-        nn.PixelUnshuffle(config.stride),
-        nn.Conv2d(config.channels * config.stride**2, width, 3, padding=1),
+        nn.Conv2d(config.channels * config.stride**2 + planes, width, 3, padding=1),
         nn.LeakyReLU(SLOPE),
         *(ResidualBlock(width) for _ in range(config.depth)),
     )
