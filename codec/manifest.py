@@ -36,6 +36,8 @@ class InputSpec:
     `height` and `width` are None for convolutional models: any multiple of `stride`. `fit` says
     what happens to an image of another size: `exact` refuses it, `resize` scales it, `pad` repeats
     the edge up to the next multiple of the stride, `tile` cuts it into pieces of the fixed size.
+    `reach` says, for models of any size, how far an output of either graph sees, in pixels; None
+    where nobody has measured it.
     """
 
     channels: int
@@ -43,6 +45,7 @@ class InputSpec:
     width: int | None
     stride: int
     fit: Fit
+    reach: int | None = None
 
     def __post_init__(self) -> None:
         _require(self.channels in (1, 3), f"channels={self.channels}, expected 1 or 3")
@@ -54,6 +57,10 @@ class InputSpec:
         _require(
             (self.fit == "pad") == (self.height is None),
             f"fit={self.fit!r} with height={self.height}: models of any size pad, others do not",
+        )
+        _require(
+            self.reach is None or (self.height is None and 0 <= self.reach <= MAX_SIDE),
+            f"reach={self.reach}, expected 0..{MAX_SIDE} and only in models of any size",
         )
 
     @property
@@ -180,13 +187,18 @@ def from_json(text: str | bytes) -> Manifest:
         raw.get("format") == FORMAT, f"format {raw.get('format')!r}, this software reads {FORMAT}"
     )
     parts = dict(raw)
-    parts["input"] = _part(InputSpec, raw.get("input"))
+    parts["input"] = _part(InputSpec, _with_reach(raw.get("input")))
     parts["latent"] = _part(LatentSpec, raw.get("latent"), grid=_pair)
     parts["score"] = _part(ScoreSpec, raw.get("score"), fused=tuple)
     members = raw.get("members")
     _require(isinstance(members, dict), "members missing")
     parts["members"] = {name: _part(Member, member) for name, member in members.items()}
     return _part(Manifest, parts)
+
+
+def _with_reach(raw: Any) -> Any:
+    """Manifests that are older than the field do not know it."""
+    return {"reach": None, **raw} if isinstance(raw, dict) else raw
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

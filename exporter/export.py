@@ -16,7 +16,7 @@ from codec.images import U8
 from codec.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
 from codec.onnx import OnnxGraphs, open_graphs
 from codec.pipeline import Model
-from exporter import fit, parity
+from exporter import fit, parity, reach
 from exporter.card import PICTURES, draw_samples, write_card
 from exporter.graphs import export_graphs
 from training import data
@@ -79,6 +79,8 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     say("exporting and checking the graphs")
     draft = unfitted(manifest, *export_graphs(network))
     graphs = open_graphs(draft, "cpu", options.threads)
+    manifest = _with_reach(manifest, graphs)
+    draft = replace(draft, manifest=manifest)
     images = [image.transpose(1, 2, 0) for image in held_out]
     bundle = fit.fit_bundle(
         draft,
@@ -96,6 +98,11 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     provenance = _provenance(info, certificate, len(images), options)
     manifest = replace(bundle.manifest, provenance=provenance)
     return _write(out, replace(bundle, manifest=manifest), graphs, images)
+
+
+def _with_reach(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
+    seen = reach.measure(graphs, manifest)
+    return replace(manifest, input=replace(manifest.input, reach=seen))
 
 
 def _check_target(out: Path) -> None:
@@ -203,7 +210,7 @@ def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
         encoder=encoder,
         decoder=decoder,
         steps=np.ones((manifest.quality_levels, dims), np.float32),
-        tables=(),
+        priors=(),
         calibration=fit.blank_calibration(zero, one, manifest.input.channels),
         card="",
     )
@@ -214,7 +221,7 @@ def _write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) 
     members = {
         "encoder.onnx": bundle.encoder,
         "decoder.onnx": bundle.decoder,
-        "tables.npz": pack_tables(bundle.steps, bundle.tables),
+        "tables.npz": pack_tables(bundle.steps, bundle.priors),
         "calibration.npz": pack_arrays(bundle.calibration.to_arrays()),
         PICTURES: draw_samples(model, images),
         "card.md": write_card(bundle.manifest, held_out_facts(model, images)).encode(),

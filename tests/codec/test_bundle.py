@@ -21,7 +21,7 @@ from codec.bundle import (
     write_bundle,
 )
 from codec.errors import BundleError, InvalidInput
-from codec.manifest import Kind, LatentSpec, from_json, to_json
+from codec.manifest import InputSpec, Kind, LatentSpec, from_json, to_json
 from codec.onnx import open_graphs
 
 
@@ -62,17 +62,45 @@ def test_a_written_bundle_reads_the_same(tiny_path: Path, tmp_path: Path, name: 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_the_id_hashes_what_decoding_depends_on_and_no_absent_codebook(tiny_path: Path) -> None:
+def test_the_id_hashes_what_decoding_depends_on_and_no_absent_field(tiny_path: Path) -> None:
     """Computed anew from the manifest's own text: the id of gaussian bundles must never change."""
     raw = json.loads((tiny_path / MANIFEST).read_text())
     facts = {
-        "input": raw["input"],
+        "input": {name: value for name, value in raw["input"].items() if name != "reach"},
         "latent": {name: raw["latent"][name] for name in ("kind", "dims", "grid")},
         "decoder": raw["members"]["decoder.onnx"]["sha256"],
         "tables": raw["members"]["tables.npz"]["sha256"],
     }
     expected = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
     assert load_bundle(tiny_path).model_id == expected
+
+
+def test_the_id_depends_on_the_reach(bundle: Bundle) -> None:
+    spec = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
+    ids = {
+        model_id(replace(bundle.manifest, input=replace(spec, reach=reach)))
+        for reach in (None, 8, 16)
+    }
+    assert len(ids) == 3
+
+
+def test_a_manifest_older_than_the_reach_is_read(bundle: Bundle) -> None:
+    raw = json.loads(to_json(bundle.manifest))
+    assert raw["input"].pop("reach") is None
+    assert from_json(json.dumps(raw)) == bundle.manifest
+
+
+@pytest.mark.parametrize(("side", "reach"), [(None, -1), (None, 16385), (16, 8)])
+def test_an_impossible_reach_is_refused(side: int | None, reach: int) -> None:
+    with pytest.raises(BundleError, match=f"reach={reach}, expected 0..16384 and only in models"):
+        InputSpec(
+            channels=1,
+            height=side,
+            width=side,
+            stride=8 if side is None else 1,
+            fit="pad" if side is None else "exact",
+            reach=reach,
+        )
 
 
 def test_the_id_depends_on_the_codebook(bundle: Bundle) -> None:
