@@ -1,0 +1,302 @@
+"""What a crash leaves of an archive: everything that was acknowledged, and it can go on."""
+
+# ruff: noqa: S311
+
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from codec import archive_blocks
+from codec.archive import ArchiveReader, ArchiveWriter, create
+from codec.errors import ArchiveError
+from codec.record import seal
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = bytes(range(32))
+Files = dict[str, bytes]
+
+
+def record(number: int) -> bytes:
+    return seal(number % 5, random.Random(number).randbytes(number * 7 % 13), MODEL)
+
+
+class Disk:
+    """All states of a folder between two system calls, and after each byte that is written.
+
+    `killed` has what is there if the process is killed in that moment; `failed` what may be there
+    if the power fails: of files only what was synced, names as they are or as they were synced.
+    Each state comes with how many records were acknowledged before it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.watched = True
+        self.acknowledged = 0
+        self.killed: dict[tuple[tuple[str, bytes], ...], int] = {}
+        self.failed: dict[tuple[tuple[str, bytes], ...], int] = {}
+        self._synced: dict[int, bytes] = {}
+        self._names: dict[str, int] = {}
+        self._held: list[int] = []
+
+    def look(self) -> None:
+        if not self.watched:
+            return
+        now = {p.name: p.stat().st_ino for p in sorted(self.folder.iterdir())}
+        contents = {name: (self.folder / name).read_bytes() for name in now}
+        self.killed[*contents.items(),] = self.acknowledged
+        for names in (now, self._names):
+            state = {name: self._synced.get(inode, b"") for name, inode in names.items()}
+            self.failed[*state.items(),] = self.acknowledged
+
+    def sync(self, fd: int) -> None:
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            self._names = {p.name: p.stat().st_ino for p in sorted(self.folder.iterdir())}
+        else:
+            # So that its number is given to no other file; a copy of `fd` would hold its lock too.
+            self._held.append(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY))
+            self._synced[status.st_ino] = os.pread(fd, status.st_size, 0)
+
+    def close(self) -> None:
+        for fd in self._held:
+            os.close(fd)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch):
+    """Real system calls, writes cut to single bytes, each followed by a look at the folder."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    disk = Disk(folder)
+    real = {name: getattr(os, name) for name in ("pwrite", "ftruncate", "fsync", "link")}
+
+    def pwrite(fd: int, data: bytes, offset: int) -> int:
+        written = real["pwrite"](fd, data[:1] if disk.watched else data, offset)
+        disk.look()
+        return written
+
+    def fsync(fd: int) -> None:
+        if disk.watched:
+            disk.look()
+            real["fsync"](fd)
+            disk.sync(fd)
+            disk.look()
+
+    def watched(function):
+        def call(*arguments, **options):
+            result = function(*arguments, **options)
+            disk.look()
+            return result
+
+        return call
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "ftruncate", watched(real["ftruncate"]))
+    monkeypatch.setattr(os, "link", watched(real["link"]))
+    monkeypatch.setattr(Path, "replace", watched(Path.replace))
+    monkeypatch.setattr(Path, "unlink", watched(Path.unlink))
+    with monkeypatch.context() as blocks:
+        blocks.setattr(archive_blocks, "BLOCK_RECORDS", 4)
+        yield disk
+    disk.close()
+
+
+def work(disk: Disk, sizes: list[int], *, sync: bool, named: bool) -> int:
+    """Creates an archive and appends to it in several sittings; how many records."""
+    path = disk.folder / "a.rsa"
+    create(path, MODEL, name="m")
+    count = 0
+    for size in sizes:
+        with ArchiveWriter(path, sync=sync) as writer:
+            for _ in range(size):
+                writer.append(record(count), f"{count:02}" if named else None)
+                count += 1
+                disk.acknowledged = count
+    return count
+
+
+def go_on(folder: Path, files: Files, acknowledged: int, *, named: bool) -> int:
+    """Everything acknowledged is there, at most one record more, and a record can be added."""
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    path = folder / "a.rsa"
+    if not path.exists():
+        assert acknowledged == 0
+        return 0
+    with ArchiveReader(path) as reader:
+        found = list(reader)
+    assert acknowledged <= len(found) <= acknowledged + 1
+    with ArchiveWriter(path) as writer:
+        assert len(writer) == len(found)
+        writer.append(record(99), "last" if named else None)
+    with ArchiveReader(path) as reader:
+        assert list(reader) == [*map(record, range(len(found))), record(99)]
+        assert reader.find("last") == (len(found) if named else None)
+        assert all(damage is None for damage in reader.verify())
+    assert [p.name for p in folder.iterdir() if p.name.endswith("journal")] == []
+    return len(found)
+
+
+def test_a_kill_in_any_state_of_the_two_files_loses_nothing(disk: Disk, tmp_path: Path):
+    count = work(disk, [3, 6, 1, 2], sync=False, named=True)
+    assert len(disk.killed) > 500
+    disk.watched = False
+    found = set()
+    for number, (files, acknowledged) in enumerate(disk.killed.items()):
+        found.add(go_on(tmp_path / f"{number}", dict(files), acknowledged, named=True))
+    assert found == set(range(count + 1))
+
+
+def test_a_failure_of_power_in_any_state_loses_nothing_that_was_synced(disk: Disk, tmp_path: Path):
+    count = work(disk, [3, 6, 1, 2], sync=True, named=False)
+    disk.watched = False
+    found = set()
+    for number, (files, acknowledged) in enumerate(disk.failed.items()):
+        found.add(go_on(tmp_path / f"{number}", dict(files), acknowledged, named=False))
+    assert found == set(range(count + 1))
+
+
+def test_a_flush_brings_all_records_to_the_disk(disk: Disk, tmp_path: Path):
+    path = disk.folder / "a.rsa"
+    create(path, MODEL)
+    with ArchiveWriter(path, sync=False) as writer:
+        for number in range(6):
+            writer.append(record(number))
+        before = len(disk.failed)
+        writer.flush()
+        disk.look()
+        states = list(disk.failed)[before:]
+        disk.watched = False
+        assert go_on(tmp_path / "power", dict(states[-1]), 6, named=False) == 6
+
+
+def test_a_crash_of_the_first_writer_after_a_crash_loses_nothing(tmp_path: Path, disk: Disk):
+    """What the next writer does with what a crash has left can be cut short as well."""
+    work(disk, [6], sync=False, named=True)
+    left = [dict(s) for s, n in disk.killed.items() if n == 5 and dict(s).get("a.rsa.journal")][-9]
+    for p in disk.folder.iterdir():
+        p.unlink()
+    for name, data in left.items():
+        (disk.folder / name).write_bytes(data)
+    disk.killed.clear()
+    disk.acknowledged = 5
+    with ArchiveWriter(disk.folder / "a.rsa", sync=False) as writer:
+        for number in range(5, 10):
+            writer.append(record(number), f"{number:02}")
+            disk.acknowledged = number + 1
+    disk.watched = False
+    for number, (files, acknowledged) in enumerate(disk.killed.items()):
+        go_on(tmp_path / f"{number}", dict(files), acknowledged, named=True)
+
+
+@contextmanager
+def no_file_beyond(size: int):
+    """Writes beyond this size fail, as they do on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_costs_the_record_that_did_not_fit(tmp_path: Path):
+    path = tmp_path / "a.rsa"
+    create(path, MODEL)
+    body = [seal(8, bytes([i]) * 100, MODEL) for i in range(8)]
+    with ArchiveWriter(path, sync=False) as writer:
+        writer.append(body[0])
+        with no_file_beyond(200), pytest.raises(ArchiveError, match=r"a\.rsa: File too large"):
+            writer.append(body[1])
+        assert len(writer) == 1
+        assert [*ArchiveReader(path)] == body[:1]
+        writer.append(body[2])
+    assert [*ArchiveReader(path)] == [body[0], body[2]]
+
+
+def test_a_disk_that_is_full_on_closing_leaves_the_journal(tmp_path: Path):
+    path = tmp_path / "a.rsa"
+    create(path, MODEL)
+    many = [seal(8, bytes([i]) * 100, MODEL) for i in range(8)]
+    writer = ArchiveWriter(path, sync=False)
+    for data in many:
+        writer.append(data)
+    with no_file_beyond(300), pytest.raises(ArchiveError, match="File too large"):
+        writer.close()
+    writer.close()
+    assert [*ArchiveReader(path)] == many
+    ArchiveWriter(path).close()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.rsa"]
+    assert [*ArchiveReader(path)] == many
+
+
+def test_a_disk_that_is_full_when_a_block_is_written_loses_nothing(tmp_path: Path):
+    path = tmp_path / "a.rsa"
+    create(path, MODEL)
+    many = [seal(8, i.to_bytes(2, "big") * 50, MODEL) for i in range(300)]
+    with ArchiveWriter(path, sync=False) as writer:
+        for data in many[:256]:
+            writer.append(data)
+        with no_file_beyond(10_000), pytest.raises(ArchiveError, match="File too large"):
+            writer.append(many[256])
+        for data in many[256:]:
+            writer.append(data)
+    assert [*ArchiveReader(path)] == many
+
+
+APPENDER = """
+import random, sys
+from codec.archive import ArchiveWriter
+from codec.record import seal
+
+path, model = sys.argv[1], bytes(range(32))
+while True:
+    with ArchiveWriter(path, sync=False) as writer:
+        for number in range(len(writer), len(writer) + random.randrange(1, 400)):
+            body = random.Random(number).randbytes(number * 7 % 13)
+            writer.append(seal(number % 5, body, model), f"{number:06}")
+            sys.stdout.write(f"{number}\\n")
+            sys.stdout.flush()
+"""
+
+
+def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path):
+    """RESIDUUM_KILLS sets how often; 10 by default."""
+    path, rng = tmp_path / "a.rsa", random.Random(4)
+    create(path, MODEL)
+    count = 0
+    for _ in range(int(os.environ.get("RESIDUUM_KILLS", "10"))):
+        process = subprocess.Popen(
+            [sys.executable, "-c", APPENDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        with process:
+            assert process.stdout.readline() == f"{count}\n"
+            time.sleep(rng.uniform(0, 0.2))
+            process.send_signal(signal.SIGKILL)
+            lines = process.stdout.read().splitlines()
+        acknowledged = count + 1 + sum(line.isdecimal() for line in lines)
+        with ArchiveReader(path) as reader:
+            count = len(reader)
+            assert acknowledged <= count + 1  # a number may have been cut in the pipe
+            assert int(lines[-2] if len(lines) > 1 else count - 1) < count
+            assert count <= acknowledged + 1
+            numbers = [*range(max(0, count - 600), count), *rng.choices(range(count), k=50)]
+            for number in numbers:
+                assert reader.record(number) == record(number)
+                assert reader.name(number) == f"{number:06}"
+    with ArchiveWriter(path) as writer:
+        assert writer.append(record(0), "and so on") == count
+    with ArchiveReader(path) as reader:
+        assert list(reader) == [*map(record, range(count)), record(0)]
+        assert all(damage is None for damage in reader.verify())
