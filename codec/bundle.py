@@ -29,6 +29,7 @@ import numpy.typing as npt
 from codec.anomaly import Calibration, check_names
 from codec.errors import BundleError
 from codec.manifest import Manifest, Member, from_json, to_json
+from codec.prior import FactorisedPrior, Prior
 from codec.tables import Tables
 
 F32 = npt.NDArray[np.float32]
@@ -43,7 +44,7 @@ _MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified model: facts, graphs as bytes, quantisation steps `[Q, D]`, tables per level,
+    """A verified model: facts, graphs as bytes, quantisation steps `[Q, D]`, a prior per level,
     calibration.
     """
 
@@ -52,7 +53,7 @@ class Bundle:
     encoder: bytes
     decoder: bytes
     steps: F32
-    tables: tuple[Tables, ...]
+    priors: tuple[Prior, ...]
     calibration: Calibration
     card: str
 
@@ -146,11 +147,12 @@ def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
         raise BundleError(f"{name} is no npz of plain arrays ({error})") from error
 
 
-def pack_tables(steps: F32, tables: tuple[Tables, ...]) -> bytes:
-    """`tables.npz` from steps `[Q, D]` and one table set per quality level."""
+def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> bytes:
+    """`tables.npz` from steps `[Q, D]` and one prior per quality level."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"steps": steps}
-    for level, table in enumerate(tables):
-        arrays[f"low_{level}"], arrays[f"frequencies_{level}"] = table.low, table.frequencies
+    for level, prior in enumerate(priors):
+        arrays[f"low_{level}"] = prior.tables.low
+        arrays[f"frequencies_{level}"] = prior.tables.frequencies
     return pack_arrays(arrays)
 
 
@@ -158,7 +160,7 @@ def _assemble(files: Mapping[str, bytes]) -> Bundle:
     manifest = from_json(_member(files, MANIFEST))
     _verify(manifest, files)
     check_names(manifest.score.fused)
-    steps, tables = _tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
+    steps, priors = _tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
     calibration = Calibration.from_arrays(
         unpack_arrays(files["calibration.npz"], "calibration.npz")
     )
@@ -168,7 +170,7 @@ def _assemble(files: Mapping[str, bytes]) -> Bundle:
         encoder=files["encoder.onnx"],
         decoder=files["decoder.onnx"],
         steps=steps,
-        tables=tables,
+        priors=priors,
         calibration=calibration,
         card=files["card.md"].decode("utf-8", "replace"),
     )
@@ -187,7 +189,7 @@ def _verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
 
 def _tables(
     manifest: Manifest, arrays: Mapping[str, npt.NDArray[np.generic]]
-) -> tuple[F32, tuple[Tables, ...]]:
+) -> tuple[F32, tuple[Prior, ...]]:
     levels, dims = manifest.quality_levels, manifest.latent.dims
     try:
         steps = arrays["steps"]
@@ -205,7 +207,7 @@ def _tables(
         raise BundleError(f"tables for another latent, expected {dims} dimensions")
     if not (np.isfinite(steps).all() and (steps > 0).all()):  # type: ignore[operator]
         raise BundleError("steps must be positive and finite")
-    return steps, tables  # type: ignore[return-value]
+    return steps, tuple(map(FactorisedPrior, tables))  # type: ignore[return-value]
 
 
 def _member(files: Mapping[str, bytes], name: str) -> bytes:

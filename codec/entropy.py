@@ -1,29 +1,35 @@
 """Codes to payload bytes and back, through a range coder with static integer tables.
 
-The stream: every dimension's symbols in turn, then, for each escaped code in the same order, the
-Elias gamma code of its excess as plain bits. The payload is the shortest byte string that lies in
-the coder's final interval when zeros are appended; a decoder appends them. A payload is canonical:
-decoding it and encoding again gives the same bytes, and anything else is refused, so nothing can
-hide behind a payload or in its unused bits.
+The stream: pass by pass (codec.prior), the symbols of the pass sorted by table row, and behind
+them, for each escaped one in the same order, the Elias gamma code of its excess as plain bits. The
+payload is the shortest byte string that lies in the coder's final interval when zeros are appended;
+a decoder appends them. A payload is canonical: decoding it and encoding again gives the same bytes,
+and anything else is refused, so nothing can hide behind a payload or in its unused bits.
 
 The range coder is constriction's (64-bit state, 32-bit words, 24-bit probabilities).
 `codec.reference` holds the same arithmetic in plain Python integers.
 """
 
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
 from codec.errors import RecordError
+from codec.prior import Pass, Prior
 from codec.quantise import MAX_CODE
-from codec.tables import TOTAL, Tables, from_excess, to_excess
+from codec.tables import I32, I64, TOTAL, U16, Tables, from_excess, to_excess
 
-I32 = npt.NDArray[np.int32]
+Shape = tuple[int, int, int, int]
 WORD_BYTES, STATE_BITS = 4, 64
 # Elias gamma of the largest excess that a code within ±MAX_CODE can have, and some room.
 MAX_GAMMA_ZEROS = MAX_CODE.bit_length() + 8
+# How many codes go through a prior at once: it bounds the memory of a large batch.
+BATCH_CODES = 2**18
+# A call per run of equal rows costs about as much as this many table entries in one call for all.
+RUN_ENTRIES = 400
 
 _Encoder = constriction.stream.queue.RangeEncoder
 _Decoder = constriction.stream.queue.RangeDecoder
@@ -36,55 +42,187 @@ _BIT = _Categorical(np.full(2, TOTAL / 2 - 1), perfect=False)
 
 
 class Coder(Protocol):
-    """Codes `[D, n]` int32, n per dimension, to a payload and back."""
+    """Codes `[R, D, h, w]` int32 of one image to a payload and back."""
 
     def encode(self, codes: I32) -> bytes:
         """The canonical payload of the codes."""
 
-    def decode(self, payload: bytes, positions: int) -> I32:
-        """The codes `[D, positions]`. Raises RecordError unless the payload is the canonical one of
+    def decode(self, payload: bytes, shape: Shape) -> I32:
+        """The codes `[R, D, h, w]`. Raises RecordError unless the payload is the canonical one of
         its codes.
         """
+
+
+class _Call(NamedTuple):
+    """Neighbouring symbols that constriction codes in one call."""
+
+    run: slice
+    encode: tuple[Any, ...]
+    decode: tuple[Any, ...]
 
 
 class RangeCoder:
     """The fast coder, on constriction."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self._weights = np.ascontiguousarray(tables.frequencies.astype(np.float64) - 1.0)
+    def __init__(self, prior: Prior) -> None:
+        self._prior, self._tables = prior, prior.tables
+        self._weights = np.ascontiguousarray(prior.tables.frequencies.astype(np.float64) - 1.0)
         self._models = [_Categorical(row, perfect=False) for row in self._weights]
 
     def encode(self, codes: I32) -> bytes:
         """See Coder."""
-        encoder = _Encoder()
-        symbols = self._tables.symbols(codes[None])[0]
-        if codes.shape[1] == 1:  # one call for all dimensions, each with its own table
-            encoder.encode(np.ascontiguousarray(symbols[:, 0]), _FAMILY, self._weights)
-        else:
-            for row, model in zip(symbols, self._models, strict=True):
-                encoder.encode(np.ascontiguousarray(row), model)
-        escaped = symbols == self._tables.escape
-        if escaped.any():
-            bits = np.array(escape_bits(self._tables, codes, escaped), np.int32)
-            encoder.encode(bits, _BIT)
-        return _shortest(encoder)
+        return self.encode_all(codes[None])[0]
 
-    def decode(self, payload: bytes, positions: int) -> I32:
+    def decode(self, payload: bytes, shape: Shape) -> I32:
         """See Coder."""
-        padded = payload + bytes(-len(payload) % WORD_BYTES + 2 * WORD_BYTES)
-        decoder = _Decoder(np.frombuffer(padded, ">u4").astype(np.uint32))
-        try:
-            if positions == 1:
-                symbols = decoder.decode(_FAMILY, self._weights)[:, None]
-            else:
-                symbols = np.stack([decoder.decode(model, positions) for model in self._models])
-            codes = place_escapes(self._tables, symbols, lambda: int(decoder.decode(_BIT)))
-        except AssertionError as error:  # constriction's word for a stream that no encoder writes
-            raise RecordError("the payload is no code stream of this model") from error
-        if self.encode(codes) != payload:
-            raise RecordError("the payload is not the canonical code stream of its codes")
+        codes = self.decode_all([payload], shape)[0]
+        if isinstance(codes, RecordError):
+            raise codes
         return codes
+
+    def encode_all(self, codes: I32) -> list[bytes]:
+        """Payloads of the images' codes `[B, R, D, h, w]`; the prior sees many at once."""
+        parts = [codes[run] for run in _batches(len(codes), codes[0].size)]
+        return [payload for part in parts for payload in self._encode(part)]
+
+    def decode_all(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
+        """The codes of each payload, all of one shape, or the reason why it has none."""
+        parts = [payloads[run] for run in _batches(len(payloads), int(np.prod(shape)))]
+        return [found for part in parts for found in self._decode(part, shape)]
+
+    def _encode(self, codes: I32) -> list[bytes]:
+        flat, encoders = codes.reshape(-1, *codes.shape[2:]), [_Encoder() for _ in codes]
+        for part in self._prior.passes(flat):
+            order, rows = _sorted(part, codes.shape[1])
+            values = (flat[part.place] - part.offset).reshape(len(codes), -1)
+            values = np.take_along_axis(values, order, 1)
+            symbols = self._tables.symbols(values, rows)
+            each = self._calls(rows, len(codes))
+            for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
+                _put(encoder, calls, symbols[index])
+            for index in _indices((symbols == self._tables.escape).any(1)):
+                row = rows[index % len(rows)]
+                bits = escape_bits(self._tables, values[index], row)
+                encoders[index].encode(np.array(bits, np.int32), _BIT)
+        return [_shortest(encoder) for encoder in encoders]
+
+    def _decode(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
+        flat = np.zeros((len(payloads) * shape[0], *shape[1:]), np.int32)
+        images = [_Stream(payload) for payload in payloads]
+        for part in self._prior.passes(flat):
+            order, rows = _sorted(part, shape[0])
+            values = np.empty((len(payloads), order.shape[1]), np.int64)
+            np.put_along_axis(values, order, self._values(images, rows), 1)
+            codes = values.reshape(flat[part.place].shape) + part.offset
+            for index in _indices((np.abs(codes) > MAX_CODE).any((1, 2, 3))):
+                images[index // shape[0]].refuse(f"the payload holds a code beyond ±{MAX_CODE}")
+            flat[part.place] = np.clip(codes, -MAX_CODE, MAX_CODE)
+        found = flat.reshape(len(payloads), *shape)
+        return [image.close() or codes for image, codes in zip(images, found, strict=True)]
+
+    def _values(self, images: Sequence["_Stream"], rows: U16) -> I64:
+        """The next values `[B, n]` of each stream, the offset not yet added."""
+        each = self._calls(rows, len(images))
+        symbols = np.stack(
+            [image.symbols(calls) for image, calls in zip(images, each, strict=True)]
+        )
+        values = symbols.astype(np.int64) + self._tables.low[rows]
+        escaped = symbols == self._tables.escape
+        for index in _indices(escaped.any(1)):
+            row = rows[index % len(rows)][escaped[index]]
+            values[index, escaped[index]] = images[index].escaped(self._tables, row)
+        return values
+
+    def _calls(self, rows: U16, images: int) -> list[list[_Call]]:
+        """The calls for sorted rows `[1, n]` of all images, or `[B, n]`."""
+        each = [self._calls_of(row) for row in rows]
+        return each * images if len(rows) == 1 else each
+
+    def _calls_of(self, rows: U16) -> list[_Call]:
+        if len(rows) == 0:
+            return []
+        cuts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+        if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * (len(cuts) + 1):
+            weights = self._weights[rows]
+            return [_Call(slice(0, len(rows)), (_FAMILY, weights), (_FAMILY, weights))]
+        starts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
+        models = [self._models[row] for row in rows[starts].tolist()]
+        return [
+            _Call(slice(start, end), (model,), (model, end - start))
+            for start, end, model in zip(starts, ends, models, strict=True)
+        ]
+
+
+class _Stream:
+    """A payload while it is read, and written anew beside it to see that it is the canonical one.
+
+    One that was refused reads zeros from then on: others in its batch are none the worse for it.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        padded = payload + bytes(-len(payload) % WORD_BYTES + 2 * WORD_BYTES)
+        self._decoder = _Decoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self._encoder, self._payload = _Encoder(), payload
+        self._error: RecordError | None = None
+
+    def symbols(self, calls: list[_Call]) -> I32:
+        """The next symbols `[n]`."""
+        try:
+            found = [self._decoder.decode(*call.decode) for call in calls]
+        except AssertionError:  # constriction's word for a stream that no encoder writes
+            self.refuse("the payload is no code stream of this model")
+        if self._error is not None:
+            return np.zeros(sum(call.run.stop - call.run.start for call in calls), np.int32)
+        for symbols, call in zip(found, calls, strict=True):
+            self._encoder.encode(symbols, *call.encode)
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def escaped(self, tables: Tables, rows: U16) -> list[int]:
+        """The values of escaped symbols with these rows."""
+        try:
+            return read_escapes(tables, rows, self._bit)
+        except RecordError as error:
+            self.refuse(str(error))
+        return [0] * len(rows)
+
+    def refuse(self, reason: str) -> None:
+        """Gives the payload up; the first reason stands."""
+        self._error = self._error or RecordError(reason)
+
+    def close(self) -> RecordError | None:
+        """What is wrong with the payload, now that all of it was read."""
+        if self._error is None and _shortest(self._encoder) != self._payload:
+            self.refuse("the payload is not the canonical code stream of its codes")
+        return self._error
+
+    def _bit(self) -> int:
+        bit = int(self._decoder.decode(_BIT))
+        self._encoder.encode(bit, _BIT)
+        return bit
+
+
+def _put(
+    encoder: "constriction.stream.queue.RangeEncoder", calls: list[_Call], symbols: I32
+) -> None:
+    for call in calls:
+        encoder.encode(symbols[call.run], *call.encode)
+
+
+def _batches(images: int, codes: int) -> Iterator[slice]:
+    size = max(1, BATCH_CODES // max(1, codes))
+    return (slice(start, start + size) for start in range(0, images, size))
+
+
+def _indices(true: npt.NDArray[np.bool_]) -> list[int]:
+    return np.flatnonzero(true).tolist() if true.any() else []
+
+
+def _sorted(part: Pass, tiles: int) -> tuple[npt.NDArray[np.intp], U16]:
+    """The coding order and the rows in it, `[B, n]`, or `[1, n]` where it is that of all images."""
+    rows = np.repeat(part.rows, tiles, 0) if len(part.rows) < tiles else part.rows
+    flat = rows.reshape(len(rows) // tiles, -1)
+    order = np.argsort(flat, axis=1, kind="stable")
+    return order, np.take_along_axis(flat, order, 1)
 
 
 def _shortest(encoder: "constriction.stream.queue.RangeEncoder") -> bytes:
@@ -111,26 +249,22 @@ def shortest_bytes(low: int, width: int, length: int) -> bytes:
     raise AssertionError("an interval is never empty")
 
 
-def escape_bits(tables: Tables, codes: I32, escaped: npt.NDArray[np.bool_]) -> list[int]:
-    """The Elias gamma codes of all escaped codes `[D, n]`, row by row, as bits."""
-    low = np.broadcast_to(tables.low[:, None], codes.shape)
+def escape_bits(tables: Tables, values: I64, rows: U16) -> list[int]:
+    """The Elias gamma codes of the values `[n]`, coded with `rows` `[n]`, that are escaped, as
+    bits.
+    """
+    escaped = tables.symbols(values, rows) == tables.escape
     bits: list[int] = []
-    for excess in to_excess(codes[escaped].astype(np.int64), low[escaped], tables.escape):
+    for excess in to_excess(values[escaped], tables.low[rows[escaped]], tables.escape):
         digits = f"{int(excess):b}"
         bits += [0] * (len(digits) - 1) + [int(digit) for digit in digits]
     return bits
 
 
-class ReadBit(Protocol):
-    """Gives the next plain bit of a stream."""
-
-    def __call__(self) -> int: ...
-
-
-def place_escapes(tables: Tables, symbols: I32, read_bit: ReadBit) -> I32:
-    """Codes `[D, n]` from symbols `[D, n]`, the escaped ones read from the end of the stream."""
-    codes = (symbols + tables.low[:, None]).astype(np.int32)
-    for d, i in np.argwhere(symbols == tables.escape):
+def read_escapes(tables: Tables, rows: U16, read_bit: Callable[[], int]) -> list[int]:
+    """The values that escaped symbols with `rows` `[n]` stand for. Raises RecordError."""
+    values = []
+    for low in tables.low[rows].tolist():
         zeros = 0
         while read_bit() == 0:
             zeros += 1
@@ -139,8 +273,5 @@ def place_escapes(tables: Tables, symbols: I32, read_bit: ReadBit) -> I32:
         excess = 1
         for _ in range(zeros):
             excess = 2 * excess + read_bit()
-        code = from_excess(excess, int(tables.low[d]), tables.escape)
-        if abs(code) > MAX_CODE:
-            raise RecordError(f"the payload holds the code {code}, beyond ±{MAX_CODE}")
-        codes[d, i] = code
-    return codes
+        values.append(from_excess(excess, low, tables.escape))
+    return values

@@ -9,7 +9,7 @@
 exported) only has to be a `Graphs`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from codec import anomaly
 from codec.anomaly import Score
 from codec.bundle import Bundle
-from codec.entropy import RangeCoder
+from codec.entropy import RangeCoder, Shape
 from codec.errors import InvalidInput, RecordError, ResiduumError
 from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
 from codec.quantise import I32, dequantise, quantise
@@ -28,6 +28,7 @@ from codec.record import MAX_RECORD_PIXELS, Record, pack, unpack
 Array = npt.NDArray[Any]
 T = TypeVar("T")
 S = TypeVar("S")
+K = TypeVar("K", bound=Hashable)
 # What one call of a graph may hold, in pixels: it bounds the memory of large batches of large
 # images.
 MAX_CALL_PIXELS = 2**22
@@ -76,11 +77,11 @@ class Model:
     def compress(self, images: Sequence[U8], quality: int | None = None) -> list[bytes]:
         """Records of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
         level = self._level(quality)
-        return [self._record(coded, level) for coded in self._encode(images, level)]
+        return self._records(self._encode(images, level), level)
 
     def decompress(self, records: Sequence[bytes]) -> list[U8]:
         """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
-        parsed = _each("record", records, self._parse)
+        parsed = self._parse(records)
         rows = self._decode([(codes, level) for codes, level, _ in parsed])
         return [
             to_pixels(unfit(y, size, self.manifest.input))
@@ -124,13 +125,20 @@ class Model:
         scores, heatmap = anomaly.single_scores(
             whole, unfit(y, size, spec), variance, self.manifest.score
         )
-        scores["rate"] = float(self._bundle.tables[level].bits(coded.codes).sum())
+        scores["rate"] = float(self._bundle.priors[level].bits(coded.codes).sum())
         scores["latent"] = self._latent_score(coded, level)
-        return scores, heatmap, len(self._record(coded, level))
+        return scores, heatmap, len(self._records([coded], level)[0])
 
-    def _record(self, coded: Coded, level: int) -> bytes:
-        payload = self._coder(level).encode(_columns(coded.codes))
-        return pack(Record(level, coded.fitted.size, payload), self.model_id)
+    def _records(self, coded: Sequence[Coded], level: int) -> list[bytes]:
+        payloads = _alike(
+            [one.codes for one in coded],
+            [one.codes.shape for one in coded],
+            lambda codes, _: self._coder(level).encode_all(np.stack(codes)),
+        )
+        return [
+            pack(Record(level, one.fitted.size, payload), self.model_id)
+            for one, payload in zip(coded, payloads, strict=True)
+        ]
 
     def _latent_score(self, coded: Coded, level: int) -> float:
         if self.manifest.latent.kind == "indices":
@@ -180,29 +188,49 @@ class Model:
             return self._graphs.decode(latent[:, :, 0, 0])
         return self._graphs.decode(latent)
 
-    def _parse(self, data: bytes) -> tuple[I32, int, tuple[int, int] | None]:
+    def _parse(self, data: Sequence[bytes]) -> list[tuple[I32, int, tuple[int, int] | None]]:
+        """Codes, level and size of each record; payloads of one level and shape are read together.
+
+        Raises RecordError, which names the record.
+        """
+        records = _each("record", data, self._open)
+        keys = [(record.quality, self._shape(record.size)) for record in records]
+        found = _alike(
+            [record.payload for record in records],
+            keys,
+            lambda payloads, key: self._coder(key[0]).decode_all(payloads, key[1]),
+        )
+        codes = _each("record", found, self._checked)
+        return [(c, record.quality, record.size) for c, record in zip(codes, records, strict=True)]
+
+    def _open(self, data: bytes) -> Record:
         record = unpack(data, self.model_id, sized=self.manifest.input.sized)
         if record.quality >= self.manifest.quality_levels:
             raise RecordError(
                 f"quality level {record.quality}, the model has {self.manifest.quality_levels}"
             )
-        rows, h, w = self._shape(record.size)
-        codes = self._coder(record.quality).decode(record.payload, rows * h * w)
+        self._shape(record.size)
+        return record
+
+    def _checked(self, codes: I32 | RecordError) -> I32:
+        if isinstance(codes, RecordError):
+            raise codes
         codebook = self.manifest.latent.codebook
         if codebook is not None and (codes.min() < 0 or codes.max() >= codebook):
             raise RecordError(f"an index outside 0..{codebook - 1}")
-        return codes.reshape(-1, rows, h, w).transpose(1, 0, 2, 3), record.quality, record.size
+        return codes
 
-    def _shape(self, size: tuple[int, int] | None) -> tuple[int, int, int]:
-        """Rows and grid (h, w) of the latents of an image that a record says to be of this size."""
+    def _shape(self, size: tuple[int, int] | None) -> Shape:
+        """Shape `[R, D, h, w]` of the latents of an image that a record says to be of this size."""
         spec, grid = self.manifest.input, self.manifest.latent.grid
+        dims = self.manifest.latent.dims
         if grid is not None:
             down, across = tile_grid(size, spec) if size else (1, 1)
             if down * across > MAX_TILES:
                 raise RecordError(f"{down * across} tiles, at most {MAX_TILES} are decoded")
-            return (down * across, *grid)
+            return (down * across, dims, *grid)
         height, width = size or (spec.stride, spec.stride)
-        return (1, -(-height // spec.stride), -(-width // spec.stride))
+        return (1, dims, -(-height // spec.stride), -(-width // spec.stride))
 
     def _level(self, quality: int | None) -> int:
         levels = self.manifest.quality_levels
@@ -215,7 +243,7 @@ class Model:
     def _coder(self, level: int) -> RangeCoder:
         coder = self._coders.get(level)
         if coder is None:
-            coder = self._coders[level] = RangeCoder(self._bundle.tables[level])
+            coder = self._coders[level] = RangeCoder(self._bundle.priors[level])
         return coder
 
 
@@ -233,6 +261,20 @@ def _each(what: str, items: Sequence[T], step: Callable[[T], S]) -> list[S]:
         except ResiduumError as error:
             raise type(error)(f"{what} {index}: {error}") from error
     return results
+
+
+def _alike(
+    items: Sequence[T], keys: Sequence[K], step: Callable[[list[T], K], Sequence[S]]
+) -> list[S]:
+    """The step's results for items in their order; it gets those with equal keys together."""
+    found: dict[int, S] = {}
+    groups: dict[K, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    for key, indices in groups.items():
+        results = step([items[index] for index in indices], key)
+        found.update(zip(indices, results, strict=True))
+    return [found[index] for index in range(len(items))]
 
 
 def _grouped(

@@ -2,7 +2,7 @@
 
 It is the specification: slow, exact, and small enough to be read beside a textbook (Martin, "Range
 encoding", 1979). The tests hold `codec.entropy.RangeCoder` against it, byte for byte; any language
-with 64-bit integers can follow it.
+with 64-bit integers can follow it. The rows of the symbols are those of codec.reference_prior.
 """
 
 from bisect import bisect_right
@@ -10,9 +10,12 @@ from itertools import accumulate
 
 import numpy as np
 
-from codec.entropy import I32, STATE_BITS, WORD_BYTES, escape_bits, place_escapes, shortest_bytes
+from codec.entropy import MAX_GAMMA_ZEROS, STATE_BITS, WORD_BYTES, Shape, shortest_bytes
 from codec.errors import RecordError
-from codec.tables import PRECISION, TOTAL, Tables
+from codec.prior import Prior
+from codec.quantise import MAX_CODE
+from codec.reference_prior import places, reference_passes
+from codec.tables import I32, PRECISION, TOTAL
 
 WORD = 1 << 8 * WORD_BYTES
 STATE = 1 << STATE_BITS
@@ -22,34 +25,75 @@ _BIT = [0, TOTAL // 2, TOTAL]
 class ReferenceCoder:
     """The slow coder: the same payloads as RangeCoder, by definition."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self._cumulative = [[0, *accumulate(map(int, row))] for row in tables.frequencies]
+    def __init__(self, prior: Prior) -> None:
+        self._prior = prior
+        self._low: list[int] = prior.tables.low.tolist()
+        self._cumulative = [[0, *accumulate(row)] for row in prior.tables.frequencies.tolist()]
+        self._escape = prior.tables.escape
 
     def encode(self, codes: I32) -> bytes:
         """See codec.entropy.Coder."""
-        symbols = self._tables.symbols(codes[None])[0]
-        stream = [(self._cumulative[d], int(s)) for d, row in enumerate(symbols) for s in row]
-        escaped = symbols == self._tables.escape
-        stream += [(_BIT, bit) for bit in escape_bits(self._tables, codes, escaped)]
-        low, width, words = 0, STATE - 1, 0
-        for cumulative, symbol in stream:
-            scale = width >> PRECISION
-            low += scale * cumulative[symbol]
-            width = scale * (cumulative[symbol + 1] - cumulative[symbol])
-            if width < WORD:
-                low, width, words = low * WORD, width * WORD, words + 1
-        return shortest_bytes(low, width, WORD_BYTES * words + STATE_BITS // 8)
+        shape = _shape(codes)
+        writer = _Writer()
+        known = dict(zip(places(shape), codes.ravel().tolist(), strict=True))
+        for symbols in reference_passes(self._prior, known, shape):
+            excesses = []
+            for place, row, offset in symbols:
+                symbol = known[place] - offset - self._low[row]
+                if not 0 <= symbol < self._escape:
+                    above = symbol - self._escape
+                    excesses.append(2 * above + 1 if above >= 0 else -2 * symbol)
+                    symbol = self._escape
+                writer.symbol(self._cumulative[row], symbol)
+            for excess in excesses:
+                writer.gamma(excess)
+        return writer.close()
 
-    def decode(self, payload: bytes, positions: int) -> I32:
+    def decode(self, payload: bytes, shape: Shape) -> I32:
         """See codec.entropy.Coder."""
         reader = _Reader(payload)
-        rows = [[reader.symbol(table) for _ in range(positions)] for table in self._cumulative]
-        symbols = np.array(rows, np.int32).reshape(len(rows), positions)
-        codes = place_escapes(self._tables, symbols, lambda: reader.symbol(_BIT))
+        known = dict.fromkeys(places(shape), 0)
+        for symbols in reference_passes(self._prior, known, shape):
+            found = [reader.symbol(self._cumulative[row]) for _, row, _ in symbols]
+            for (place, row, offset), symbol in zip(symbols, found, strict=True):
+                value = symbol if symbol < self._escape else self._escaped(reader)
+                known[place] = value + self._low[row] + offset
+                if abs(known[place]) > MAX_CODE:
+                    raise RecordError(f"the payload holds a code beyond ±{MAX_CODE}")
+        codes = np.array([known[place] for place in places(shape)], np.int32).reshape(shape)
         if self.encode(codes) != payload:
             raise RecordError("the payload is not the canonical code stream of its codes")
         return codes
+
+    def _escaped(self, reader: "_Reader") -> int:
+        half, below = divmod(reader.gamma() - 1, 2)
+        return -1 - half if below else self._escape + half
+
+
+def _shape(codes: I32) -> Shape:
+    tiles, dims, height, width = codes.shape
+    return tiles, dims, height, width
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._low, self._width, self._words = 0, STATE - 1, 0
+
+    def symbol(self, cumulative: list[int], symbol: int) -> None:
+        scale = self._width >> PRECISION
+        self._low += scale * cumulative[symbol]
+        self._width = scale * (cumulative[symbol + 1] - cumulative[symbol])
+        if self._width < WORD:
+            self._low, self._width = self._low * WORD, self._width * WORD
+            self._words += 1
+
+    def gamma(self, excess: int) -> None:
+        digits = f"{excess:b}"
+        for digit in "0" * (len(digits) - 1) + digits:
+            self.symbol(_BIT, int(digit))
+
+    def close(self) -> bytes:
+        return shortest_bytes(self._low, self._width, WORD_BYTES * self._words + STATE_BITS // 8)
 
 
 class _Reader:
@@ -74,3 +118,14 @@ class _Reader:
             self._offset = self._offset * WORD + int.from_bytes(word, "big")
             self._width *= WORD
         return symbol
+
+    def gamma(self) -> int:
+        zeros = 0
+        while self.symbol(_BIT) == 0:
+            zeros += 1
+            if zeros > MAX_GAMMA_ZEROS:
+                raise RecordError("the payload holds a code beyond every limit")
+        excess = 1
+        for _ in range(zeros):
+            excess = 2 * excess + self.symbol(_BIT)
+        return excess

@@ -1,7 +1,7 @@
 """Integer frequency tables: the static prior against which codes are coded.
 
-A table assigns `TOTAL = 2**24` among the values `low .. low + K - 2` of one latent dimension and,
-as its last symbol, the escape that announces any other value. Every frequency is at least 1. The
+A row assigns `TOTAL = 2**24` among the values `low .. low + K - 2` and, as its last symbol, the
+escape that announces any other value. Every frequency is at least 1. The
 integers are stored in the bundle; nothing that a decoder needs is ever computed in floating point.
 """
 
@@ -14,17 +14,23 @@ from codec.errors import BundleError
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 PRECISION = 24
 TOTAL = 2**PRECISION
 # Wide enough for the finest quality; a bundle that asks for more is refused before anything is
 # allocated.
 MAX_SYMBOLS = 65536
+# Rows are told by uint16.
+MAX_ROWS = 65536
+# Codes lie within ±2**20; this leaves room for guards and keeps every difference inside int32.
+MAX_LOW = 2**21
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """`low [D]` int32, `frequencies [D, K]` uint32 with rows that sum to TOTAL."""
+    """`low [N]` int32, `frequencies [N, K]` uint32 with rows that sum to TOTAL."""
 
     low: I32
     frequencies: U32
@@ -36,9 +42,13 @@ class Tables:
             or self.low.dtype != np.int32
             or self.low.shape != shape[:1]
         ):
-            raise BundleError("tables: expected low [D] int32 and frequencies [D, K] uint32")
-        if len(shape) != 2 or not 2 <= shape[1] <= MAX_SYMBOLS:
-            raise BundleError(f"tables: shape {list(shape)}, expected [D, 2..{MAX_SYMBOLS}]")
+            raise BundleError("tables: expected low [N] int32 and frequencies [N, K] uint32")
+        if len(shape) != 2 or not (1 <= shape[0] <= MAX_ROWS and 2 <= shape[1] <= MAX_SYMBOLS):
+            raise BundleError(
+                f"tables: shape {list(shape)}, expected [1..{MAX_ROWS}, 2..{MAX_SYMBOLS}]"
+            )
+        if np.abs(self.low.astype(np.int64)).max() > MAX_LOW:
+            raise BundleError(f"tables: a table begins beyond ±{MAX_LOW}")
         if not (
             self.frequencies.min() >= 1 and (self.frequencies.sum(1, dtype=np.int64) == TOTAL).all()
         ):
@@ -51,28 +61,25 @@ class Tables:
         """The symbol that announces a value outside the table."""
         return int(self.frequencies.shape[1]) - 1
 
-    def symbols(self, codes: I32) -> I32:
-        """Symbols `[R, D, ...]` of codes `[R, D, ...]`; the escape for codes outside the table."""
-        shifted = codes - self.low.reshape(1, -1, *([1] * (codes.ndim - 2)))
+    def symbols(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> I32:
+        """Symbols of values coded with `rows`, both of one shape; the escape for values outside."""
+        shifted = values - self.low[rows]
         outside = (shifted < 0) | (shifted >= self.escape)
-        return np.where(outside, np.int32(self.escape), shifted)
+        return np.where(outside, self.escape, shifted).astype(np.int32)
 
-    def bits(self, codes: I32) -> npt.NDArray[np.float64]:
-        """Ideal code length, bits, of each image: codes `[R, D, ...]` to `[R]`.
+    def bits(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> F64:
+        """Ideal code length, bits, of each value coded with its row, all of one shape.
 
         An escaped value counts its escape symbol and, as the coder does, the Elias gamma code of
         its excess.
         """
-        symbols = self.symbols(codes)
-        cost = PRECISION - np.log2(self.frequencies.astype(np.float64))
-        d = np.arange(codes.shape[1]).reshape(1, -1, *([1] * (codes.ndim - 2)))
-        bits: npt.NDArray[np.float64] = cost[d, symbols].reshape(len(codes), -1).sum(1)
+        symbols = self.symbols(values, rows)
+        bits = np.asarray(PRECISION - np.log2(self.frequencies[rows, symbols].astype(np.float64)))
         escaped = symbols == self.escape
         if escaped.any():
-            low = np.broadcast_to(self.low.reshape(1, -1, *([1] * (codes.ndim - 2))), codes.shape)
-            rows = np.nonzero(escaped)[0]
-            excess = to_excess(codes[escaped].astype(np.int64), low[escaped], self.escape)
-            np.add.at(bits, rows, 2.0 * np.floor(np.log2(excess)) + 1.0)
+            low = self.low[rows[escaped]]
+            excess = to_excess(values[escaped].astype(np.int64), low, self.escape)
+            bits[escaped] += 2.0 * np.floor(np.log2(excess)) + 1.0
         return bits
 
 

@@ -210,7 +210,7 @@ def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
         encoder=encoder,
         decoder=decoder,
         steps=np.ones((manifest.quality_levels, dims), np.float32),
-        tables=(),
+        priors=(),
         calibration=fit.blank_calibration(zero, one, manifest.input.channels),
         card="",
     )
@@ -221,7 +221,7 @@ def _write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) 
     members = {
         "encoder.onnx": bundle.encoder,
         "decoder.onnx": bundle.decoder,
-        "tables.npz": pack_tables(bundle.steps, bundle.tables),
+        "tables.npz": pack_tables(bundle.steps, bundle.priors),
         "calibration.npz": pack_arrays(bundle.calibration.to_arrays()),
         PICTURES: draw_samples(model, images),
         "card.md": write_card(bundle.manifest, held_out_facts(model, images)).encode(),

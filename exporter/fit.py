@@ -14,8 +14,9 @@ from codec.images import U8
 from codec.images import fit as fit_image
 from codec.manifest import InputSpec, LatentSpec
 from codec.pipeline import Graphs, Model
+from codec.prior import FactorisedPrior, Prior
 from codec.quantise import F32, I32, quantise, steps
-from codec.tables import Tables, fit_tables, index_tables
+from codec.tables import fit_tables, index_tables
 from training import diagnostics
 from training.metrics import squared_error
 
@@ -51,8 +52,8 @@ def fit_bundle(
     manifest = draft.manifest
     say(f"encoding {len(training)} training images and fitting {manifest.quality_levels} tables")
     latents = encode_all(graphs, batches(training, manifest.input), manifest.latent)
-    all_steps, tables = fit_levels(latents, manifest.latent)
-    bundle = replace(draft, steps=all_steps, tables=tables)
+    all_steps, priors = fit_levels(latents, manifest.latent)
+    bundle = replace(draft, steps=all_steps, priors=priors)
     if target_psnr is not None:
         level = choose_quality(bundle, graphs, held_out, target_psnr)
         manifest = replace(manifest, quality_default=level)
@@ -104,14 +105,15 @@ def _joined(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
     return np.concatenate(flat, axis=1)[None]
 
 
-def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Tables, ...]]:
-    """Steps `[Q, D]` and tables of every quality level, from the latents of the training images."""
+def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, ...]]:
+    """Steps `[Q, D]` and priors of all quality levels, from the latents of training images."""
     if latent.codebook is not None:
         codes: I32 = latents.values.astype(np.int32)
-        return np.ones((1, latent.dims), np.float32), (index_tables(codes, latent.codebook),)
+        prior = FactorisedPrior(index_tables(codes, latent.codebook))
+        return np.ones((1, latent.dims), np.float32), (prior,)
     mu = latents.values.astype(np.float32)
     all_steps = np.stack([steps(latents.sigma, level) for level in range(QUALITY_LEVELS)])
-    return all_steps, tuple(fit_tables(quantise(mu, step)) for step in all_steps)
+    return all_steps, tuple(FactorisedPrior(fit_tables(quantise(mu, step))) for step in all_steps)
 
 
 def latent_statistics(latents: Latents, latent: LatentSpec, step: F32) -> tuple[F32, F32]:

@@ -56,13 +56,12 @@ def bare(bundle: Bundle, batch: int, seconds: float) -> float:
     """Images per second of graph, quantisation and entropy coding, nothing else."""
     graphs = open_graphs(bundle, "cpu", 1)
     level = bundle.manifest.quality_default
-    coder, step = RangeCoder(bundle.tables[level]), bundle.steps[level]
+    coder, step = RangeCoder(bundle.priors[level]), bundle.steps[level]
     x = np.ascontiguousarray(images(batch).transpose(0, 3, 1, 2))
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         codes = quantise(graphs.encode(x)[0], step)
-        for row in codes:
-            coder.encode(row[:, None])
+        coder.encode_all(codes[:, None, :, None, None])
         done += batch
     return done / (time.perf_counter() - start)
 

@@ -75,13 +75,13 @@ def test_nothing_in_gives_nothing_out(tiny: Model) -> None:
 
 def test_the_reference_coder_reads_the_records_codes(bundle: Bundle, tiny: Model) -> None:
     level = bundle.manifest.quality_default
-    reference = ReferenceCoder(bundle.tables[level])
+    reference = ReferenceCoder(bundle.priors[level])
     graphs = open_graphs(bundle, "cpu")
     images = hills(10, 16, 16)
     for image, record in zip(images, tiny.compress(images), strict=True):
-        codes = reference.decode(record[:-2], 1)
+        codes = reference.decode(record[:-2], (1, 8, 1, 1))
         mu = graphs.encode(image.transpose(2, 0, 1)[None])[0]
-        assert (codes[:, 0] == np.rint(mu[0] / bundle.steps[level])).all()
+        assert (codes[0, :, 0, 0] == np.rint(mu[0] / bundle.steps[level])).all()
 
 
 @shared

@@ -14,6 +14,7 @@ from codec.entropy import RangeCoder
 from codec.images import read_image
 from codec.onnx import open_graphs
 from codec.pipeline import Model
+from codec.record import unpack
 from codec.reference import ReferenceCoder
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -48,13 +49,13 @@ def test_each_bundle_tells_how_it_was_made(shipped):
 def test_the_samples_decode_to_the_same_codes_through_the_reference_coder(shipped):
     name, model, images = shipped
     bundle = load_bundle(DEPLOY / "bundles" / name)
-    tables = bundle.tables[bundle.manifest.quality_default]
-    fast, reference = RangeCoder(tables), ReferenceCoder(tables)
+    prior = bundle.priors[bundle.manifest.quality_default]
+    fast, reference = RangeCoder(prior), ReferenceCoder(prior)
     for image, record in zip(images, model.compress(images), strict=True):
-        header = 1 if bundle.manifest.latent.grid else 5
-        positions = 1 if bundle.manifest.latent.grid else image.size // 64
-        payload = record[header:-2]
-        assert (reference.decode(payload, positions) == fast.decode(payload, positions)).all()
+        payload = unpack(record, model.model_id, sized=bundle.manifest.input.sized).payload
+        grid = bundle.manifest.latent.grid or (image.shape[0] // 8, image.shape[1] // 8)
+        shape = (1, bundle.manifest.latent.dims, *grid)
+        assert (reference.decode(payload, shape) == fast.decode(payload, shape)).all()
 
 
 def test_the_verdicts_on_the_samples_are_right(shipped):

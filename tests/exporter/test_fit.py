@@ -54,11 +54,13 @@ def encoded(each):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tables_cover_every_training_image_at_every_level(fitted, name):
     bundle, each = fitted(name)
-    assert len(bundle.tables) == bundle.manifest.quality_levels == len(bundle.steps)
+    assert len(bundle.priors) == bundle.manifest.quality_levels == len(bundle.steps)
     for values in encoded(each):
-        for step, table in zip(bundle.steps, bundle.tables, strict=True):
-            symbols = table.symbols(quantise(values[None], step))
-            assert (symbols != table.escape).all()
+        for step, prior in zip(bundle.steps, bundle.priors, strict=True):
+            codes = quantise(values[None], step)[..., None]
+            (part,) = prior.passes(codes)
+            symbols = prior.tables.symbols(codes, part.rows)
+            assert (symbols != prior.tables.escape).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,7 +73,7 @@ def test_the_tables_know_how_often_each_code_occurs(fitted, name):
     for column in codes:
         counts = np.unique(column, return_counts=True)[1]
         entropy -= (counts * np.log2(counts / counts.sum())).sum()
-    bits = bundle.tables[level].bits(codes[None]).sum()
+    bits = bundle.priors[level].bits(codes[None, ..., None]).sum()
     assert entropy <= bits < 1.05 * entropy + 20
 
 
@@ -121,7 +123,7 @@ def test_each_symbol_of_a_position_is_coded_with_its_own_table(fitted, name):
     bundle, each = fitted(name)
     codebook = bundle.manifest.latent.codebook
     codes = np.concatenate(encoded(each), axis=1).astype(np.int64)
-    share = bundle.tables[0].frequencies[:, :codebook] / 2**24
+    share = bundle.priors[0].tables.frequencies[:, :codebook] / 2**24
     for found, column in zip(share, codes, strict=True):
         counts = np.bincount(column, minlength=codebook) + 0.5
         np.testing.assert_allclose(found, counts / counts.sum(), rtol=1e-3)
@@ -133,9 +135,9 @@ def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, n
     bundle, each = fitted(name)
     model, latent = Model(bundle, each.graphs), bundle.manifest.latent
     for symbol in range(latent.dims):
-        codes = np.zeros((latent.dims, 6), np.int32)
-        codes[symbol, 4] = index
-        payload = RangeCoder(bundle.tables[0]).encode(codes)
+        codes = np.zeros((1, latent.dims, 2, 3), np.int32)
+        codes[0, symbol, 1, 1] = index
+        payload = RangeCoder(bundle.priors[0]).encode(codes)
         record = pack(Record(0, (16, 24), payload), bundle.model_id)
         with pytest.raises(RecordError, match=f"an index outside 0..{latent.codebook - 1}"):
             model.decompress([record])

@@ -8,7 +8,7 @@ from codec.bundle import load_bundle
 from codec.manifest import InputSpec
 from codec.onnx import open_graphs
 from codec.pipeline import Model
-from codec.tables import Tables
+from codec.prior import Prior
 from training.evaluation import rate_distortion
 from training.metrics import squared_error
 
@@ -71,8 +71,9 @@ def test_codes_that_are_not_the_same_are_counted(bundle, model, monkeypatch):
     class Other(rate_distortion.ReferenceCoder):
         """A coder of other tables, as on a machine with other rounding."""
 
-        def __init__(self, tables: Tables) -> None:
-            super().__init__(dataclasses.replace(tables, low=tables.low + 1))
+        def __init__(self, prior: Prior) -> None:
+            tables = dataclasses.replace(prior.tables, low=prior.tables.low + 1)
+            super().__init__(dataclasses.replace(prior, tables=tables))
 
     _, records = rate_distortion.compression(model, drawn(model), 12, quiet)
     monkeypatch.setattr(rate_distortion, "ReferenceCoder", Other)

@@ -1,0 +1,66 @@
+"""Priors: which row of the integer tables codes which symbol, from what was decoded before.
+
+A prior cuts the codes `[R, D, h, w]` of an image, R independent tiles, into a fixed sequence of
+passes. The symbols of a pass are `code - offset`, coded with a table row each; rows and offsets
+depend on the codes of earlier passes only. All of it is integer arithmetic, so encoder and decoder
+come to the same rows on every machine.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.tables import F64, I32, I64, U16, Tables
+
+Place = tuple[slice, slice, slice, slice]
+EVERYTHING = (slice(None),) * 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """`codes[place]` `[R, d, a, b]`, coded together as `code - offset` with the tables' `rows`.
+
+    `rows` has the shape of `codes[place]`, or 1 for R where they depend on no code at all; `offset`
+    broadcasts to it.
+    """
+
+    place: Place
+    rows: U16
+    offset: I64 | int = 0
+
+
+class Prior(ABC):
+    """See the module; `tables` are all rows that a pass can ask for."""
+
+    tables: Tables
+
+    @abstractmethod
+    def passes(self, codes: I32) -> Iterator[Pass]:
+        """The passes over codes `[R, D, h, w]` in their order.
+
+        A pass is worked out when it is asked for: a decoder fills `codes[place]` before it asks for
+        the next one.
+        """
+
+    def bits(self, codes: I32) -> F64:
+        """Ideal code length, bits, `[R]` of codes `[R, D, h, w]`."""
+        total = np.zeros(len(codes))
+        for part in self.passes(codes):
+            values = codes[part.place] - np.asarray(part.offset, np.int64)
+            rows = np.broadcast_to(part.rows, values.shape)
+            total += self.tables.bits(values, rows).reshape(len(codes), -1).sum(1)
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorisedPrior(Prior):
+    """One pass, a table per dimension: what global latents need."""
+
+    tables: Tables
+
+    def passes(self, codes: I32) -> Iterator[Pass]:
+        """See Prior."""
+        rows = np.arange(codes.shape[1], dtype=np.uint16)[None, :, None, None]
+        yield Pass(EVERYTHING, np.broadcast_to(rows, (1, *codes.shape[1:])))
