@@ -43,6 +43,7 @@ EXCEPTIONS = {
     ("training.evaluation.embedding", "sklearn"),
     ("training.evaluation.embedding", "threadpoolctl"),
     ("residuum_client.offline", "codec"),
+    ("residuum_client.commands.archive_file", "codec"),
     ("protos.generate", "grpc_tools"),
 }
 UNPICKLES = {"pickle", "_pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from residuum_client.commands.archive import Archive
 from residuum_client.commands.compress import Compress
 from residuum_client.commands.decompress import Decompress
 from residuum_client.commands.models import Models
@@ -24,7 +25,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, by default that of the process; gives the exit status."""
     command = tyro.cli(
-        Compress | Decompress | Score | Models,
+        Compress | Decompress | Score | Models | Archive,
         prog="residuum",
         description="Images to records of a few bytes and back, and how anomalous they are.",
         args=arguments,

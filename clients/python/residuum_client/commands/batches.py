@@ -27,11 +27,14 @@ def answers(paths: Sequence[Path], call: Call[R], fail: Fail) -> Iterator[tuple[
     """
     for start in range(0, len(paths), FILES_PER_BATCH):
         batch = list(_contents(paths[start : start + FILES_PER_BATCH], fail))
-        yield from _answer(batch, call, fail)
+        yield from answered(batch, call, fail)
 
 
-def _answer(batch: list[Content], call: Call[R], fail: Fail) -> Iterator[tuple[Content, R]]:
-    """A batch is refused as a whole, for one file at a time: asked again without it."""
+def answered(batch: list[Content], call: Call[R], fail: Fail) -> Iterator[tuple[Content, R]]:
+    """A batch is refused as a whole, for one file at a time: asked again without it.
+
+    Raises ResiduumError where no single file is at fault.
+    """
     while batch:
         try:
             results = call([content.data for content in batch])
