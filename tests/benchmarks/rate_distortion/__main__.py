@@ -19,7 +19,7 @@ from rich.console import Console
 from codec.errors import BundleError
 from rate_distortion import accounts, charts, classic, ours, pages, sets, tasks
 from rate_distortion.cache import Results
-from rate_distortion.measurement import Curve, Point, curve, summarise
+from rate_distortion.measurement import SINGLE, Curve, Point, curve, summarise
 from training.errors import TrainingError
 from training.evaluation.report import Section, show, to_html
 
@@ -44,20 +44,21 @@ def main() -> int:
     bundles = _bundles(options.bundle, list(found), left_out)
     place = tasks.Workplace(found, options.data, options.kept)
     work: list[tasks.Task] = [task for images in found.values() for task in _tasks(images, bundles)]
-    results = tasks.run_all(work, place, options.processes, told)
+    results, worked = tasks.run_all(work, place, options.processes, told)
     left_out += [
         f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)
     ]
     if "kodak" in found:
         left_out.append("Kodak: atlases of 16 and 256; there is one of all 24 images")
     chapters = [_chapter(images, results) for images in found.values()]
-    seconds = time.perf_counter() - start
-    _write(options.out, chapters, left_out, seconds, bundles)
+    took = {"seconds": time.perf_counter() - start, "processor_seconds": worked}
+    _write(options.out, chapters, left_out, took, bundles)
     for chapter in chapters:
         show(console, [s for s in pages.sections(chapter) if "every" not in s.title])
     for line in left_out:
         console.print(f"left out: {line}", markup=False, soft_wrap=True)
-    console.print(f"{seconds:.0f} s; {options.out / 'report.html'}", markup=False)
+    times = ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in took.items())
+    console.print(f"{times}; {options.out / 'report.html'}", markup=False)
     return 0
 
 
@@ -126,7 +127,7 @@ def _curves(of_set: dict[tasks.Task, Results], images: sets.ImageSet) -> list[Cu
         for (layout, setting), found in results.items():
             count = len(found.errors)
             points.setdefault((codec, layout, count), []).append(summarise(setting, found))
-            if layout == 1 and count == split > part:
+            if layout == SINGLE and count == split > part:
                 of_part = summarise(setting, found, images.part)
                 points.setdefault((codec, layout, part), []).append(of_part)
     classical = [codec.name for codec in classic.codecs(images.spec.channels)]
@@ -139,7 +140,7 @@ def _write(
     out: Path,
     chapters: Sequence[pages.Chapter],
     left_out: Sequence[str],
-    seconds: float,
+    took: dict[str, float],
     bundles: Sequence[tuple[str, Path]],
 ) -> None:
     settings = {
@@ -152,8 +153,7 @@ def _write(
         rows=[*settings.items(), *(("left out", line) for line in left_out)],
     )
     sections = [head, *(s for chapter in chapters for s in pages.sections(chapter))]
-    facts = {
-        "seconds": seconds,
+    facts = took | {
         "settings": settings,
         "left_out": list(left_out),
         "bundles": _bundle_facts(bundles),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rate_distortion import curves
 from rate_distortion.curves import Difference
-from rate_distortion.measurement import Curve
+from rate_distortion.measurement import SINGLE, Curve
 
 PCA = "PCA"
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -17,7 +17,7 @@ PHOTOGRAPH_RATES = (0.1, 0.5)
 class AtPsnr:
     """Bytes per image of one codec at a PSNR: interpolated, and the nearest measured point.
 
-    `single` and `payload` are of single files, `atlas` by the number of images in a file;
+    `single` and `payload` are of single files, `shared` by the number of images in a file;
     `over` marks codecs whose lowest quality is above the target: their bytes are those of it.
     """
 
@@ -25,7 +25,7 @@ class AtPsnr:
     codec: str
     single: float | None
     payload: float | None
-    atlas: dict[int, float | None]
+    shared: dict[int, float | None]
     over: bool
     nearest_setting: str
     nearest_bytes: float
@@ -72,7 +72,7 @@ def at_targets(all_curves: Sequence[Curve], targets: Sequence[float], split: int
     rows = []
     for target in targets:
         for single in singles(all_curves, split):
-            atlases = [c for c in all_curves if c.codec == single.codec and c.layout > 1]
+            files = [c for c in all_curves if c.codec == single.codec and c.layout]
             near = curves.nearest(single, target)
             rows.append(
                 AtPsnr(
@@ -80,7 +80,7 @@ def at_targets(all_curves: Sequence[Curve], targets: Sequence[float], split: int
                     codec=single.codec,
                     single=curves.bytes_reaching(single, target),
                     payload=curves.bytes_reaching(single, target, curves.payload),
-                    atlas={c.layout: curves.bytes_reaching(c, target) for c in atlases},
+                    shared={c.layout: curves.bytes_reaching(c, target) for c in files},
                     over=target < single.points[0].psnr,
                     nearest_setting=near.setting,
                     nearest_bytes=near.stored,
@@ -95,7 +95,7 @@ def singles(all_curves: Sequence[Curve], split: int) -> list[Curve]:
     """The single-file curve of each codec, that of the whole split where there is one."""
     found: dict[str, Curve] = {}
     for curve in all_curves:
-        if curve.layout == 1 and (curve.codec not in found or curve.images == split):
+        if curve.layout == SINGLE and (curve.codec not in found or curve.images == split):
             found[curve.codec] = curve
     return list(found.values())
 
@@ -103,8 +103,8 @@ def singles(all_curves: Sequence[Curve], split: int) -> list[Curve]:
 def amortised(all_curves: Sequence[Curve], targets: Sequence[float], split: int) -> list[Amortised]:
     """Single files against single files, and all images in one file against the same."""
     rows = []
-    for layout, name in ((1, "single files"), (split, f"{split} in a file")):
-        chosen = singles(all_curves, split) if layout == 1 else _of_layout(all_curves, layout)
+    for layout, name in ((SINGLE, "single files"), (split, f"{split} in a file")):
+        chosen = singles(all_curves, split) if layout == SINGLE else _of_layout(all_curves, layout)
         rivals = [curve for curve in chosen if not is_learnt(curve)]
         for curve in filter(is_learnt, chosen):
             for target in targets:
@@ -157,7 +157,7 @@ def compared(all_curves: Sequence[Curve], pixels: int, *, photographs: bool) -> 
                 continue
             accounts = (
                 {"A": curves.stored, "B": curves.payload}
-                if test.layout == 1
+                if test.layout == SINGLE
                 else {f"C, {test.layout} in a file": curves.stored}
             )
             for account, rate in accounts.items():

@@ -12,7 +12,7 @@ import numpy as np
 from rate_distortion.measurement import Measurement
 
 Results = dict[tuple[int, str], Measurement]
-"""by the number of images in a file, and the setting"""
+"""by layout (see measurement.Curve) and setting"""
 VERSION = 1
 """raised when what is measured under the same facts changes"""
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from rate_distortion import curves
-from rate_distortion.accounts import is_learnt, singles
+from rate_distortion.accounts import singles
 from rate_distortion.curves import Field
 from rate_distortion.measurement import Curve
 
@@ -93,7 +93,7 @@ def _amortisation(
             (curve.layout, cost, curves.nearest(curve, target).model)
             for curve in all_curves
             if curve.codec == codec
-            and (curve.layout > 1 or not is_learnt(curve))
+            and curve.layout
             and (cost := curves.bytes_reaching(curve, target)) is not None
         )
         if found:

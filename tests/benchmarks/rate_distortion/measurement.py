@@ -9,6 +9,8 @@ import numpy.typing as npt
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 SMALLEST_ERROR = 1e-12
+SINGLE = 0
+"""every image is a file of its own, in the format that the codec has for that"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of one codec in ascending PSNR; `layout` is the number of images in a file."""
+    """Points of one codec in ascending PSNR; `layout` is the number of images in a file, or SINGLE.
+
+    A record of ours and an archive of one record are not the same: SINGLE is not 1.
+    """
 
     codec: str
     layout: int

@@ -8,28 +8,33 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import codec
+from codec import archive
 from codec.bundle import Bundle, load_bundle, pack_arrays
 from codec.entropy import RangeCoder
 from codec.onnx import OnnxGraphs, open_graphs
 from codec.pipeline import Model
+from codec.prior import FactorisedPrior
 from codec.quantise import quantise
 from codec.record import Record, pack, unpack
 from codec.tables import Tables, fit_tables
 from rate_distortion.atlas import groups
 from rate_distortion.cache import Results
-from rate_distortion.measurement import U8, Measurement, squared_error
+from rate_distortion.measurement import SINGLE, U8, Measurement, squared_error
 
 I32 = npt.NDArray[np.int32]
 F32 = npt.NDArray[np.float32]
 CODEC = Path(codec.__file__).resolve().parent
-CHUNK_VALUES, CHUNK_IMAGES = 2**22, 256
-_ANY_MODEL = bytes(32)
+CHUNK_VALUES, CHUNK_IMAGES, CHUNK_ROWS = 2**22, 256, 4096
+NO_MODEL = bytes(32)
+ARCHIVES = 64
+MEMORY = Path("/dev/shm")  # noqa: S108 - archives are written to be measured, not to be kept
 
 __all__ = ["Tables", "fit_tables", "quantise"]
 
@@ -85,36 +90,62 @@ def facts(path: Path) -> Facts:
 def measure(
     path: Path, images: Sequence[U8], part: npt.NDArray[np.int64], layouts: Sequence[int]
 ) -> Results:
-    """The levels, single and in archives of `layouts` images, 0 for all of them.
+    """The levels, in each of the layouts; those of fewer images than all are made of the part.
 
-    Archives of a few images are made of the part, as the atlases are. Raises ResiduumError.
+    Raises ResiduumError.
     """
     bundle = load_bundle(path)
     model = Model(bundle, RememberingGraphs(open_graphs(bundle, "cpu", 1)))
     results: Results = {}
-    size = _decoder_bytes(bundle)
     for level in chosen_levels(bundle.manifest.quality_levels, bundle.manifest.quality_default):
         records, errors = _round_trip(model, images, level)
-        stored = np.array([len(record) for record in records], np.float64)
-        payload = np.array([_payload_bytes(record, bundle) for record in records], np.float64)
-        results[1, str(level)] = Measurement(stored, payload, errors, size)
-        for layout in layouts:
-            chosen = part if layout else np.arange(len(images))
-            shared = _archived([records[i] for i in chosen], layout or len(images), bundle)
-            if shared is not None:
-                found = Measurement(shared, payload[chosen], errors[chosen], size)
-                results[layout or len(images), str(level)] = found
+        found = Measurement(
+            stored=np.array([len(record) for record in records], np.float64),
+            payload=np.array([_payload_bytes(record, bundle) for record in records], np.float64),
+            errors=errors,
+            model=_decoder_bytes(bundle),
+        )
+        by_layout = in_layouts(found, records, part, layouts, bundle.model_id)
+        results |= {(layout, str(level)): one for layout, one in by_layout.items()}
     return results
 
 
-def _archived(
-    records: Sequence[bytes], size: int, bundle: Bundle
-) -> npt.NDArray[np.float64] | None:
-    """Bytes of each of the records `[n]` in archives of `size`, evenly shared; None as below."""
-    runs = [records[first : first + size] for first in range(0, len(records), size)]
-    archives = [archive_bytes(run, bundle) for run in runs]
-    known = [archive for archive in archives if archive is not None]
-    return np.full(len(records), sum(known) / len(records)) if len(known) == len(runs) else None
+def in_layouts(
+    single: Measurement,
+    records: Sequence[bytes],
+    part: npt.NDArray[np.int64],
+    layouts: Sequence[int],
+    model_id: bytes,
+) -> dict[int, Measurement]:
+    """The measurement of records, and the same in archives of each size; see `measure`."""
+    found = {}
+    for layout in layouts:
+        chosen = part if layout < len(records) else np.arange(len(records))
+        overhead = archive_overhead([records[i] for i in chosen], layout, model_id)
+        found[layout] = Measurement(
+            stored=single.stored[chosen] + overhead,
+            payload=single.payload[chosen],
+            errors=single.errors[chosen],
+            model=single.model,
+        )
+    return {SINGLE: single} | found
+
+
+def archive_overhead(records: Sequence[bytes], size: int, model_id: bytes) -> float:
+    """What archives of `size` records hold beside the records, bytes per record, negative where
+    the tails that they leave out are more. Measured on the first ARCHIVES of them.
+    """
+    counted = records[: size * ARCHIVES]
+    total = 0
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        for first in range(0, len(counted), size):
+            path = Path(folder) / f"{first}.rsa"
+            archive.create(path, model_id, name="benchmark", version="1")
+            with archive.ArchiveWriter(path, sync=False) as writer:
+                for record in counted[first : first + size]:
+                    writer.append(record)
+            total += path.stat().st_size
+    return (total - sum(map(len, counted))) / len(counted)
 
 
 def chosen_levels(levels: int, default: int) -> list[int]:
@@ -122,32 +153,26 @@ def chosen_levels(levels: int, default: int) -> list[int]:
     return [level for level in range(levels) if (level - default) % 2 == 0]
 
 
-def archive_bytes(records: Sequence[bytes], bundle: Bundle) -> int | None:
-    """Size of the records in one archive with random access; None while there is no archive."""
-    return None
+def framed(payload: bytes, size: tuple[int, int] | None) -> bytes:
+    """A record of ours around a payload, of the model NO_MODEL."""
+    return pack(Record(0, size, payload), NO_MODEL)
 
 
-def framed_payload(payload: bytes, size: tuple[int, int] | None) -> int:
-    """Bytes of a record of ours around a payload."""
-    return len(pack(Record(0, size, payload), _ANY_MODEL))
-
-
-class TableCoder:
-    """Our range coder with one static table per dimension, for codes that no bundle made."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._coder = RangeCoder(tables)
-
-    def payload(self, codes: I32) -> bytes:
-        """The payload of codes `[D, n]`."""
-        return self._coder.encode(codes)
+def payloads(tables: Tables, codes: I32) -> list[bytes]:
+    """Payloads of images' codes `[N, D, n]` with one static table per dimension, as for a bundle
+    with the factorised prior.
+    """
+    return RangeCoder(FactorisedPrior(tables)).encode_all(codes[:, None, :, :, None])
 
 
 def table_bits(tables: Tables, codes: I32) -> npt.NDArray[np.float64]:
-    """Ideal bits of each dimension `[D]` summed over codes `[R, D]`, escapes counted as symbols."""
-    cost = 24.0 - np.log2(tables.frequencies.astype(np.float64))
-    symbols = tables.symbols(codes)
-    return np.array([cost[d][symbols[:, d]].sum() for d in range(codes.shape[1])])
+    """Ideal bits of each dimension `[D]`, summed over codes `[N, D]`."""
+    rows = np.arange(codes.shape[1])
+    parts = [codes[first : first + CHUNK_ROWS] for first in range(0, len(codes), CHUNK_ROWS)]
+    total = np.zeros(codes.shape[1])
+    for part in parts:
+        total += tables.bits(part, np.broadcast_to(rows, part.shape)).sum(0)
+    return total
 
 
 def first_dimensions(tables: Tables, count: int) -> Tables:
@@ -155,15 +180,19 @@ def first_dimensions(tables: Tables, count: int) -> Tables:
     return Tables(tables.low[:count], tables.frequencies[:count])
 
 
+def as_arrays(tables: Tables) -> dict[str, npt.NDArray[Any]]:
+    """Tables as a bundle stores them, by name."""
+    return {"low": tables.low, "frequencies": tables.frequencies}
+
+
 def packed_bytes(arrays: dict[str, npt.NDArray[Any]]) -> int:
     """Bytes of arrays as a bundle stores them."""
     return len(pack_arrays(arrays))
 
 
-def sources(*names: str) -> str:
-    """SHA-256 of modules of codec/: results of an older format are not recalled."""
-    paths = [CODEC / name for name in names] or sorted(CODEC.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+def sources() -> str:
+    """SHA-256 of the modules of codec/: results of other code are not recalled."""
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(CODEC.glob("*.py")))).hexdigest()
 
 
 def _decoder_bytes(bundle: Bundle) -> int:

@@ -59,7 +59,7 @@ def about(images: ImageSet) -> str:
 
 
 def _fixed(title: str, rows: Sequence[AtPsnr]) -> Section:
-    layouts = sorted({layout for row in rows for layout in row.atlas})
+    layouts = sorted({layout for row in rows for layout in row.shared})
     return Section(
         title=f"{title}: bytes per image at fixed PSNR",
         text="Interpolated in log bytes between measured points; > marks a codec whose lowest "
@@ -71,7 +71,7 @@ def _fixed(title: str, rows: Sequence[AtPsnr]) -> Section:
                 f"{row.target:g} dB, {row.codec}",
                 ("> " if row.over else "") + _bytes(row.single),
                 _bytes(row.payload),
-                *(_bytes(row.atlas.get(n)) for n in layouts),
+                *(_bytes(row.shared.get(n)) for n in layouts),
                 f"{row.nearest_setting}: {row.nearest_bytes:.2f} at {row.nearest_psnr:.2f} "
                 f"({row.nearest_mean_psnr:.2f}) dB",
             )
@@ -89,7 +89,7 @@ def _levels(title: str, curves: Sequence[Curve], pixels: int, *, per_pixel: bool
         head=("codec, images in a file", "images", "setting", unit, "payload", "PSNR", "mean PSNR"),
         rows=[
             (
-                f"{curve.codec}, {curve.layout}",
+                f"{curve.codec}, {curve.layout or 'single'}",
                 str(curve.images),
                 point.setting,
                 f"{point.stored * scale:.{digits}f}",

@@ -19,9 +19,11 @@ from training.pca import Pca, fit_pca
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-COMPONENTS = (16, 24, 32, 48, 64, 80, 100, 120, 144, 170, 200, 250, 300, 400, 600)
-STEPS = tuple(0.2 * 2 ** (k / 2) for k in range(9))
-SOURCES = ("entropy.py", "tables.py", "quantise.py", "record.py")
+COMPONENTS = (24, 40, 64, 100, 144, 200, 250, 300, 400, 600)
+STEPS = tuple(0.25 * 2 ** (k / 2) for k in range(7))
+# Tables are fitted on so many training images or blocks, evenly spread; more change no byte.
+TABLE_VECTORS = 30_000
+CHUNK_IMAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +36,24 @@ class Candidate:
     error: float
 
 
-def measure(images: sets.ImageSet, data: Path, kept: Path) -> Results:
+def measure(images: sets.ImageSet, data: Path, kept: Path, layouts: Sequence[int]) -> Results:
     """The points of the hull; `kept` holds components that were fitted before."""
     spec = images.spec
-    found = sets.training_images(spec, data)
-    mirrored = [image[:, ::-1] for image in found] if spec.mirrored else []
-    training = vectors([*found, *mirrored], spec)
+    own = sets.training_images(spec, data)
+    mirrored = [image[:, ::-1] for image in own] if spec.mirrored else []
+    training = vectors([*own, *mirrored], spec)
     pca = _components(training, kept / f"pca-{spec.name}-{len(training)}.npz")
-    learnt, seen = _project(pca, training), vectors(images.images, spec)
+    learnt = _project(pca, training[sets.spread(len(training), TABLE_VECTORS)])
+    seen = vectors(images.images, spec)
     codes = _project(pca, seen)
     results: Results = {}
     tables = {step: _fit(learnt, step) for step in STEPS}
     for one in hull(_candidates(seen, codes, pca, tables)):
         fitted = ours.first_dimensions(tables[one.step], one.components)
-        results[1, f"{one.components} of step {one.step:.3g}"] = _point(
-            images, codes, pca, one, fitted
-        )
+        found, records = _point(images, codes, pca, one, fitted)
+        by_layout = ours.in_layouts(found, records, images.part, layouts, ours.NO_MODEL)
+        setting = f"{one.components} of step {one.step:.3g}"
+        results |= {(layout, setting): point for layout, point in by_layout.items()}
     return results
 
 
@@ -140,22 +144,31 @@ def _candidates(
 
 def _point(
     images: sets.ImageSet, codes: F32, pca: Pca, one: Candidate, tables: ours.Tables
-) -> Measurement:
+) -> tuple[Measurement, list[bytes]]:
+    """What one candidate makes of all images, and its records."""
     d, side, count = one.components, images.spec.block, len(codes) // len(images.images)
-    coder = ours.TableCoder(tables)
-    quantised = _quantised(np.ascontiguousarray(codes[:, :d]), one.step)
+    quantised = _quantised(np.ascontiguousarray(codes[:, :d]), one.step).reshape(-1, count, d)
+    payloads = ours.payloads(tables, np.ascontiguousarray(quantised.transpose(0, 2, 1)))
     components, mean = pca.components[:d].astype(np.float32), pca.mean.astype(np.float32)
-    stored, payload, errors = [], [], []
-    for index, image in enumerate(images.images):
-        own = quantised[index * count : (index + 1) * count]
-        data = coder.payload(np.ascontiguousarray(own.T))
-        payload.append(len(data))
-        stored.append(ours.framed_payload(data, image.shape[:2] if side else None))
-        rows = np.rint(255 * (own * np.float32(one.step) @ components + mean)).clip(0, 255)
-        errors.append(squared_error(image, _unblocked(rows.astype(np.uint8), image, side)))
-    model = ours.packed_bytes(
-        {"components": components, "mean": mean, "low": tables.low, "f": tables.frequencies}
+    records = [
+        ours.framed(payload, image.shape[:2] if side else None)
+        for image, payload in zip(images.images, payloads, strict=True)
+    ]
+    errors = []
+    for first in range(0, len(quantised), CHUNK_IMAGES):
+        latents = quantised[first : first + CHUNK_IMAGES] * np.float32(one.step)
+        rows = np.rint(255 * (latents.reshape(-1, d) @ components + mean)).clip(0, 255)
+        back = rows.astype(np.uint8).reshape(len(latents), count, -1)
+        some = images.images[first : first + CHUNK_IMAGES]
+        errors += [
+            squared_error(image, _unblocked(own, image, side))
+            for image, own in zip(some, back, strict=True)
+        ]
+    model = {"components": components, "mean": mean} | ours.as_arrays(tables)
+    found = Measurement(
+        stored=np.array([len(record) for record in records], np.float64),
+        payload=np.array([len(payload) for payload in payloads], np.float64),
+        errors=np.array(errors),
+        model=ours.packed_bytes(model),
     )
-    return Measurement(
-        np.array(stored, np.float64), np.array(payload, np.float64), np.array(errors), model
-    )
+    return found, records
