@@ -23,6 +23,7 @@ F32 = npt.NDArray[np.float32]
 # A file may not unfold into more pixels than this, however small it is (decompression bombs).
 MAX_PIXELS = 2**26
 MAX_TILES = 1024
+_BAND_ROWS = 64
 _COLOURS = {1: "gray", 3: "RGB"}
 _EIGHT_BIT = {
     "1",
@@ -168,8 +169,12 @@ def tile_grid(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
 
 def to_pixels(x_hat: F32) -> U8:
     """`[C, H, W]` in [0, 1] to uint8 `[H, W, C]`, rounded to nearest."""
-    scaled = np.rint(np.clip(x_hat, 0.0, 1.0) * np.float32(255.0))
-    return np.ascontiguousarray(scaled.astype(np.uint8).transpose(1, 2, 0))
+    channels, height, width = x_hat.shape
+    image = np.empty((height, width, channels), np.uint8)
+    for row in range(0, height, _BAND_ROWS):  # in bands: a large image has no room for copies
+        band = np.clip(x_hat[:, row : row + _BAND_ROWS], 0.0, 1.0)
+        image[row : row + _BAND_ROWS] = np.rint(band * np.float32(255.0)).transpose(1, 2, 0)
+    return image
 
 
 def _check_image(image: U8, spec: InputSpec) -> None:

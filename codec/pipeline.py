@@ -24,6 +24,7 @@ from codec.errors import InvalidInput, RecordError, ResiduumError
 from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
 from codec.quantise import I32, dequantise, quantise
 from codec.record import MAX_RECORD_PIXELS, Record, pack, unpack
+from codec.tiling import tiled
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Model:
         self.manifest = bundle.manifest
         self.model_id = bundle.model_id
         self._bundle = bundle
-        self._graphs = graphs
+        self._graphs = tiled(graphs, self.manifest.input)
         self._coders: dict[int, RangeCoder] = {}
 
     @property
