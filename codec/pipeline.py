@@ -2,38 +2,34 @@
 
     image --fit--> rows --encoder--> mu --quantise--> codes --code--> payload --pack--> record
     record --> payload --> codes --dequantise--> z --decoder--> x_hat --unfit--> image
-    image, and what its record decodes to --> scores, heat map, p-value
+    image, and what its record decodes to --> scores, heat map, p-value --> evidence
 
 `Model` composes the pure steps of this package around two graphs; whatever runs the graphs
 (onnxruntime in this process, a micro-batching queue in front of it, torch while a model is being
 exported) only has to be a `Graphs`.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from codec import anomaly
 from codec.anomaly import Score
+from codec.batches import Array, each, grouped
 from codec.bundle import Bundle
-from codec.entropy import RangeCoder, Shape
-from codec.errors import InvalidInput, RecordError, ResiduumError
-from codec.images import F32, MAX_TILES, U8, Fitted, fit, tile_grid, to_pixels, unfit
+from codec.coding import Coded, RecordCoder
+from codec.errors import InvalidInput, ResiduumError
+from codec.evidence import Region, cut_regions, pack_evidence, paste_regions
+from codec.images import F32, U8, fit, to_pixels, unfit
 from codec.quantise import I32, dequantise, quantise
-from codec.record import MAX_RECORD_PIXELS, Record, pack, unpack
+from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
+from codec.record import MAX_RECORD_PIXELS, attach
+from codec.regions import hot_boxes
 from codec.tiling import tiled
 
-Array = npt.NDArray[Any]
-T = TypeVar("T")
-S = TypeVar("S")
-K = TypeVar("K", bound=Hashable)
-# What one call of a graph may hold, in pixels: it bounds the memory of large batches of large
-# images.
-MAX_CALL_PIXELS = 2**22
-MAX_CALL_ROWS = 256
+DEFAULT_RATE = Rate()
 
 
 class Graphs(Protocol):
@@ -45,14 +41,37 @@ class Graphs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coded:
-    """One image after the encoder: its fitted rows, their codes `[R, D, h, w]`, and what else the
-    encoder says of each, log-variance or distance to the codebook, in the same shape.
+class Encoded:
+    """One image after the encoder.
+
+    `goal [H, W, C]` is what a perfect record would decode to: the image, or under `resize` the
+    resized one. `rows [R, C, h, w]` are its fitted pixels, `latents [R, D, h', w']` their means or
+    indices as float32, `aside`, of the same shape, what else the encoder says of each, log-variance
+    or distance to the codebook.
     """
 
-    fitted: Fitted
-    codes: I32
+    goal: U8
+    rows: U8
+    size: tuple[int, int] | None
+    latents: F32
     aside: F32
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A record, its quality level, and how many of its bytes are evidence."""
+
+    record: bytes
+    quality: int
+    evidence_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """An image `[H, W, C]`; in the regions of its evidence, if any, it is the original's pixels."""
+
+    image: U8
+    regions: list[Region]
 
 
 class Model:
@@ -63,7 +82,7 @@ class Model:
         self.model_id = bundle.model_id
         self._bundle = bundle
         self._graphs = tiled(graphs, self.manifest.input)
-        self._coders: dict[int, RangeCoder] = {}
+        self._coder = RecordCoder(bundle)
 
     @property
     def heat_scale(self) -> float:
@@ -77,16 +96,44 @@ class Model:
 
     def compress(self, images: Sequence[U8], quality: int | None = None) -> list[bytes]:
         """Records of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
-        level = self._level(quality)
-        return self._records(self._encode(images, level), level)
+        return [made.record for made in self.compress_at(images, Rate(quality=quality))]
+
+    def compress_at(
+        self,
+        images: Sequence[U8],
+        rate: Rate = DEFAULT_RATE,
+        *,
+        evidence: bool = False,
+        false_alarm_rate: float | None = None,
+    ) -> list[Compressed]:
+        """Records of images `[H, W, C]` uint8 at a rate; see codec.rate_control.
+
+        With `evidence` each image is judged as by `score`, and the record of an anomalous one keeps
+        its hot regions too, beyond what `rate` allows. Raises InvalidInput, which names the image.
+        """
+        if rate.quality is not None:
+            self._check_level(rate.quality)
+        if false_alarm_rate is not None and not evidence:
+            raise InvalidInput("a false-alarm rate is given, but no evidence is asked for")
+        alarm = self._alarm(false_alarm_rate) if evidence else None
+        encoded = self._encode(images)
+        made = [Compressed(record, level, 0) for level, record in self._choose(encoded, rate)]
+        if alarm is None:
+            return made
+        judged = zip(made, encoded, self._verdicts(encoded, alarm), strict=True)
+        return each("image", list(judged), lambda image: self._with_evidence(*image))
 
     def decompress(self, records: Sequence[bytes]) -> list[U8]:
         """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
-        parsed = self._parse(records)
-        rows = self._decode([(codes, level) for codes, level, _ in parsed])
+        return [restored.image for restored in self.restore(records)]
+
+    def restore(self, records: Sequence[bytes]) -> list[Restored]:
+        """Images of records, and which regions of them are evidence. Raises RecordError."""
+        read = self._coder.read(records)
+        images = self._pixels([coded for coded, _ in read])
         return [
-            to_pixels(unfit(y, size, self.manifest.input))
-            for y, (_, _, size) in zip(rows, parsed, strict=True)
+            Restored(paste_regions(image, regions), regions)
+            for image, (_, regions) in zip(images, read, strict=True)
         ]
 
     def score(self, images: Sequence[U8], false_alarm_rate: float | None = None) -> list[Score]:
@@ -95,92 +142,128 @@ class Model:
         An image is anomalous if its p-value is at or below the false-alarm rate. Raises
         InvalidInput.
         """
-        calibration, spec = self._bundle.calibration, self.manifest.score
-        rate = spec.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        anomaly.check_rate(rate, len(calibration.fused))
-        results = []
-        for scores, heatmap, size in self.raw_scores(images):
-            row = [scores[name] for name in anomaly.NAMES]
-            value = anomaly.fuse(row, calibration.score_mean, calibration.score_std, spec.fused)
-            p = anomaly.p_value(value, calibration.fused)
-            results.append(Score(value, p, p <= rate, scores, heatmap, size))
-        return results
+        alarm = self._alarm(false_alarm_rate)
+        return self._verdicts(self._encode(images), alarm)
 
     def raw_scores(self, images: Sequence[U8]) -> Iterator[tuple[dict[str, float], F32, int]]:
         """Single scores by name, heat map `[H, W]` and record size in bytes of each image, before
         any verdict.
         """
-        level = self.manifest.quality_default
-        coded = self._encode(images, level)
-        decoded = self._decode([(c.codes, level) for c in coded])
-        for one, y in zip(coded, decoded, strict=True):
-            yield self._raw(one, y, level)
+        return self._raw_scores(self._encode(images))
 
-    def _raw(self, coded: Coded, y: F32, level: int) -> tuple[dict[str, float], F32, int]:
-        calibration, spec = self._bundle.calibration, self.manifest.input
-        x = coded.fitted.rows.astype(np.float32) / np.float32(255.0)
-        size = coded.fitted.size
-        whole, variance = unfit(x, size, spec), calibration.residual_variance
+    def _verdicts(self, encoded: Sequence[Encoded], alarm: float) -> list[Score]:
+        calibration, spec = self._bundle.calibration, self.manifest.score
+        results = []
+        for scores, heatmap, size in self._raw_scores(encoded):
+            row = [scores[name] for name in anomaly.NAMES]
+            value = anomaly.fuse(row, calibration.score_mean, calibration.score_std, spec.fused)
+            p = anomaly.p_value(value, calibration.fused)
+            results.append(Score(value, p, p <= alarm, scores, heatmap, size))
+        return results
+
+    def _raw_scores(
+        self, encoded: Sequence[Encoded]
+    ) -> Iterator[tuple[dict[str, float], F32, int]]:
+        coded = [self._coded(one, self.manifest.quality_default) for one in encoded]
+        decoded, records = self._decode(coded), self._coder.write(coded)
+        bits = self._coder.bits(coded)
+        for i, one in enumerate(encoded):
+            scores, heatmap = self._residual_scores(one, decoded[i])
+            scores["rate"] = bits[i]
+            scores["latent"] = self._latent_score(one, coded[i])
+            yield scores, heatmap, len(records[i])
+
+    def _residual_scores(self, encoded: Encoded, y: F32) -> tuple[dict[str, float], F32]:
+        spec, variance = self.manifest.input, self._bundle.calibration.residual_variance
+        x = encoded.rows.astype(np.float32) / np.float32(255.0)
+        whole, restored = unfit(x, encoded.size, spec), unfit(y, encoded.size, spec)
         if variance.shape[1:] != (1, 1) and variance.shape != whole.shape:
             variance = variance.mean((1, 2), keepdims=True)
-        scores, heatmap = anomaly.single_scores(
-            whole, unfit(y, size, spec), variance, self.manifest.score
-        )
-        scores["rate"] = float(self._bundle.priors[level].bits(coded.codes).sum())
-        scores["latent"] = self._latent_score(coded, level)
-        return scores, heatmap, len(self._records([coded], level)[0])
+        return anomaly.single_scores(whole, restored, variance, self.manifest.score)
 
-    def _records(self, coded: Sequence[Coded], level: int) -> list[bytes]:
-        payloads = _alike(
-            [one.codes for one in coded],
-            [one.codes.shape for one in coded],
-            lambda codes, _: self._coder(level).encode_all(np.stack(codes)),
-        )
-        return [
-            pack(Record(level, one.fitted.size, payload), self.model_id)
-            for one, payload in zip(coded, payloads, strict=True)
-        ]
-
-    def _latent_score(self, coded: Coded, level: int) -> float:
+    def _latent_score(self, encoded: Encoded, coded: Coded) -> float:
         if self.manifest.latent.kind == "indices":
-            return float(coded.aside.mean())
-        z, calibration = _columns(self._latent(coded.codes, level)), self._bundle.calibration
+            return float(encoded.aside.mean())
+        latent = dequantise(coded.codes, self._bundle.steps[coded.level])
+        z = latent.transpose(1, 0, 2, 3).reshape(latent.shape[1], -1)
+        calibration = self._bundle.calibration
         return anomaly.latent_distance(z, calibration.latent_mean, calibration.latent_variance)
 
-    def _encode(self, images: Sequence[U8], level: int) -> list[Coded]:
-        fitted = _each("image", images, self._fit)
-        shapes = [f.rows.shape[1:] for f in fitted]
-        both = _grouped([f.rows for f in fitted], shapes, lambda x: self._codes(x, level))
-        return [
-            Coded(f, b[:, 0].astype(np.int32), b[:, 1]) for f, b in zip(fitted, both, strict=True)
-        ]
+    def _choose(self, encoded: Sequence[Encoded], rate: Rate) -> list[tuple[int, bytes]]:
+        """Level and record of each image."""
+        levels, count = self.manifest.quality_levels, len(encoded)
 
-    def _decode(self, coded: Sequence[tuple[I32, int]]) -> list[F32]:
-        keys = [(codes.shape[1:], level) for codes, level in coded]
-        latents = [self._latent(codes, level) for codes, level in coded]
-        return _grouped(latents, keys, self._restore)
+        def at(pairs: Sequence[tuple[int, int]]) -> list[Coded]:
+            return [self._coded(encoded[i], level) for i, level in pairs]
 
-    def _fit(self, image: U8) -> Fitted:
+        def ideal(pairs: Sequence[tuple[int, int]]) -> list[float]:
+            return self._coder.ideal_bytes(at(pairs))
+
+        def record(pairs: Sequence[tuple[int, int]]) -> list[bytes]:
+            return self._coder.write(at(pairs))
+
+        def decibels(pairs: Sequence[tuple[int, int]]) -> list[float]:
+            images = zip(pairs, self._pixels(at(pairs)), strict=True)
+            return [psnr(encoded[i].goal, image) for (i, _), image in images]
+
+        if rate.target_bytes is not None:
+            return within_bytes(count, levels, ideal, record, rate.target_bytes)
+        if rate.target_psnr is not None:
+            chosen = reaching_psnr(count, levels, decibels, rate.target_psnr)
+        else:
+            default = self.manifest.quality_default
+            chosen = [default if rate.quality is None else rate.quality] * count
+        return list(zip(chosen, record(list(enumerate(chosen))), strict=True))
+
+    def _with_evidence(self, plain: Compressed, encoded: Encoded, score: Score) -> Compressed:
+        """The record as it is, or with the hot regions of an anomalous image behind it."""
+        if not score.anomalous:
+            return plain
+        regions = cut_regions(encoded.goal, hot_boxes(score.heatmap, self.heat_scale))
+        record = attach(plain.record, pack_evidence(regions), self.model_id)
+        return Compressed(record, plain.quality, len(record) - len(plain.record))
+
+    def _encode(self, images: Sequence[U8]) -> list[Encoded]:
+        fitted = each("image", images, self._fit)
+        both = grouped([rows for _, rows, _ in fitted], self._means)
+        return [Encoded(*parts, b[:, 0], b[:, 1]) for parts, b in zip(fitted, both, strict=True)]
+
+    def _fit(self, image: U8) -> tuple[U8, U8, tuple[int, int] | None]:
         fitted = fit(image, self.manifest.input)
-        if fitted.size and fitted.size[0] * fitted.size[1] > MAX_RECORD_PIXELS:
+        if fitted.size is None:
+            return fitted.rows[0].transpose(1, 2, 0), fitted.rows, None
+        if fitted.size[0] * fitted.size[1] > MAX_RECORD_PIXELS:
             raise InvalidInput(
                 f"image is {fitted.size[0]}x{fitted.size[1]}, at most {MAX_RECORD_PIXELS} pixels"
             )
-        return fitted
+        return image, fitted.rows, fitted.size
 
-    def _codes(self, x: U8, level: int) -> F32:
-        """Codes and the encoder's second output, `[R, 2, D, h, w]`; float32 holds codes exactly."""
+    def _means(self, x: U8) -> F32:
+        """Both outputs of the encoder, `[R, 2, D, h, w]`; float32 holds indices exactly."""
         first, second = self._graphs.encode(x)
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
             raise ResiduumError("the encoder gave values that are not finite")
-        indices = self.manifest.latent.kind == "indices"
-        codes = first if indices else quantise(first, self._bundle.steps[level])
-        both = np.stack([codes, second], axis=1, dtype=np.float32, casting="unsafe")
+        both = np.stack([first, second], axis=1, dtype=np.float32, casting="unsafe")
         return both.reshape(*both.shape[:3], *(both.shape[3:] or (1, 1)))
 
-    def _latent(self, codes: I32, level: int) -> F32:
-        """What codes `[R, D, h, w]` stand for: latents, or the indices themselves, as float32."""
-        return dequantise(codes, self._bundle.steps[level])
+    def _coded(self, encoded: Encoded, level: int) -> Coded:
+        if self.manifest.latent.kind == "indices":
+            codes: I32 = encoded.latents.astype(np.int32)
+        else:
+            codes = quantise(encoded.latents, self._bundle.steps[level])
+        return Coded(codes, level, encoded.size)
+
+    def _pixels(self, coded: Sequence[Coded]) -> list[U8]:
+        spec = self.manifest.input
+        rows = zip(coded, self._decode(coded), strict=True)
+        return [to_pixels(unfit(y, one.size, spec)) for one, y in rows]
+
+    def _decode(self, coded: Sequence[Coded]) -> list[F32]:
+        return grouped([self._latents(one) for one in coded], self._restore)
+
+    def _latents(self, coded: Coded) -> F32:
+        """What codes stand for, as the decoder wants it, `[R, D, h, w]` float32."""
+        return dequantise(coded.codes, self._bundle.steps[coded.level])
 
     def _restore(self, latent: F32) -> F32:
         if self.manifest.latent.kind == "indices":
@@ -189,118 +272,13 @@ class Model:
             return self._graphs.decode(latent[:, :, 0, 0])
         return self._graphs.decode(latent)
 
-    def _parse(self, data: Sequence[bytes]) -> list[tuple[I32, int, tuple[int, int] | None]]:
-        """Codes, level and size of each record; payloads of one level and shape are read together.
+    def _alarm(self, false_alarm_rate: float | None) -> float:
+        """The false-alarm rate asked for, or the model's. Raises InvalidInput."""
+        default = self.manifest.score.false_alarm_rate
+        rate = default if false_alarm_rate is None else false_alarm_rate
+        return anomaly.check_rate(rate, self.calibration_images)
 
-        Raises RecordError, which names the record.
-        """
-        records = _each("record", data, self._open)
-        keys = [(record.quality, self._shape(record.size)) for record in records]
-        found = _alike(
-            [record.payload for record in records],
-            keys,
-            lambda payloads, key: self._coder(key[0]).decode_all(payloads, key[1]),
-        )
-        codes = _each("record", found, self._checked)
-        return [(c, record.quality, record.size) for c, record in zip(codes, records, strict=True)]
-
-    def _open(self, data: bytes) -> Record:
-        record = unpack(data, self.model_id, sized=self.manifest.input.sized)
-        if record.quality >= self.manifest.quality_levels:
-            raise RecordError(
-                f"quality level {record.quality}, the model has {self.manifest.quality_levels}"
-            )
-        self._shape(record.size)
-        return record
-
-    def _checked(self, codes: I32 | RecordError) -> I32:
-        if isinstance(codes, RecordError):
-            raise codes
-        codebook = self.manifest.latent.codebook
-        if codebook is not None and (codes.min() < 0 or codes.max() >= codebook):
-            raise RecordError(f"an index outside 0..{codebook - 1}")
-        return codes
-
-    def _shape(self, size: tuple[int, int] | None) -> Shape:
-        """Shape `[R, D, h, w]` of the latents of an image that a record says to be of this size."""
-        spec, grid = self.manifest.input, self.manifest.latent.grid
-        dims = self.manifest.latent.dims
-        if grid is not None:
-            down, across = tile_grid(size, spec) if size else (1, 1)
-            if down * across > MAX_TILES:
-                raise RecordError(f"{down * across} tiles, at most {MAX_TILES} are decoded")
-            return (down * across, dims, *grid)
-        height, width = size or (spec.stride, spec.stride)
-        return (1, dims, -(-height // spec.stride), -(-width // spec.stride))
-
-    def _level(self, quality: int | None) -> int:
+    def _check_level(self, quality: int) -> None:
         levels = self.manifest.quality_levels
-        if quality is None:
-            return self.manifest.quality_default
         if not 0 <= quality < levels:
             raise InvalidInput(f"quality {quality}, the model has levels 0..{levels - 1}")
-        return quality
-
-    def _coder(self, level: int) -> RangeCoder:
-        coder = self._coders.get(level)
-        if coder is None:
-            coder = self._coders[level] = RangeCoder(self._bundle.priors[level])
-        return coder
-
-
-def _columns(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`[R, D, h, w]` to `[D, R * h * w]`, the coder's layout."""
-    return codes.transpose(1, 0, 2, 3).reshape(codes.shape[1], -1)
-
-
-def _each(what: str, items: Sequence[T], step: Callable[[T], S]) -> list[S]:
-    """The step's result for each item; an error is told with the index of its item."""
-    results = []
-    for index, item in enumerate(items):
-        try:
-            results.append(step(item))
-        except ResiduumError as error:
-            raise type(error)(f"{what} {index}: {error}") from error
-    return results
-
-
-def _alike(
-    items: Sequence[T], keys: Sequence[K], step: Callable[[list[T], K], Sequence[S]]
-) -> list[S]:
-    """The step's results for items in their order; it gets those with equal keys together."""
-    found: dict[int, S] = {}
-    groups: dict[K, list[int]] = {}
-    for index, key in enumerate(keys):
-        groups.setdefault(key, []).append(index)
-    for key, indices in groups.items():
-        results = step([items[index] for index in indices], key)
-        found.update(zip(indices, results, strict=True))
-    return [found[index] for index in range(len(items))]
-
-
-def _grouped(
-    parts: Sequence[Array], keys: Sequence[object], run: Callable[[Any], Any]
-) -> list[Any]:
-    """Runs arrays `[R_i, ...]` with equal keys together, in bounded calls, and gives the results
-    part by part.
-    """
-    results: list[Any] = [None] * len(parts)
-    groups: dict[object, list[int]] = {}
-    for index, key in enumerate(keys):
-        groups.setdefault(key, []).append(index)
-    for indices in groups.values():
-        rows = (
-            np.concatenate([parts[i] for i in indices]) if len(indices) > 1 else parts[indices[0]]
-        )
-        limit = _rows_per_call(rows)
-        done = [run(rows[start : start + limit]) for start in range(0, len(rows), limit)]
-        whole = np.concatenate(done) if len(done) > 1 else done[0]
-        ends = np.cumsum([len(parts[i]) for i in indices])
-        for i, piece in zip(indices, np.split(whole, ends[:-1]), strict=True):
-            results[i] = piece
-    return results
-
-
-def _rows_per_call(rows: Array) -> int:
-    pixels = max(1, int(rows[0].size))
-    return max(1, min(MAX_CALL_ROWS, MAX_CALL_PIXELS // pixels))

@@ -22,7 +22,7 @@ or three bits is found, and one of 2,048 others passes. CRC-32 is zlib's.
 import zlib
 from dataclasses import dataclass
 
-from codec.errors import RecordError
+from codec.errors import InvalidInput, RecordError
 
 LEVELS = 31
 _EVIDENCE = 31
@@ -50,10 +50,22 @@ def pack(record: Record, model_id: bytes) -> bytes:
     """The bytes of a record."""
     body = b"".join(map(_varint, record.size or ())) + record.payload
     plain = seal(record.quality, body, model_id)
-    if not record.evidence:
-        return plain
+    return attach(plain, record.evidence, model_id) if record.evidence else plain
+
+
+def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
+    """A record with evidence, from a record without. Raises InvalidInput for too much of it."""
     length = len(plain).to_bytes(LENGTH_BYTES, "big")
-    return seal(_EVIDENCE, plain + record.evidence + length, model_id)
+    whole = seal(_EVIDENCE, plain + evidence + length, model_id)
+    if len(whole) > MAX_RECORD_BYTES:
+        raise InvalidInput(f"{len(whole)} bytes with evidence, at most {MAX_RECORD_BYTES}")
+    return whole
+
+
+def frame_bytes(payload: float, size: tuple[int, int] | None) -> int:
+    """How many bytes a plain record has beside a payload of so many."""
+    sides = sum(len(_varint(side)) for side in size or ())
+    return sides + (SMALL_TAIL if sides + payload <= SMALL_BODY else LARGE_TAIL)
 
 
 def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codec.batches import MAX_CALL_ROWS
 from codec.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
 from codec.onnx import open_graphs
-from codec.pipeline import MAX_CALL_ROWS, Model
+from codec.pipeline import Model
 from codec.record import SMALL_TAIL
 from codec.reference import ReferenceCoder
 
