@@ -105,15 +105,9 @@ def model_id(manifest: Manifest) -> bytes:
     """SHA-256 (32 bytes) over exactly what decoding depends on: input, latent, decoder graph and
     tables.
     """
-    latent, given = asdict(manifest.latent), asdict(manifest.input)
-    # Models older than a field have none of it, and none of their records may become unread.
-    if manifest.latent.codebook is None:
-        del latent["codebook"]
-    if manifest.input.reach is None:
-        del given["reach"]
     facts = {
-        "input": given,
-        "latent": latent,
+        "input": asdict(manifest.input),
+        "latent": asdict(manifest.latent),
         "decoder": manifest.members["decoder.onnx"].sha256,
         "tables": manifest.members["tables.npz"].sha256,
     }

@@ -76,13 +76,15 @@ class LatentSpec:
     `dims` symbols per position: of `gaussian` latents the posterior means and log-variances, of
     `indices` numbers in 0 .. `codebook` - 1 (None for gaussian). `grid` is (rows, columns) of
     positions for models of fixed size, (1, 1) for a global latent, and None where it follows from
-    the image: (height / stride, width / stride).
+    the image: (height / stride, width / stride). A decoder that is `rate_aware` takes log2 of the
+    step multiplier as a last channel beside the latents.
     """
 
     kind: Kind
     dims: int
     codebook: int | None = None
     grid: tuple[int, int] | None
+    rate_aware: bool = False
 
     def __post_init__(self) -> None:
         _require(self.kind in get_args(Kind), f"kind={self.kind!r}, expected {get_args(Kind)}")
@@ -94,6 +96,10 @@ class LatentSpec:
         _require(
             self.codebook is None or 2 <= self.codebook <= MAX_CODEBOOK,
             f"codebook={self.codebook}, expected 2..{MAX_CODEBOOK}",
+        )
+        _require(
+            not self.rate_aware or self.kind == "gaussian",
+            f"rate_aware with kind={self.kind!r}: only steps can be coarser or finer",
         )
 
 

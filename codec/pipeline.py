@@ -23,7 +23,7 @@ from codec.coding import Coded, RecordCoder
 from codec.errors import InvalidInput, ResiduumError
 from codec.evidence import Region, cut_regions, pack_evidence, paste_regions
 from codec.images import F32, U8, fit, to_pixels, unfit
-from codec.quantise import I32, dequantise, quantise
+from codec.quantise import I32, dequantise, octaves, quantise
 from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
 from codec.record import MAX_RECORD_PIXELS, attach
 from codec.regions import hot_boxes
@@ -263,7 +263,11 @@ class Model:
 
     def _latents(self, coded: Coded) -> F32:
         """What codes stand for, as the decoder wants it, `[R, D, h, w]` float32."""
-        return dequantise(coded.codes, self._bundle.steps[coded.level])
+        latents = dequantise(coded.codes, self._bundle.steps[coded.level])
+        if not self.manifest.latent.rate_aware:
+            return latents
+        plane = np.full_like(latents[:, :1], octaves(coded.level))
+        return np.concatenate([latents, plane], axis=1)
 
     def _restore(self, latent: F32) -> F32:
         if self.manifest.latent.kind == "indices":

@@ -22,8 +22,13 @@ def steps(sigma: npt.NDArray[np.floating], quality: int) -> F32:
 
     Computed once, at export, and stored: a decoder never recomputes them.
     """
-    scale = 2.0 ** ((8 - quality) / 4) * np.sqrt(12.0)
+    scale = 2.0 ** octaves(quality) * np.sqrt(12.0)
     return np.asarray(scale * np.asarray(sigma, np.float64), np.float32)
+
+
+def octaves(quality: int) -> float:
+    """log2 of the step multiplier of a level: 2 (coarsest) at level 0, 0 at level 8."""
+    return (8 - quality) / 4
 
 
 def quantise(mu: F32, step: F32) -> I32:

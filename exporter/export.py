@@ -156,7 +156,9 @@ def describe_latent(model: ModelConfig) -> LatentSpec:
     """What the encoder of a network gives, from its configuration."""
     grid = _grid(model)
     if model.family not in INDEX_FAMILIES:
-        return LatentSpec(kind="gaussian", dims=model.latent, grid=grid)
+        return LatentSpec(
+            kind="gaussian", dims=model.latent, grid=grid, rate_aware=model.rate_aware
+        )
     dims, codebook = symbols(model)
     return LatentSpec(kind="indices", dims=dims, codebook=codebook, grid=grid)
 

@@ -11,6 +11,7 @@ from torch.export import Dim
 
 from codec.errors import BundleError
 from training.models import GaussianModel, IndexModel, Model
+from training.models.layers import told
 
 OPSET = 20
 EXAMPLE_ROWS, EXAMPLE_CELLS = 2, 4
@@ -29,14 +30,14 @@ class GaussianEncoder(nn.Module):
 
 
 class GaussianDecoder(nn.Module):
-    """z to x_hat `[B, C, H, W]` in [0, 1]."""
+    """z, with the octaves as a last channel if rate-aware, to x_hat `[B, C, H, W]` in [0, 1]."""
 
     def __init__(self, model: GaussianModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model.decode(z)
+        return self.model.restore(z)
 
 
 class IndexEncoder(nn.Module):
@@ -83,6 +84,7 @@ def export_graphs(model: Model) -> tuple[bytes, bytes]:
                 IndexDecoder(model), codes, "codes", ["x_hat"], cells if free_size else {0: "batch"}
             )
         z = model.encode(x.float()).mu
+        z = told(z, None) if config.rate_aware else z
         encoder = _export(
             GaussianEncoder(model), x, "x", ["mu", "log_var"], _image_shape(model, free_size)
         )

@@ -11,6 +11,7 @@ from codec.images import U8
 from codec.pipeline import Graphs
 from codec.quantise import F32, quantise
 from training.models import IndexModel, Model
+from training.models.layers import told
 
 # Beyond these the graphs are not the network, whatever the reason. A latent halfway between two
 # codes may fall to either side, so some codes of a good graph differ.
@@ -52,7 +53,8 @@ def measure(model: Model, graphs: Graphs, x: U8, step: F32) -> Parity:
             mu = model.encode(tensor).mu.numpy()
             y = model.decode(torch.from_numpy(mu)).numpy()
             equal = float((quantise(mu, step) == quantise(first, step)).mean())
-            decoded = graphs.decode(mu)
+            z = torch.from_numpy(mu)
+            decoded = graphs.decode((told(z, None) if model.config.rate_aware else z).numpy())
             latent_error = float(np.abs(mu - first).max())
     parity = Parity(
         images=len(x),

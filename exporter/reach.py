@@ -45,7 +45,9 @@ def measure(graphs: Graphs, manifest: Manifest) -> int | None:
         shape = (TRIALS, latent.dims, rows, columns)
         if latent.codebook is not None:
             return rng.integers(0, latent.codebook, shape, np.int32)
-        return rng.normal(0.0, 2.0, shape).astype(np.float32)
+        z = rng.normal(0.0, 2.0, shape).astype(np.float32)
+        # The octaves are the same everywhere, and no position need hear of them from another.
+        return np.concatenate([z, np.zeros_like(z[:, :1])], axis=1) if latent.rate_aware else z
 
     encoder = cells_seen(graphs.encode, draw_image)
     decoder = cells_seen(lambda z: (graphs.decode(z),), draw_latent)

@@ -7,6 +7,7 @@ The formulas are pure functions in `objectives` and `regularisers`; here they ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Model
 from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
+from training.models.pca_vae_map import PcaVaeMap
 from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
 from training.state import State
 
@@ -42,6 +44,8 @@ class Drawn(NamedTuple):
 
     posterior: Posterior
     z: Tensor
+    prior: Posterior | None = None
+    """what the latents are compared with, N(0, 1) if absent"""
     octaves: Tensor | None = None
     """log2 of the step multiplier of each image [B], in a run for a range of rates"""
 
@@ -80,11 +84,11 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     posterior = Posterior(mu.float(), log_var.float())
     octaves = draw_octaves(state, x)
     if octaves is not None:
-        posterior = Posterior(posterior.mu, objectives.coarsen(posterior.log_var, octaves))
+        posterior = coarsen(model, posterior, octaves)
     z = draw(state, posterior, state.noise, state.world)
     loss = evaluate(
         state,
-        Drawn(posterior, z, octaves),
+        Drawn(posterior, z, prior_of(model, z), octaves),
         decode(state, model, z, octaves),
         target,
         generator=state.noise,
@@ -106,6 +110,20 @@ def decode(state: State, model: Model, z: Tensor, octaves: Tensor | None = None)
         if octaves is None or isinstance(model, IndexModel | LinearVae):
             return model.decode(z).float()
         return model.decode(z, octaves).float()
+
+
+def prior_of(model: GaussianModel, z: Tensor) -> Posterior | None:
+    """The prior of a sample, where the network has one of its own."""
+    return model.prior(z) if isinstance(model, PcaVaeMap) else None
+
+
+def coarsen(model: GaussianModel, posterior: Posterior, octaves: Tensor) -> Posterior:
+    """The posterior at the rates of `octaves` [B]."""
+    mu, log_var = posterior
+    if isinstance(model, PcaVaeMap):  # no one spread for a prior that changes from place to place
+        wider = 2 * math.log(2) * octaves
+        return Posterior(mu, log_var + wider.reshape(-1, *([1] * (mu.dim() - 1))))
+    return Posterior(mu, objectives.coarsen(log_var, octaves))
 
 
 def draw_octaves(state: State, x: Tensor) -> Tensor | None:
@@ -147,6 +165,8 @@ def evaluate(
     posterior, z = Posterior(*map(world.gather, drawn.posterior)), world.gather(drawn.z)
     if state.config.model.family in POINT_FAMILIES:
         kl = z.new_zeros(len(z))
+    elif drawn.prior is not None:
+        kl = world.gather(objectives.kl_between(*drawn.posterior, *drawn.prior))
     else:
         kl = objectives.gaussian_kl(*posterior)
     if drawn.octaves is not None:

@@ -15,6 +15,7 @@ Family = Literal[
     "linear",
     "pca_vae",
     "sigma_vae_map",
+    "pca_vae_map",
     "vq_vae",
     "vq_vae_2",
     "fsq",
@@ -28,7 +29,7 @@ POINT_FAMILIES = ("autoencoder",)
 INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
 """latents are indices into a codebook"""
 
-RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map")
+RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map", "pca_vae_map")
 """can be trained for a range of rates"""
 
 MAX_CODES = 2**20

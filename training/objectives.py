@@ -39,6 +39,12 @@ def kl_per_latent(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mu**2 + log_var.exp() - log_var - 1)
 
 
+def kl_between(mu: Tensor, log_var: Tensor, mean: Tensor, log_spread: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(mean, exp(log_spread))) of each image in nats, [B]."""
+    ratio = (log_var - log_spread).exp() + (mu - mean) ** 2 / log_spread.exp()
+    return 0.5 * (ratio - 1 + log_spread - log_var).flatten(1).sum(1)
+
+
 def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     """`kl_per_latent` summed over the latents of each image, [B]."""
     return kl_per_latent(mu, log_var).flatten(1).sum(1)

@@ -20,6 +20,7 @@ from training.errors import TrainingError
 from training.models import IndexModel, Model, build
 from training.models.linear import LinearVae
 from training.models.pca_vae import PcaVae
+from training.models.pca_vae_map import PcaVaeMap, blocks
 from training.objective_config import LEARNED_SIGMA
 from training.pca import fit_pca, mean_image, pixel_variance
 
@@ -195,10 +196,12 @@ def start(state: State, images: Images) -> None:
         for model in (state.model, state.average):
             if isinstance(model, LinearVae):
                 model.decoder.bias.data.copy_(mean)
-    if isinstance(state.model, PcaVae):
-        pca = fit_pca(images, state.config.model.latent)
+    if isinstance(state.model, PcaVae | PcaVaeMap):
+        of_blocks = isinstance(state.model, PcaVaeMap)
+        parts = blocks(images, state.config.model.stride) if of_blocks else images
+        pca = fit_pca(parts, state.config.model.latent)
         for model in (state.model, state.average):
-            if isinstance(model, PcaVae):
+            if isinstance(model, PcaVae | PcaVaeMap):
                 model.start(pca)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
-from training.losses import Drawn, Loss, distort, draw, evaluate, latent_loss
+from training.losses import Drawn, Loss, distort, draw, evaluate, latent_loss, prior_of
 from training.metrics import evenly
 from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Posterior
@@ -86,7 +86,7 @@ def _validate_gaussian(
         posterior = model.encode(x)
         z = draw(state, posterior, noise)
         x_hat = model.decode(z)
-        drawn = Drawn(posterior, z)
+        drawn = Drawn(posterior, z, prior_of(model, z))
         losses.append(evaluate(state, drawn, x_hat, x, generator=noise, variance=usual))
         sampled.append(objectives.squared_error(x, x_hat))
         restored.append(objectives.squared_error(x, model.decode(posterior.mu)))

@@ -32,6 +32,7 @@ ANY = "--crop 16 --epoch-steps 5 --model.channels 3"
 VECTOR = f"{FIXED} --model.widths 4 8 --model.latent 3 --model.depth 0"
 MAP = "--model.widths 4 8 --model.latent 3 --lr-warmup-steps 0"
 BOOK = f"{MAP} --model.codebook 8"
+RATES = "--model.rate-aware --sigma fixed --fixed-variance 0.01 --octaves -1 2"
 FAMILIES = {
     "reslag-light": f"sigma-vae --model.family reslag --model.side light {VECTOR}",
     "reslag-original": f"sigma-vae --model.family reslag --model.side original {VECTOR}",
@@ -41,6 +42,9 @@ FAMILIES = {
     "linear": f"sigma-vae --model.family linear {VECTOR}",
     "pca_vae": f"sigma-vae --model.family pca_vae {VECTOR}",
     "sigma_vae_map": f"sigma-vae-map {FIXED} {MAP}",
+    "pca_vae_map": f"sigma-vae-map --model.family pca_vae_map {ANY} {MAP}",
+    "sigma_vae-rates": f"sigma-vae {VECTOR} {RATES}",
+    "pca_vae_map-rates": f"sigma-vae-map --model.family pca_vae_map {ANY} {MAP} {RATES}",
     "vq_vae-average": f"vq-vae {FIXED} {BOOK}",
     "vq_vae-loss": f"vq-vae --codebook-update loss {FIXED} {BOOK}",
     "vq_vae_2": f"vq-vae --model.family vq_vae_2 {FIXED} {BOOK}",
@@ -70,8 +74,7 @@ class Chain(NamedTuple):
         """What the trained network itself makes of codes: x_hat `[1, C, H, W]`."""
         if isinstance(self.network, IndexModel):
             return self.network.decode_indices(torch.from_numpy(codes).long()).numpy()
-        z = torch.from_numpy(self.latent(codes))
-        return self.network.decode(z).numpy()
+        return self.network.restore(torch.from_numpy(self.latent(codes))).numpy()
 
     def latent(self, codes: I32) -> NDArray[np.float32]:
         """What the decoder's graph takes."""
@@ -79,6 +82,8 @@ class Chain(NamedTuple):
         if manifest.latent.kind == "indices":
             return codes
         z = dequantise(codes, self.bundle.steps[manifest.quality_default])
+        if manifest.latent.rate_aware:  # the default level is the one without octaves
+            z = np.concatenate([z, np.zeros_like(z[:, :1])], axis=1)
         return z[:, :, 0, 0] if manifest.latent.grid == (1, 1) else z
 
 

@@ -10,6 +10,7 @@ from training import objectives
 from training.config import ModelConfig, ObjectiveConfig, from_json, to_json
 from training.errors import TrainingError
 from training.losses import draw_octaves
+from training.model_config import RATE_FAMILIES
 from training.models import build
 from training.models.layers import told
 from training.state import new_state
@@ -32,10 +33,10 @@ def test_each_image_has_a_coarseness_of_its_own() -> None:
     assert (coarser[1] > log_var[1] + 1.3).all()
 
 
-@pytest.mark.parametrize("family", ["reslag", "sigma_vae", "pca_vae", "sigma_vae_map"])
+@pytest.mark.parametrize("family", RATE_FAMILIES)
 def test_a_rate_aware_decoder_hears_the_octaves_and_takes_none_for_zero(family: str) -> None:
     torch.manual_seed(0)
-    grid = {"stride": 8, "widths": (8, 8)} if family == "sigma_vae_map" else {"stride": 4}
+    grid = {"stride": 8, "widths": (8, 8)} if family.endswith("_map") else {"stride": 4}
     widths = {} if "widths" in grid else {"widths": (8, 8)}
     side = {"side": "light"} if family == "reslag" else {}
     config = ModelConfig(

@@ -13,10 +13,11 @@ from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
 from training.models.pca_vae import PcaVae
+from training.models.pca_vae_map import PcaVaeMap
 from training.models.vq_vae import VqVae
 from training.models.vq_vae_2 import VqVae2
 
-GaussianModel = GlobalVae | LinearVae | PcaVae | SigmaVaeMap
+GaussianModel = GlobalVae | LinearVae | PcaVae | PcaVaeMap | SigmaVaeMap
 Model = GaussianModel | IndexModel
 
 FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
@@ -27,6 +28,7 @@ FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
         "linear": LinearVae,
         "pca_vae": PcaVae,
         "sigma_vae_map": SigmaVaeMap,
+        "pca_vae_map": PcaVaeMap,
         "vq_vae": VqVae,
         "vq_vae_2": VqVae2,
         "fsq": Fsq,

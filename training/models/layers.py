@@ -17,6 +17,13 @@ SLOPE = 0.1
 LOG_VAR_RANGE = (-14.0, 4.0)
 
 
+def zero(layer: nn.Module) -> nn.Module:
+    """The layer with all its parameters at 0: a correction that begins as none."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
 def told(z: Tensor, octaves: Tensor | None) -> Tensor:
     """z [B, D, ...] with one channel more: log2 of the step multiplier of each image, [B].
 

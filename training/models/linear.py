@@ -34,8 +34,12 @@ class LinearVae(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
+        return self.restore(z)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """As `decode`."""
         shape = self.config.channels, self.config.height, self.config.width
-        x_hat: Tensor = self.decoder(z).reshape(-1, *shape)
+        x_hat: Tensor = self.decoder(latent).reshape(-1, *shape)
         return x_hat if self.training else x_hat.clamp(0, 1)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from training.model_config import ModelConfig
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
 from training.pca import F64, Pca
 
 
@@ -75,7 +75,7 @@ class PcaEncoder(nn.Module):
         self.linear = _fixed(_values(config), 2 * config.latent)
         self.unshuffle = nn.PixelUnshuffle(config.stride)
         self.trunk = _trunk(config)
-        self.head = _zero(nn.Linear(grid * config.widths[0], 2 * config.latent))
+        self.head = zero(nn.Linear(grid * config.widths[0], 2 * config.latent))
 
     def forward(self, x: Tensor) -> Tensor:
         correction = self.head(self.trunk(self.unshuffle(x - 0.5)).flatten(1))
@@ -93,7 +93,7 @@ class PcaDecoder(nn.Module):
         self.unshuffle = nn.PixelUnshuffle(config.stride)
         self.trunk = _trunk(config, config.rate_aware)
         outputs = config.channels * config.stride**2
-        last = _zero(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
+        last = zero(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
         self.out = nn.Sequential(last, nn.PixelShuffle(config.stride))
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -122,12 +122,6 @@ def _values(config: ModelConfig) -> int:
 def _fixed(inputs: int, outputs: int) -> nn.Linear:
     """A matrix that is set once and never trained."""
     return nn.Linear(inputs, outputs).requires_grad_(False)
-
-
-def _zero(layer: nn.Module) -> nn.Module:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
 
 
 def _fill(layer: nn.Linear, weight: F64, bias: F64) -> None:
