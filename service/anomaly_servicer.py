@@ -14,7 +14,7 @@ from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
 from service.payload import count_images, images_of
-from service.wire import reference
+from service.wire import alarm_of, reference
 
 
 @final
@@ -41,8 +41,7 @@ class AnomalyServicer(AnomalyServiceServicer):
     def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
         served = self._models.get(request.model.name, request.model.version)
         images = images_of(request, served.bundle.manifest.input.channels, self._max_images)
-        rate = request.false_alarm_rate if request.HasField("false_alarm_rate") else None
-        scores = served.model.score(images, rate)
+        scores = served.model.score(images, alarm_of(request))
         self._metrics.count_scores(served.name, scores)
         return pb.ScoreResponse(
             results=[_result(score, request.heatmaps) for score in scores],

@@ -13,7 +13,7 @@ from service.calls import Calls
 from service.metrics import Metrics
 from service.models import ModelStore
 from service.payload import check_records, count_images, files_of, images_of, pixels_of
-from service.wire import reference
+from service.wire import alarm_of, boxes_of, rate_of, reference, wants_evidence
 
 Context = grpc.ServicerContext
 
@@ -53,18 +53,33 @@ class CodecServicer(CodecServiceServicer):
     def _encode(self, request: pb.EncodeRequest) -> pb.EncodeResponse:
         served = self._models.get(request.model.name, request.model.version)
         images = images_of(request, served.bundle.manifest.input.channels, self._max_images)
-        quality = request.quality if request.HasField("quality") else None
-        records = served.model.compress(images, quality)
-        self._metrics.count_records(served.name, records)
+        made = served.model.compress_at(
+            images,
+            rate_of(request),
+            evidence=wants_evidence(request),
+            false_alarm_rate=alarm_of(request),
+        )
+        self._metrics.count_records(served.name, made)
         return pb.EncodeResponse(
-            records=records, model=reference(served), model_id=served.model_id, id=request.id
+            records=[one.record for one in made],
+            model=reference(served),
+            model_id=served.model_id,
+            id=request.id,
+            qualities=[one.quality for one in made],
+            evidence_bytes=[one.evidence_bytes for one in made],
         )
 
     def _decode(self, request: pb.DecodeRequest) -> pb.DecodeResponse:
         served = self._models.get(request.model.name, request.model.version)
         check_records(request.records, served.bundle, self._max_images)
-        images = served.model.decompress(request.records)
+        restored = served.model.restore(request.records)
+        images = [one.image for one in restored]
         self._metrics.count_images(served.name, len(images))
-        if request.format == pb.IMAGE_FORMAT_PNG:
-            return pb.DecodeResponse(files=files_of(images), model=reference(served), id=request.id)
-        return pb.DecodeResponse(pixels=pixels_of(images), model=reference(served), id=request.id)
+        png = request.format == pb.IMAGE_FORMAT_PNG
+        return pb.DecodeResponse(
+            files=files_of(images) if png else None,
+            pixels=None if png else pixels_of(images),
+            model=reference(served),
+            id=request.id,
+            evidence=[boxes_of(one.regions) for one in restored],
+        )

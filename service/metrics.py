@@ -30,6 +30,15 @@ class Labelled(Protocol):
     def provider(self) -> str: ...
 
 
+class Made(Protocol):
+    """What the page counts of a record."""
+
+    @property
+    def record(self) -> bytes: ...
+    @property
+    def evidence_bytes(self) -> int: ...
+
+
 class Verdict(Protocol):
     """What the page counts of a score."""
 
@@ -60,6 +69,7 @@ class Metrics:
         self.queue_rows = gauge("queue_rows", "Images waiting for a graph.", graph)
         self.images = counter("images", "Images answered.", ["model", "method"])
         self.record_bytes = histogram("record_bytes", "Size of records.", model, buckets=_BYTES)
+        self.evidence = counter("evidence_records", "Records with evidence.", model)
         self.scores = histogram("score", "Fused anomaly scores.", model, buckets=_SCORES)
         self.p_values = histogram("p_value", "Uniform if normal.", model, buckets=_P_VALUES)
         self.anomalies = counter("anomalies", "Images judged anomalous.", model)
@@ -67,12 +77,13 @@ class Metrics:
         ProcessCollector(registry=registry)
     # fmt: on
 
-    def count_records(self, model: str, records: Sequence[bytes]) -> None:
+    def count_records(self, model: str, made: Sequence[Made]) -> None:
         """Counts the records that were made in one call."""
-        self.images.labels(model, "Encode").inc(len(records))
+        self.images.labels(model, "Encode").inc(len(made))
+        self.evidence.labels(model).inc(sum(one.evidence_bytes > 0 for one in made))
         size = self.record_bytes.labels(model)
-        for record in records:
-            size.observe(len(record))
+        for one in made:
+            size.observe(len(one.record))
 
     def count_images(self, model: str, images: int) -> None:
         """Counts the images that were restored in one call."""

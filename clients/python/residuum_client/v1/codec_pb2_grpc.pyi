@@ -1,4 +1,4 @@
-# Made from codec.proto, SHA-256 9fd06ad5494286e638eb4129060b79aebd6813bb0072df7b5976e29fb35b3e7a
+# Made from codec.proto, SHA-256 a28cb2ccf1d6b61b46f2322c16391f2c7de84e558d83c83b2e20b654773bcc17
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
