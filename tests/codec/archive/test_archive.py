@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec import archive_index
-from codec.archive import ArchiveReader, ArchiveWriter, Entry, create
-from codec.archive_blocks import BLOCK_BYTES
-from codec.archive_index import Layout
+from codec.archive import ArchiveReader, ArchiveWriter, Entry, create, index
+from codec.archive.blocks import BLOCK_BYTES
+from codec.archive.index import Layout
 from codec.errors import ArchiveError, InvalidInput, RecordError
 from codec.record import seal
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive_stranger import read_archive
+from stranger import read_archive
 
 MODEL, OTHER = bytes(range(32)), bytes(32)
 Records = list[tuple[bytes, str | None]]
@@ -121,7 +120,7 @@ def test_records_are_found_by_number_and_by_name(path: Path, count: int):
 
 
 def test_names_in_no_order_are_found_too(path: Path, monkeypatch):
-    monkeypatch.setattr("codec.archive_names._RECENT", 300)
+    monkeypatch.setattr("codec.archive.names._RECENT", 300)
     names = [f"{random.Random(i).randbytes(4).hex()}" for i in range(1500)]
     records = [(record(i), None if i % 5 == 0 else name) for i, name in enumerate(names)]
     make(path, records[:700])
@@ -139,7 +138,7 @@ def test_names_in_no_order_are_found_too(path: Path, monkeypatch):
 
 
 def test_names_of_one_hash_are_told_apart(path: Path, monkeypatch):
-    monkeypatch.setattr("codec.archive_names._hash", lambda name: len(name))
+    monkeypatch.setattr("codec.archive.names._hash", lambda name: len(name))
     names = ["b", "a", "d", "c", "ab", "aa"] + [f"{i:03}" for i in range(300, 0, -1)]
     make(path, [(record(i), name) for i, name in enumerate(names)])
     with ArchiveReader(path) as reader:
@@ -148,7 +147,7 @@ def test_names_of_one_hash_are_told_apart(path: Path, monkeypatch):
 
 
 def test_names_whose_ranges_are_too_long_for_the_index_are_found(path: Path, monkeypatch):
-    monkeypatch.setattr(archive_index, "MAX_RANGE_BYTES", 40)
+    monkeypatch.setattr(index, "MAX_RANGE_BYTES", 40)
     records = numbered(600, "a-long-name-{:04}")
     make(path, records)
     with ArchiveReader(path) as reader:
@@ -340,7 +339,7 @@ def test_small_and_huge_records_share_an_archive(path: Path):
 
 
 def test_an_archive_with_too_many_blocks_is_full(path: Path, monkeypatch):
-    monkeypatch.setattr(archive_index, "MAX_BLOCKS", 2)
+    monkeypatch.setattr(index, "MAX_BLOCKS", 2)
     make(path)
     writer = ArchiveWriter(path, sync=False)
     for i in range(2 * 256):
@@ -383,23 +382,23 @@ def test_opening_reads_little_of_a_long_archive(path: Path):
 
 def archive_reads(sizes: list[int]):
     """Collects how many bytes are read; gives what ends that."""
-    from codec import archive_snapshot
+    from codec.archive import snapshot
 
-    real = archive_snapshot.read_at
+    real = snapshot.read_at
 
     def counted(fd: int, offset: int, size: int) -> bytes:
         data = real(fd, offset, size)
         sizes.append(len(data))
         return data
 
-    archive_snapshot.read_at = counted
-    return lambda: setattr(archive_snapshot, "read_at", real)
+    snapshot.read_at = counted
+    return lambda: setattr(snapshot, "read_at", real)
 
 
 def test_an_index_beyond_what_is_read_is_refused_before_it_is_read(path: Path):
     make(path)
     data = path.read_bytes()
-    for size in (archive_index.MAX_INDEX_BYTES + 1, 2**32 - 1):
+    for size in (index.MAX_INDEX_BYTES + 1, 2**32 - 1):
         trailer = size.to_bytes(4, "big") + data[-16:]
         with path.open("wb") as file:
             file.write(data[:-20])

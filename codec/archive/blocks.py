@@ -7,7 +7,7 @@
     block
         "B"; records less one, 1 byte; bytes of levels, lengths and names, 4 bytes; bytes of the
         bodies, 4 bytes; CRC-32 of the bodies
-        levels    column, one number 0..31 per record              (codec.archive_columns)
+        levels    column, one number 0..31 per record              (codec.archive.columns)
         lengths   column, bytes of each body
         names     list of as many names, or nothing
         CRC-32 of the archive's header (without its CRC), the number of the first record (8 bytes)
@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codec.archive_columns import (
+from codec.archive.columns import (
     I64,
     MAX_NAME_BYTES,
     NAME_OVERHEAD,

@@ -3,7 +3,7 @@
 An open archive is never without a whole account of its records. Its blocks up to the place that the
 journal names are never touched; the records after them are in the journal. A full block is written
 behind that place and brought to the disk, and then a new journal replaces the old one in one step.
-`codec.archive_journal` has the bytes.
+`codec.archive.journal` has the bytes.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from codec.archive_blocks import (
+from codec.archive.blocks import (
     Head,
     Header,
     Item,
@@ -22,8 +22,8 @@ from codec.archive_blocks import (
     pack_block,
     pack_header,
 )
-from codec.archive_columns import encode_name
-from codec.archive_disk import (
+from codec.archive.columns import encode_name
+from codec.archive.disk import (
     JournalFile,
     journal_path,
     sync_folder,
@@ -31,11 +31,11 @@ from codec.archive_disk import (
     write_at,
     write_whole,
 )
-from codec.archive_index import Layout, pack_index
-from codec.archive_journal import Place, pack_entry
-from codec.archive_names import Names
-from codec.archive_reader import check_model
-from codec.archive_snapshot import read_block, read_head, take_snapshot
+from codec.archive.index import Layout, pack_index
+from codec.archive.journal import Place, pack_entry
+from codec.archive.names import Names
+from codec.archive.reader import check_model
+from codec.archive.snapshot import read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput
 from codec.record import open_seal
 

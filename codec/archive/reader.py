@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from codec.archive_blocks import Head, Header, Item
-from codec.archive_columns import encode_name
-from codec.archive_disk import told
-from codec.archive_index import name_range
-from codec.archive_names import Names
-from codec.archive_snapshot import Snapshot, read_block, read_head, take_snapshot
+from codec.archive.blocks import Head, Header, Item
+from codec.archive.columns import encode_name
+from codec.archive.disk import told
+from codec.archive.index import name_range
+from codec.archive.names import Names
+from codec.archive.snapshot import Snapshot, read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput
 from codec.record import seal
 

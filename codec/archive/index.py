@@ -2,7 +2,7 @@
 
     kind      "I"
     blocks    n, 4 bytes
-    sizes     column of the n blocks' bytes, nothing if n is 0        (codec.archive_columns)
+    sizes     column of the n blocks' bytes, nothing if n is 0        (codec.archive.columns)
     counts    column of the n blocks' records, nothing if n is 0
     ranges    nothing if no record has a name; a byte 0 if the ranges are too long to be kept;
               otherwise a byte 1 and a list of 2n names, the least and the greatest of each block
@@ -20,8 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from codec.archive_blocks import BLOCK_RECORDS, CRC, MAX_BLOCK_BYTES, PREFIX, Head
-from codec.archive_columns import I64, pack_column, pack_names, unpack_column, unpack_names
+from codec.archive.blocks import BLOCK_RECORDS, CRC, MAX_BLOCK_BYTES, PREFIX, Head
+from codec.archive.columns import I64, pack_column, pack_names, unpack_column, unpack_names
 from codec.errors import ArchiveError
 
 MAX_BLOCKS = 2**21

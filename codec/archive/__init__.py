@@ -6,12 +6,12 @@
 
 A record's tail is left out and made anew when it is read: the blocks have CRCs of their own. The
 index says where the blocks are, so that one record costs one read of one block. `codec/FORMAT.md`
-specifies the bytes. Reading order: archive_columns, archive_blocks, archive_index, archive_journal,
-archive_snapshot, archive_reader, archive_writer.
+specifies the bytes. Reading order: columns, blocks, index, journal, disk, snapshot, names, reader,
+writer.
 """
 
-from codec.archive_blocks import Header
-from codec.archive_reader import ArchiveReader, Damage, Entry
-from codec.archive_writer import ArchiveWriter, create
+from codec.archive.blocks import Header
+from codec.archive.reader import ArchiveReader, Damage, Entry
+from codec.archive.writer import ArchiveWriter, create
 
 __all__ = ["ArchiveReader", "ArchiveWriter", "Damage", "Entry", "Header", "create"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from codec.archive_index import Layout, Range, name_range
+from codec.archive.index import Layout, Range, name_range
 
 U64 = npt.NDArray[np.uint64]
 # New names are held in a dict until there are so many.

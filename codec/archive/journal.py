@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codec.archive_blocks import (
+from codec.archive.blocks import (
     BLOCK_RECORDS,
     CRC,
     MAX_BODIES,
@@ -30,7 +30,7 @@ from codec.archive_blocks import (
     is_full,
     place_seed,
 )
-from codec.archive_columns import MAX_NAME_BYTES, check_name
+from codec.archive.columns import MAX_NAME_BYTES, check_name
 from codec.errors import ArchiveError
 
 MAGIC, VERSION = b"RSAJ", 1

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from codec import archive_blocks
-from codec.archive import ArchiveReader, ArchiveWriter, create
+from codec.archive import ArchiveReader, ArchiveWriter, blocks, create
 from codec.errors import ArchiveError
 from codec.record import seal
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODEL = bytes(range(32))
 Files = dict[str, bytes]
 
@@ -107,8 +106,8 @@ def disk(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os, "link", watched(real["link"]))
     monkeypatch.setattr(Path, "replace", watched(Path.replace))
     monkeypatch.setattr(Path, "unlink", watched(Path.unlink))
-    with monkeypatch.context() as blocks:
-        blocks.setattr(archive_blocks, "BLOCK_RECORDS", 4)
+    with monkeypatch.context() as smaller:
+        smaller.setattr(blocks, "BLOCK_RECORDS", 4)
         yield disk
     disk.close()
 

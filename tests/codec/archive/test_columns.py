@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.archive_columns import (
+from codec.archive.columns import (
     MAX_NAME_BYTES,
     NAME_OVERHEAD,
     encode_name,

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from codec.archive_blocks import Item
-from codec.archive_journal import Place, pack_journal
+from codec.archive.blocks import Item
+from codec.archive.journal import Place, pack_journal
 from codec.errors import ArchiveError
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)

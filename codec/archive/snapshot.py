@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.archive_blocks import (
+from codec.archive.blocks import (
     MAX_HEADER_BYTES,
     PREFIX,
     Head,
@@ -17,9 +17,9 @@ from codec.archive_blocks import (
     unpack_header,
     unpack_start,
 )
-from codec.archive_disk import journal_path, read_at
-from codec.archive_index import TRAILER_BYTES, Layout, index_size, unpack_index
-from codec.archive_journal import MAX_JOURNAL_BYTES, Journal, unpack_journal
+from codec.archive.disk import journal_path, read_at
+from codec.archive.index import TRAILER_BYTES, Layout, index_size, unpack_index
+from codec.archive.journal import MAX_JOURNAL_BYTES, Journal, unpack_journal
 from codec.errors import ArchiveError
 
 # A writer may replace the journal between two looks of a reader; then the reader looks again.

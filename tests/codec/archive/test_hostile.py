@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.archive import ArchiveReader, ArchiveWriter, create
-from codec.archive_blocks import (
+from codec.archive.blocks import (
     BLOCK_RECORDS,
     MAX_BODIES,
     Header,
@@ -25,8 +25,8 @@ from codec.archive_blocks import (
     unpack_block,
     unpack_start,
 )
-from codec.archive_index import Layout, pack_index, unpack_index
-from codec.archive_journal import Place, pack_entry, pack_journal, unpack_journal
+from codec.archive.index import Layout, pack_index, unpack_index
+from codec.archive.journal import Place, pack_entry, pack_journal, unpack_journal
 from codec.errors import ArchiveError
 from codec.record import seal
 
