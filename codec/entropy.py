@@ -11,6 +11,7 @@ The range coder is constriction's (64-bit state, 32-bit words, 24-bit probabilit
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, repeat
 from typing import Any, NamedTuple, Protocol
 
 import constriction
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from codec.errors import RecordError
 from codec.prior import Pass, Prior
 from codec.quantise import MAX_CODE
-from codec.tables import I32, I64, TOTAL, U16, Tables, from_excess, to_excess
+from codec.tables import F64, I32, I64, TOTAL, U16, U32, Tables, from_excess, to_excess
 
 Shape = tuple[int, int, int, int]
 WORD_BYTES, STATE_BITS = 4, 64
@@ -53,12 +54,15 @@ class Coder(Protocol):
         """
 
 
-class _Call(NamedTuple):
-    """Neighbouring symbols that constriction codes in one call."""
+# Arguments of an encoder: symbols, the family, a row of weights per symbol.
+_Run = tuple[I32, Any, F64]
 
-    run: slice
-    encode: tuple[Any, ...]
-    decode: tuple[Any, ...]
+
+class _Call(NamedTuple):
+    """As many symbols as constriction decodes in one call, and its arguments."""
+
+    length: int
+    arguments: tuple[Any, ...]
 
 
 class RangeCoder:
@@ -68,6 +72,7 @@ class RangeCoder:
         self._prior, self._tables = prior, prior.tables
         self._weights = np.ascontiguousarray(prior.tables.frequencies.astype(np.float64) - 1.0)
         self._models = [_Categorical(row, perfect=False) for row in self._weights]
+        self._spans, self._parts = _spans(prior.tables.frequencies)
 
     def encode(self, codes: I32) -> bytes:
         """See Coder."""
@@ -97,9 +102,8 @@ class RangeCoder:
             values = (flat[part.place] - part.offset).reshape(len(codes), -1)
             values = np.take_along_axis(values, order, 1)
             symbols = self._tables.symbols(values, rows)
-            each = self._calls(rows, len(codes))
-            for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
-                _put(encoder, calls, symbols[index])
+            for encoder, run in zip(encoders, self._written(symbols, rows), strict=True):
+                encoder.encode(*run)
             for index in _indices((symbols == self._tables.escape).any(1)):
                 row = rows[index % len(rows)]
                 bits = escape_bits(self._tables, values[index], row)
@@ -108,7 +112,7 @@ class RangeCoder:
 
     def _decode(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
         flat = np.zeros((len(payloads) * shape[0], *shape[1:]), np.int32)
-        images = [_Stream(payload) for payload in payloads]
+        images = _streams(payloads)
         for part in self._prior.passes(flat):
             order, rows = _sorted(part, shape[0])
             values = np.empty((len(payloads), order.shape[1]), np.int64)
@@ -126,12 +130,21 @@ class RangeCoder:
         symbols = np.stack(
             [image.symbols(calls) for image, calls in zip(images, each, strict=True)]
         )
+        for image, run in zip(images, self._written(symbols, rows), strict=True):
+            image.write(run)
         values = symbols.astype(np.int64) + self._tables.low[rows]
         escaped = symbols == self._tables.escape
         for index in _indices(escaped.any(1)):
             row = rows[index % len(rows)][escaped[index]]
             values[index, escaped[index]] = images[index].escaped(self._tables, row)
         return values
+
+    def _written(self, symbols: I32, rows: U16) -> Iterator[_Run]:
+        """What an encoder takes for the symbols `[B, n]` of each image; see `_spans`."""
+        width = len(self._parts)
+        # Taken by one index: two of them take three times as long.
+        weights = self._spans.take(rows.astype(np.int64) * width + symbols, 0)
+        return zip(self._parts.take(symbols), repeat(_FAMILY), weights)
 
     def _calls(self, rows: U16, images: int) -> list[list[_Call]]:
         """The calls for sorted rows `[1, n]` of all images, or `[B, n]`."""
@@ -143,12 +156,11 @@ class RangeCoder:
             return []
         cuts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
         if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * (len(cuts) + 1):
-            weights = self._weights[rows]
-            return [_Call(slice(0, len(rows)), (_FAMILY, weights), (_FAMILY, weights))]
+            return [_Call(len(rows), (_FAMILY, self._weights[rows]))]
         starts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
         models = [self._models[row] for row in rows[starts].tolist()]
         return [
-            _Call(slice(start, end), (model,), (model, end - start))
+            _Call(end - start, (model, end - start))
             for start, end, model in zip(starts, ends, models, strict=True)
         ]
 
@@ -159,23 +171,24 @@ class _Stream:
     One that was refused reads zeros from then on: others in its batch are none the worse for it.
     """
 
-    def __init__(self, payload: bytes) -> None:
-        padded = payload + bytes(-len(payload) % WORD_BYTES + 2 * WORD_BYTES)
-        self._decoder = _Decoder(np.frombuffer(padded, ">u4").astype(np.uint32))
-        self._encoder, self._payload = _Encoder(), payload
+    def __init__(self, payload: bytes, words: U32) -> None:
+        self._decoder, self._encoder = _Decoder(words), _Encoder()
+        self._payload = payload
         self._error: RecordError | None = None
 
     def symbols(self, calls: list[_Call]) -> I32:
-        """The next symbols `[n]`."""
+        """The next symbols `[n]`; they are to be written next."""
         try:
-            found = [self._decoder.decode(*call.decode) for call in calls]
+            found = [self._decoder.decode(*call.arguments) for call in calls]
         except AssertionError:  # constriction's word for a stream that no encoder writes
             self.refuse("the payload is no code stream of this model")
         if self._error is not None:
-            return np.zeros(sum(call.run.stop - call.run.start for call in calls), np.int32)
-        for symbols, call in zip(found, calls, strict=True):
-            self._encoder.encode(symbols, *call.encode)
+            return np.zeros(sum(call.length for call in calls), np.int32)
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def write(self, run: _Run) -> None:
+        """Writes symbols anew."""
+        self._encoder.encode(*run)
 
     def escaped(self, tables: Tables, rows: U16) -> list[int]:
         """The values of escaped symbols with these rows."""
@@ -201,11 +214,34 @@ class _Stream:
         return bit
 
 
-def _put(
-    encoder: "constriction.stream.queue.RangeEncoder", calls: list[_Call], symbols: I32
-) -> None:
-    for call in calls:
-        encoder.encode(symbols[call.run], *call.encode)
+def _streams(payloads: Sequence[bytes]) -> list[_Stream]:
+    """The payloads, zeros behind each, as words of the coder."""
+    padded = [one + bytes(-len(one) % WORD_BYTES + 2 * WORD_BYTES) for one in payloads]
+    words = np.frombuffer(b"".join(padded), ">u4").astype(np.uint32)
+    ends = [*accumulate(len(one) // WORD_BYTES for one in padded)]
+    cuts = zip(payloads, [0, *ends], ends, strict=False)
+    return [_Stream(payload, words[start:end]) for payload, start, end in cuts]
+
+
+def _spans(frequencies: U32) -> tuple[F64, I32]:
+    """Weights `[rows * K, 3]` of a model of three symbols, and which of them, `[K]`, has the place
+    of symbol k in a row: to encode, the coder need not be told of the other K - 1.
+    """
+    width = frequencies.shape[1]
+    if width < 3:
+        whole = np.repeat(frequencies[:, None].astype(np.float64) - 1, width, 1)
+        return whole.reshape(-1, width), np.arange(width, dtype=np.int32)
+    right = np.cumsum(frequencies, 1, np.float64)
+    left, last = right - frequencies, width - 1
+    # The first symbol has nothing to its left, and the last nothing to its right: they lie beside a
+    # filling of width 1.
+    start, end = left.copy(), right.copy()
+    start[:, 0], end[:, 0] = right[:, 0], right[:, 0] + 1
+    start[:, last], end[:, last] = left[:, last] - 1, left[:, last]
+    parts = np.ones(width, np.int32)
+    parts[0], parts[last] = 0, 2
+    weights = np.stack([start - 1, end - start - 1, TOTAL - end - 1], axis=2)
+    return weights.reshape(-1, 3), parts
 
 
 def _batches(images: int, codes: int) -> Iterator[slice]:
@@ -241,12 +277,15 @@ def shortest_bytes(low: int, width: int, length: int) -> bytes:
     """The shortest byte string whose number, zeros appended up to `length` bytes, lies in [low, low
     + width).
     """
-    for kept in range(max(0, length - STATE_BITS // 8 - 1), length + 1):
+    # Some multiple of a unit within the width lies in the interval; of coarser ones, perhaps.
+    kept, number = length - (width.bit_length() - 1) // 8, 0
+    while kept >= 0:
         unit = 1 << 8 * (length - kept)
-        number = -(-low // unit) * unit
-        if number < low + width:
-            return number.to_bytes(length, "big")[:kept].rstrip(b"\0")
-    raise AssertionError("an interval is never empty")
+        multiple = -(-low // unit) * unit
+        if multiple >= low + width:
+            break
+        kept, number = kept - 1, multiple
+    return number.to_bytes(length, "big")[: kept + 1].rstrip(b"\0")
 
 
 def escape_bits(tables: Tables, values: I64, rows: U16) -> list[int]:

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.entropy import RangeCoder
+from codec.entropy import RangeCoder, shortest_bytes
 from codec.errors import RecordError
 from codec.prior import FactorisedPrior, Prior
 from codec.quantise import MAX_CODE
 from codec.reference import ReferenceCoder
-from codec.tables import fit_tables
+from codec.tables import TOTAL, Tables, fit_tables
 
 
 def prior_and_codes(seed: int, escapes: bool = False) -> tuple[Prior, np.ndarray]:
@@ -52,6 +52,39 @@ def test_any_bytes_are_a_canonical_payload_or_refused_by_both_coders(
             assert coder.encode(decoded) == payload
             results.append(decoded.tobytes())
     assert results[0] == results[1]
+
+
+@settings(max_examples=120, deadline=None)
+@given(width=st.integers(2, 7), data=st.data())
+def test_tables_of_any_width_and_steepness_give_the_same_bytes(
+    width: int, data: st.DataObject
+) -> None:
+    """Down to a table of one value and the escape, and a symbol that is all but certain."""
+    cuts = st.lists(
+        st.integers(1, TOTAL - 1), min_size=width - 1, max_size=width - 1, unique=True
+    ).map(lambda inner: np.diff([0, *sorted(inner), TOTAL]))
+    rows = np.stack(data.draw(st.lists(cuts, min_size=1, max_size=4)))
+    certain = np.ones_like(rows)
+    certain[:, data.draw(st.integers(0, width - 1))] = TOTAL - width + 1
+    prior = FactorisedPrior(
+        Tables(np.zeros(2 * len(rows), np.int32), np.concatenate([rows, certain]).astype(np.uint32))
+    )
+    values = st.lists(st.integers(-2, width + 1), min_size=2 * len(rows), max_size=2 * len(rows))
+    codes = np.array(data.draw(values), np.int32).reshape(1, -1, 1, 1)
+    payload = RangeCoder(prior).encode(codes)
+    assert payload == ReferenceCoder(prior).encode(codes)
+    assert (RangeCoder(prior).decode(payload, codes.shape) == codes).all()
+
+
+@given(low=st.integers(0, 2**40 - 1), width=st.integers(1, 2**40), length=st.integers(5, 9))
+def test_the_shortest_bytes_are_the_shortest_of_all(low: int, width: int, length: int) -> None:
+    """Against every length from the shortest up."""
+    width = min(width, 256**length - low)
+    found = shortest_bytes(low, width, length)
+    assert low <= int.from_bytes(found.ljust(length, b"\0"), "big") < low + width
+    for shorter in range(len(found)):
+        unit = 256 ** (length - shorter)
+        assert -(-low // unit) * unit >= low + width
 
 
 def test_the_payload_is_at_most_a_byte_longer_than_the_ideal_code_length() -> None:
