@@ -12,6 +12,7 @@ from collections.abc import Iterator
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _JXL_CODESTREAM = b"\xff\x0a"
+_JXL_BOXES = (b"jxlc", b"jxlp")
 _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 
 
@@ -64,7 +65,7 @@ def webp_payload(data: bytes) -> int:
 
 def avif_payload(data: bytes) -> int:
     """Bytes in the `mdat` boxes. Raises ValueError for anything that is no whole AVIF."""
-    found = [size for name, size in _boxes(data) if name == b"mdat"]
+    found = [size for name, size in _boxes(data, "AVIF") if name == b"mdat"]
     if data[4:8] != b"ftyp" or not found:
         raise ValueError("no AVIF: `ftyp` or `mdat` is missing")
     return sum(found)
@@ -76,14 +77,15 @@ def jxl_payload(data: bytes) -> int:
         return len(data)
     if data[:12] != _JXL_CONTAINER:
         raise ValueError("no JPEG XL: neither a codestream nor a container")
-    parts = [size - 4 * (name == b"jxlp") for name, size in _boxes(data) if name[:3] == b"jxl"]
+    boxes = _boxes(data, "JPEG XL")
+    parts = [size - 4 * (name == b"jxlp") for name, size in boxes if name in _JXL_BOXES]
     if not parts:
         raise ValueError("the JPEG XL container holds no codestream")
     return sum(parts)
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Name and content size of each box of the top level."""
+def _boxes(data: bytes, kind: str) -> Iterator[tuple[bytes, int]]:
+    """Name and content size of each box of the top level of a file of this kind."""
     at = 0
     while at < len(data):
         size, name, header = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
@@ -92,6 +94,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
         elif size == 0:  # to the end of the file
             size = len(data) - at
         if size < header or at + size > len(data):
-            raise ValueError(f"the box at byte {at} claims {size} bytes of {len(data) - at}")
+            left = len(data) - at
+            raise ValueError(f"the box at byte {at} of the {kind} claims {size} bytes of {left}")
         yield name, size - header
         at += size

@@ -86,6 +86,8 @@ def hull(candidates: Sequence[Candidate]) -> list[Candidate]:
     best: list[Candidate] = []
     for one in sorted(candidates, key=lambda c: at[c]):
         x, y = at[one]
+        if best and at[best[-1]][0] == x:
+            continue  # as good, and dearer
         best = [kept for kept in best if at[kept][1] < y]  # dominated: worse and no cheaper
         while len(best) > 1 and _above(at[best[-2]], at[best[-1]], (x, y)):
             best.pop()

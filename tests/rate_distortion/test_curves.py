@@ -1,0 +1,111 @@
+"""Numbers from curves, against sums done by hand and an integral of one's own."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.interpolate import PchipInterpolator
+
+from rate_distortion import curves
+from rate_distortion.measurement import SINGLE, Curve, Measurement, Point, curve, psnr, summarise
+
+
+def made(rates: list[float], psnrs: list[float], name: str = "x") -> Curve:
+    points = [Point(str(r), r, r / 2, p, p + 1, 0) for r, p in zip(rates, psnrs, strict=True)]
+    return curve(name, SINGLE, 7, points)
+
+
+STRAIGHT = made([10, 20, 40, 80, 160], [20, 22, 24, 26, 28])
+
+
+def test_a_codec_of_half_the_bytes_at_every_psnr_differs_by_minus_fifty_per_cent() -> None:
+    half = made([5, 10, 20, 40, 80], [20, 22, 24, 26, 28])
+    found = curves.difference(STRAIGHT, half)
+    assert found is not None
+    assert found.percent == pytest.approx(-50.0)
+    assert (found.low, found.high) == (20, 28)
+
+
+def test_a_difference_is_the_mean_of_the_log_rates_over_the_common_psnrs() -> None:
+    anchor = made([11, 17, 42, 90, 130, 300], [19.5, 21, 24.5, 27, 28, 31])
+    test = made([9, 14, 30, 45, 80], [20.5, 22.5, 25.1, 26.6, 29.2])
+    found = curves.difference(anchor, test)
+    fits = [
+        PchipInterpolator([p.psnr for p in c.points], np.log([p.stored for p in c.points]))
+        for c in (test, anchor)
+    ]
+    area = quad(lambda x: float(fits[0](x) - fits[1](x)), 20.5, 29.2, limit=200)[0]
+    assert found is not None
+    assert found.percent == pytest.approx(100 * (np.exp(area / (29.2 - 20.5)) - 1), rel=1e-6)
+    assert (found.low, found.high) == (20.5, 29.2)
+
+
+def test_the_rate_and_the_quality_can_be_others() -> None:
+    other = made([5, 10, 20, 40, 80], [20, 22, 24, 26, 28])
+    found = curves.difference(STRAIGHT, other, curves.payload, curves.mean_psnr)
+    assert found is not None
+    assert found.percent == pytest.approx(-50.0)
+    assert (found.low, found.high) == (21, 29)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        made([5, 10, 20], [20, 24, 28]),
+        made([5, 10, 20, 40], [27.6, 29, 30, 31]),
+        made([5, 10, 20, 40], [29, 30, 31, 32]),
+        made([5, 10, 9, 9.5], [20, 22, 24, 23]),
+    ],
+    ids=["three points", "little overlap", "no overlap", "three useful points"],
+)
+def test_there_is_no_difference_without_points_and_overlap(other: Curve) -> None:
+    assert curves.difference(STRAIGHT, other) is None
+
+
+def test_points_that_cost_more_and_give_less_are_not_used() -> None:
+    bent = made([10, 25, 20, 40, 80, 160], [20, 21, 22, 24, 26, 28])
+    assert [p.stored for p in curves.useful(bent.points, curves.stored)] == [10, 20, 40, 80, 160]
+
+
+def test_bytes_between_points_are_linear_in_their_logarithm() -> None:
+    assert curves.bytes_at(STRAIGHT, 23.0) == pytest.approx((20 * 40) ** 0.5)
+    assert curves.bytes_at(STRAIGHT, 20.0) == pytest.approx(10)
+    assert curves.bytes_at(STRAIGHT, 23.0, curves.payload) == pytest.approx((10 * 20) ** 0.5)
+
+
+def test_outside_a_curve_there_are_no_bytes() -> None:
+    assert curves.bytes_at(STRAIGHT, 19.9) is None
+    assert curves.bytes_at(STRAIGHT, 28.1) is None
+
+
+def test_a_codec_that_cannot_go_so_low_costs_its_lowest() -> None:
+    assert curves.bytes_reaching(STRAIGHT, 15.0) == 10
+    assert curves.bytes_reaching(STRAIGHT, 28.1) is None
+
+
+def test_the_nearest_point_is_a_measured_one() -> None:
+    assert curves.nearest(STRAIGHT, 22.9).stored == 20
+
+
+def test_a_window_ends_at_its_rates_on_the_curve() -> None:
+    cut = curves.window(STRAIGHT, 15, 100)
+    rates = [p.stored for p in cut.points]
+    assert rates == pytest.approx([15, 20, 40, 80, 100])
+    assert cut.points[0].psnr == pytest.approx(20 + 2 * np.log2(1.5))
+    assert cut.points[0].mean_psnr == pytest.approx(21 + 2 * np.log2(1.5))
+
+
+def test_a_window_wider_than_the_curve_changes_nothing() -> None:
+    assert curves.window(STRAIGHT, 1, 1000).points == STRAIGHT.points
+
+
+def test_psnr_is_that_of_the_mean_error_and_beside_it_the_mean_of_the_psnrs() -> None:
+    found = Measurement(np.array([3.0, 5.0]), np.array([1.0, 2.0]), np.array([0.01, 0.0001]), 9)
+    point = summarise("q", found)
+    assert (point.stored, point.payload, point.model) == (4.0, 1.5, 9)
+    assert point.psnr == pytest.approx(-10 * np.log10(0.00505))
+    assert point.mean_psnr == pytest.approx(30.0)
+    assert summarise("q", found, np.array([1])).psnr == pytest.approx(40.0)
+
+
+def test_an_image_that_came_back_whole_has_a_finite_psnr() -> None:
+    assert psnr(0.0) == 120.0
