@@ -88,7 +88,7 @@ def gaussian_loss(state: State, model: GaussianModel, x: Tensor, target: Tensor)
     z = draw(state, posterior, state.noise, state.world)
     loss = evaluate(
         state,
-        Drawn(posterior, z, prior_of(model, z), octaves),
+        Drawn(posterior, z, prior_of(model, z, octaves), octaves),
         decode(state, model, z, octaves),
         target,
         generator=state.noise,
@@ -112,9 +112,9 @@ def decode(state: State, model: Model, z: Tensor, octaves: Tensor | None = None)
         return model.decode(z, octaves).float()
 
 
-def prior_of(model: GaussianModel, z: Tensor) -> Posterior | None:
+def prior_of(model: GaussianModel, z: Tensor, octaves: Tensor | None = None) -> Posterior | None:
     """The prior of a sample, where the network has one of its own."""
-    return model.prior(z) if isinstance(model, PcaVaeMap) else None
+    return model.prior(z, octaves) if isinstance(model, PcaVaeMap) else None
 
 
 def coarsen(model: GaussianModel, posterior: Posterior, octaves: Tensor) -> Posterior:

@@ -8,10 +8,12 @@ import torch
 from scipy import stats
 from sklearn.decomposition import PCA
 
+from codec.lattice import LATTICE
 from training import objectives
 from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 from training.losses import batch_loss
-from training.models.pca_vae_map import NeighbourPrior, PcaVaeMap, blocks
+from training.models.lattice_prior import LatticePrior, earlier
+from training.models.pca_vae_map import PcaVaeMap, blocks
 from training.state import State, new_state, start
 
 CPU = torch.device("cpu")
@@ -59,18 +61,39 @@ def test_a_fresh_network_restores_each_block_as_pca_of_all_blocks_does(photograp
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
-def test_the_prior_of_a_value_depends_on_its_neighbours_and_never_on_its_own_position():
+@pytest.mark.parametrize("size", [(5, 5), (8, 4), (1, 3), (7, 6)])
+def test_the_prior_of_a_value_depends_on_those_that_a_decoder_has_by_then(size):
     torch.manual_seed(0)
-    prior = NeighbourPrior(3, 8)
+    prior = LatticePrior(8)
     for parameter in prior.parameters():
-        torch.nn.init.normal_(parameter)
-    z = torch.randn(1, 3, 5, 5, requires_grad=True)
-    mean, log_var = prior(z)
-    (mean + log_var)[0, :, 2, 2].sum().backward()
-    seen = z.grad[0].abs().sum(0) > 0
+        torch.nn.init.normal_(parameter, std=0.3)
+    z = torch.randn(1, 8, *size)
+    order = coding_order(8, size)
+    before = torch.cat(prior(z))
+    for channel, line, column in np.ndindex(8, *size):
+        changed = z.clone()
+        changed[0, channel, line, column] += 1
+        moved = (torch.cat(prior(changed)) != before).any(0)
+        assert (order[moved.numpy()] > order[channel, line, column]).all()
+
+
+def coding_order(latent: int, size: tuple[int, int]) -> np.ndarray:
+    """[D, h, w]: when the coder is given a value; values of one number are coded together."""
+    order = np.zeros((latent, *size), int)
+    groups = earlier(latent).sum(1).numpy().astype(int)
+    for number, lattice in enumerate(LATTICE):
+        order[:, *lattice.grid] = 1000 * number + groups[:, None, None]
+    return order
+
+
+def test_the_prior_of_the_last_pass_sees_all_eight_neighbours():
+    prior = LatticePrior(4)
+    z = torch.randn(1, 4, 5, 5, requires_grad=True)
+    prior(z).log_var[0, 3, 3, 2].backward()
+    seen = z.grad[0, 3].abs() > 0
     expected = torch.zeros(5, 5, dtype=torch.bool)
-    expected[1:4, 1:4] = True
-    expected[2, 2] = False
+    expected[2:5, 1:4] = True
+    expected[3, 2] = False
     assert torch.equal(seen, expected)
 
 
@@ -86,7 +109,7 @@ def test_a_network_with_a_prior_of_its_own_learns_it(photographs):
     state, model = fresh(photographs)
     x = torch.from_numpy(np.stack([p[:, :16, :16] for p in photographs])).float() / 255
     batch_loss(state, x, x).total.backward()
-    assert model.prior.conclude[-1].weight.grad.abs().sum() > 0
+    assert model.prior.passes[0].scale_bias.grad.abs().sum() > 0
     assert {id(p) for p in model.prior.parameters()} <= {id(p) for p in state.parameters()}
 
 

@@ -7,8 +7,7 @@ The components of square blocks, one latent position each, are what a block tran
 use (a KLT, near to the DCT of JPEG). They stay as they are; f and g begin at zero.
 
 Latents of photographs are no standard Gaussians: their spread changes from place to place. So the
-prior looks at the eight neighbours of a position, as the entropy coder does with those that it has
-decoded. It serves training alone.
+prior looks at neighbours, as the entropy coder does (lattice_prior). It serves training alone.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from training.data import Images
 from training.model_config import ModelConfig
 from training.models.latents import Posterior
+from training.models.lattice_prior import LatticePrior
 from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
 from training.models.pca_vae import LEAST_VARIANCE
 from training.pca import F64, Pca
@@ -39,7 +38,7 @@ class PcaVaeMap(nn.Module):
         self.config = config
         self.encoder = BlockEncoder(config)
         self.decoder = BlockDecoder(config)
-        self.prior = NeighbourPrior(config.latent, config.widths[1])
+        self.prior = LatticePrior(config.latent)
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1], sides multiples of the stride, to [B, D, h, w]."""
@@ -123,32 +122,6 @@ class BlockDecoder(nn.Module):
         told = latent[:, self.latent :, :1, :1].expand(-1, -1, *coarse.shape[2:])
         x_hat: Tensor = linear + self.trunk(torch.cat([coarse, told], dim=1))
         return x_hat
-
-
-class NeighbourPrior(nn.Module):
-    """z [B, D, h, w] to mean and log-variance of each value given the positions around its own."""
-
-    def __init__(self, latent: int, width: int) -> None:
-        super().__init__()
-        self.look = nn.Conv2d(2 * latent, width, 3, padding=1)
-        self.conclude = nn.Sequential(
-            nn.LeakyReLU(SLOPE),
-            nn.Conv2d(width, width, 1),
-            nn.LeakyReLU(SLOPE),
-            zero(nn.Conv2d(width, 2 * latent, 1)),
-        )
-        around = torch.ones(1, 1, 3, 3)
-        around[..., 1, 1] = 0
-        self.register_buffer("around", around, persistent=False)
-
-    around: Tensor
-
-    def forward(self, z: Tensor) -> Posterior:
-        features = torch.cat([z, z.abs()], dim=1)
-        weight = self.look.weight * self.around
-        seen = functional.conv2d(features, weight, self.look.bias, padding=1)
-        mean, log_var = self.conclude(seen).chunk(2, dim=1)
-        return Posterior(mean, log_var.clamp(*LOG_VAR_RANGE))
 
 
 def blocks(images: Images, side: int) -> np.ndarray:

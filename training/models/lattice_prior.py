@@ -1,0 +1,99 @@
+"""The prior of latent maps in training: what the entropy coder will know, differentiable.
+
+Position by position in the order of codec.lattice, and at each position group of channels by group,
+a value is Gaussian with
+
+    mean   b + sum of w * neighbours           + sum of w * earlier channels here
+    scale  a s^c + sum of v^2 * |neighbours|   + sum of v^2 * |earlier channels here|
+
+where s is the step multiplier. Unlike a network that sees all eight neighbours at once this is a
+distribution: the rate that training minimises is one that a decoder can be paid in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from codec.lattice import LATTICE, LatticePass
+from training.models.latents import Posterior
+
+LEAST_SCALE = 0.02
+FIRST_WEIGHT = 0.2
+"""of a neighbour's magnitude, before it is squared"""
+
+
+class LatticePrior(nn.Module):
+    """z [B, D, h, w] and log2 s [B] to mean and log-variance of each value, given earlier ones."""
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.passes = nn.ModuleList(PassPrior(latent, one) for one in LATTICE)
+
+    def forward(self, z: Tensor, octaves: Tensor | None = None) -> Posterior:
+        mean, scale = torch.zeros_like(z), torch.ones_like(z)
+        octaves = z.new_zeros(len(z)) if octaves is None else octaves
+        for lattice, one in zip(LATTICE, self.passes, strict=True):
+            place = (..., *lattice.grid)
+            if z[place].numel():
+                mean[place], scale[place] = one(z, octaves)
+        return Posterior(mean, 2 * (scale + LEAST_SCALE).log())
+
+
+class PassPrior(nn.Module):
+    """The values of one pass: their means and scales [B, D, a, b]."""
+
+    def __init__(self, latent: int, lattice: LatticePass) -> None:
+        super().__init__()
+        self.lattice = lattice
+        self.distance = max((abs(step[0]) for kind in lattice.sets for step in kind), default=0)
+        self.mean_bias = nn.Parameter(torch.zeros(latent))
+        self.scale_bias = nn.Parameter(torch.zeros(2, latent))
+        self.mean_here = nn.Parameter(torch.zeros(latent, latent))
+        self.scale_here = nn.Parameter(torch.full((latent, latent), FIRST_WEIGHT / latent))
+        self.register_buffer("earlier", earlier(latent), persistent=False)
+        if self.distance:
+            around = torch.zeros(3, 3)
+            for down, across in (step for kind in lattice.sets for step in kind):
+                around[1 + down // self.distance, 1 + across // self.distance] = 1
+            self.register_buffer("around", around, persistent=False)
+            self.mean_around = nn.Parameter(torch.zeros(latent, latent, 3, 3))
+            alone = FIRST_WEIGHT * torch.eye(latent)[..., None, None].expand(-1, -1, 3, 3)
+            self.scale_around = nn.Parameter(alone + FIRST_WEIGHT / latent)
+
+    earlier: Tensor
+    around: Tensor
+
+    def forward(self, z: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
+        here = z[..., *self.lattice.grid]
+        level, slope = self.scale_bias[..., None, None]
+        mean = self.mean_bias[:, None, None] + self._here(self.mean_here, here)
+        scale = (level + slope * octaves[:, None, None, None]).exp()
+        scale = scale + self._here(self.scale_here**2, here.abs())
+        if self.distance:
+            mean = mean + self._around(self.mean_around, z)
+            scale = scale + self._around(self.scale_around**2, z.abs())
+        return mean, scale
+
+    def _here(self, weight: Tensor, values: Tensor) -> Tensor:
+        return functional.conv2d(values, (weight * self.earlier)[..., None, None])
+
+    def _around(self, weight: Tensor, values: Tensor) -> Tensor:
+        """A convolution whose taps are `distance` apart, at the positions of the pass alone."""
+        at, distance = self.lattice, self.distance
+        padded = functional.pad(values, (distance,) * 4)[..., at.line :, at.column :]
+        found = functional.conv2d(padded, weight * self.around, stride=at.stride, dilation=distance)
+        rows, columns = values[0, 0, *at.grid].shape
+        return found[..., :rows, :columns]
+
+
+def earlier(latent: int) -> Tensor:
+    """[D, D], 1 where the second channel is decoded before the first at the same position.
+
+    Components come in the order of their variance; the sixteenth with the largest ones is first.
+    """
+    group = torch.zeros(latent)
+    for part in (latent // 16, latent // 4):
+        group[part:] += 1
+    return (group[:, None] > group[None]).float()
