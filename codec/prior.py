@@ -9,13 +9,17 @@ come to the same rows on every machine.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from codec.errors import BundleError
 from codec.tables import F64, I32, I64, U16, Tables
 
-Place = tuple[slice, slice, slice, slice]
-EVERYTHING = (slice(None),) * 4
+Index = npt.NDArray[np.intp]
+Place = tuple[slice, slice | Index, slice, slice]
+EVERYTHING: Place = (slice(None), slice(None), slice(None), slice(None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,3 +68,14 @@ class FactorisedPrior(Prior):
         """See Prior."""
         rows = np.arange(codes.shape[1], dtype=np.uint16)[None, :, None, None]
         yield Pass(EVERYTHING, np.broadcast_to(rows, (1, *codes.shape[1:])))
+
+
+def require(
+    array: npt.NDArray[Any], name: str, dtype: type[np.generic], shape: tuple[int, ...]
+) -> None:
+    """Raises BundleError unless an array of a bundle has this type and shape."""
+    if array.dtype != dtype or array.shape != shape:
+        raise BundleError(
+            f"tables.npz: {name} is {array.dtype} {list(array.shape)}, "
+            f"expected {np.dtype(dtype).name} {list(shape)}"
+        )
