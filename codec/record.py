@@ -32,6 +32,8 @@ MAX_RECORD_BYTES = 2**24
 # The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
 # checked first.
 MAX_RECORD_PIXELS = 2**22
+# A varint of this length holds more than the longest side.
+_SIDE_BYTES = 3
 CRC_BITS = 11
 _POLYNOMIAL = 0x41B
 
@@ -151,13 +153,11 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while at < len(data) and shift < 21:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            if value == 0 or (byte == 0 and shift > 7):
-                break
-            return value, at
+    value = 0
+    for place, byte in enumerate(data[at : at + _SIDE_BYTES]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte == 0:  # no side at all, or one with zeros in front
+            break
+        if byte < 0x80:
+            return value, at + place + 1
     raise RecordError("the image size is not written in its shortest form or cut short")

@@ -3,18 +3,22 @@
 import contextlib
 import itertools
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.errors import RecordError
+from codec.errors import InvalidInput, RecordError
 from codec.record import (
+    MAX_RECORD_BYTES,
     MAX_RECORD_PIXELS,
     SMALL_BODY,
     Record,
+    attach,
     crc11,
+    frame_bytes,
     open_seal,
     pack,
     seal,
@@ -44,6 +48,9 @@ def long_division(bits: list[int]) -> int:
         (Record(8, None, b""), "44ac"),
         (Record(8, None, b"\x01\x02\xff"), "0102ff415a"),
         (Record(4, (28, 300), b"abc"), "1cac02616263247e"),
+        (Record(4, (127, 128), b""), "7f800123ca"),
+        (Record(4, (16383, 1), b""), "ff7f0126b6"),
+        (Record(4, (256, 16384), b""), "800280800124d5"),
         (Record(30, (2048, 2048), b"\0"), "8010801000f6d8"),
         (Record(8, None, b"a" * 126), "61" * 126 + "0811cda603"),
         (Record(8, None, b"abc", b"seen"), "61626346c87365656e00000005f8ce"),
@@ -123,10 +130,11 @@ def test_a_record_cut_short_passes_as_rarely_as_the_checksum_is_wide(length: int
         (b"\x9c\x00\x1c", "shortest form"),
         (b"\x00\x1c", "shortest form"),
         (b"\xff\xff\xff\x7f", "shortest form"),
+        (b"\x80\x80\x80\x01\x01", "shortest form"),
         (b"\x1c", "shortest form"),
         (b"\xff\x7f\xff\x7f", f"at most {MAX_RECORD_PIXELS}"),
     ],
-    ids=["long varint", "zero", "endless varint", "cut varint", "huge"],
+    ids=["long varint", "zero", "endless varint", "four bytes", "cut varint", "huge"],
 )
 def test_a_right_checksum_does_not_excuse_a_bad_size(body: bytes, words: str) -> None:
     with pytest.raises(RecordError, match=words):
@@ -149,6 +157,28 @@ def test_evidence_inside_evidence_is_refused() -> None:
 
 def test_evidence_costs_a_record_without_it_nothing() -> None:
     assert pack(Record(8, None, b"abc", b""), MODEL) == pack(Record(8, None, b"abc"), MODEL)
+
+
+@given(plain | sized)
+def test_framing_is_known_before_a_record_is_written(record: Record) -> None:
+    bare = replace(record, evidence=b"")
+    assert frame_bytes(len(bare.payload), bare.size) == len(pack(bare, MODEL)) - len(bare.payload)
+
+
+def test_a_record_has_two_bytes_at_least_and_sixteen_megabytes_at_most() -> None:
+    largest = seal(8, bytes(MAX_RECORD_BYTES - 5), MODEL)
+    assert open_seal(largest, MODEL)[0] == open_seal(seal(8, b"", MODEL), MODEL)[0] == 8
+    for data in (seal(8, bytes(MAX_RECORD_BYTES - 4), MODEL), largest + b"\0", b"", b"\x44"):
+        with pytest.raises(RecordError, match=r"a record has 2\.\.16777216"):
+            open_seal(data, MODEL)
+
+
+def test_more_evidence_than_a_record_holds_is_refused() -> None:
+    inside = pack(Record(8, None, b"abc"), MODEL)
+    room = MAX_RECORD_BYTES - len(inside) - 4 - 5
+    assert len(attach(inside, bytes(room), MODEL)) == MAX_RECORD_BYTES
+    with pytest.raises(InvalidInput, match="16777217 bytes with evidence, at most 16777216"):
+        attach(inside, bytes(room + 1), MODEL)
 
 
 @given(st.integers(0, 31), st.binary(max_size=300))
