@@ -1,0 +1,227 @@
+"""Mutation check of the record and the archive: does a test fail for every change of the code?
+
+    make bench-mutate        MUTATE_OPTIONS='--only columns.py' for one file
+
+The tests are collected once. For every mutant (mutants.py) this process forks; the child puts the
+changed functions and constants in the place of those that are loaded, and runs the tests, the
+quickest first, until one fails. Survivors are listed; those that equivalent_mutants.toml explains
+are called equivalent, and any other makes the exit status 1.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+from grafting import graft
+from mutants import Mutant, mutants
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPLAINED = Path(__file__).with_name("equivalent_mutants.toml")
+RECORD, ARCHIVE = "test_record.py", "tests/codec/archive"
+# Which test file is asked first. All of the archive's follow; the record's have none to follow.
+FIRST = {
+    "record.py": RECORD,
+    "columns.py": "test_columns.py",
+    "blocks.py": "test_hostile.py",
+    "index.py": "test_hostile.py",
+    "journal.py": "test_hostile.py",
+    "disk.py": "test_crash.py",
+    "names.py": "test_archive.py",
+    "reader.py": "test_archive.py",
+    "snapshot.py": "test_hostile.py",
+    "writer.py": "test_archive.py",
+}
+# What these start is a process of its own, which never sees the mutant.
+BLIND = "not random_moments"
+# Tests are in tiers by their CPU seconds, so that a file's setting up is not repeated for each.
+TIERS = (0.03, 0.3)
+# A mutant that runs on, or fills memory or disk, is found too.
+MEMORY_BYTES, FILE_BYTES = 8 * 2**30, 2**33 + 2**20
+ALIVE, DEAD = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A mutant, whether it is alive, and the CPU seconds that it took to know."""
+
+    mutant: Mutant
+    alive: bool
+    seconds: float
+
+
+class Check:
+    """A pytest plugin that runs the collected tests for each mutant instead of once."""
+
+    def __init__(self, chosen: Sequence[Mutant], jobs: int, patience: float) -> None:
+        self._chosen, self._jobs, self._patience = chosen, jobs, patience
+        self._costs: dict[str, float] = {}
+        self.outcomes: list[Outcome] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """All of it."""
+        self._costs = unchanged(session.items)
+        known, start = explained(), time.perf_counter()
+        for outcome in self._fates(session.items):
+            self.outcomes.append(outcome)
+            if outcome.alive:
+                mark = "equivalent" if outcome.mutant.key in known else "SURVIVED"
+                print(f"{mark}, line {outcome.mutant.line}: {outcome.mutant.key}", flush=True)
+            if len(self.outcomes) % 50 == 0:
+                done = f"{len(self.outcomes)} of {len(self._chosen)}"
+                print(f"{done} in {time.perf_counter() - start:.0f} s", flush=True)
+        return True
+
+    def _fates(self, items: Sequence[pytest.Item]) -> Iterator[Outcome]:
+        """In the order in which they are known."""
+        waiting, running = list(reversed(self._chosen)), dict[int, Mutant]()
+        while waiting or running:
+            while waiting and len(running) < self._jobs:
+                mutant = waiting.pop()
+                running[fork(lambda m=mutant: self._live(m, items))] = mutant
+            child, status, usage = os.wait4(-1, 0)
+            yield Outcome(running.pop(child), status == ALIVE, usage.ru_utime + usage.ru_stime)
+
+    def _live(self, mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+        order = self._order(mutant, items)
+        seconds = 5 + 2 * int(sum(self._costs[item.nodeid] for item in order))
+        for what, limit in (("CPU", seconds), ("AS", MEMORY_BYTES), ("FSIZE", FILE_BYTES)):
+            resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
+        try:
+            graft(mutant.module, mutant.tree, mutant.path)
+        except Exception:  # noqa: BLE001 - code that cannot even be loaded
+            return DEAD
+        return ALIVE if all(passes(*pair) for pair in pairs(order)) else DEAD
+
+    def _order(self, mutant: Mutant, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """The tests that may know the mutant, the best first."""
+        first = FIRST[mutant.path.name]
+        mine = [i for i in items if (i.path.name == RECORD) == (first == RECORD)]
+        mine = [i for i in mine if self._costs[i.nodeid] <= self._patience]
+
+        def rank(item: pytest.Item) -> tuple[object, ...]:
+            cost = self._costs[item.nodeid]
+            tier = sum(cost > limit for limit in TIERS)
+            return tier, item.path.name != first, item.path.name, cost
+
+        return sorted(mine, key=rank)
+
+
+def fork(work: Callable[[], int]) -> int:
+    """Starts some work in a process of its own, silent; its answer is the exit status."""
+    child = os.fork()
+    if child:
+        return child
+    status = DEAD
+    with contextlib.suppress(BaseException), Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), 1)
+        os.dup2(null.fileno(), 2)
+        status = work()
+    os._exit(status)
+
+
+def passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    """Runs one test."""
+    from _pytest.runner import runtestprotocol
+
+    return not any(r.failed for r in runtestprotocol(item, log=False, nextitem=following))
+
+
+def pairs(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    """Each with the one after it."""
+    return zip(items, [*items[1:], None], strict=True)
+
+
+def unchanged(items: Sequence[pytest.Item]) -> dict[str, float]:
+    """CPU seconds of each test on the code as it is. Ends the program if one fails."""
+    costs = {}
+    for item, following in pairs(items):
+        start = time.process_time()
+        if not passes(item, following):
+            sys.exit(f"{item.nodeid} fails without any change")
+        costs[item.nodeid] = time.process_time() - start
+    print(f"{len(costs)} tests pass on the code as it is, {sum(costs.values()):.1f} CPU seconds")
+    return costs
+
+
+def explained() -> dict[str, str]:
+    """Sentences by mutant: why no test can tell it from the code."""
+    return tomllib.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
+
+
+def check(chosen: Sequence[Mutant], jobs: int, patience: float) -> list[Outcome]:
+    """What becomes of mutants."""
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    os.fsync = lambda fd: None  # it takes most of the time, and no test needs it
+    quick = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+    hypothesis.settings.register_profile(
+        "mutants", database=None, derandomize=True, deadline=None, phases=quick, max_examples=30
+    )
+    hypothesis.settings.load_profile("mutants")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # No settings of the project, no plugins: they cost more than most of the tests.
+    alone = ["-c", os.devnull, f"--rootdir={ROOT}", "--import-mode=importlib", "--assert=plain"]
+    quiet = ["-s", "--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    plugin = Check(chosen, jobs, patience)
+    tests = [f"tests/codec/{RECORD}", ARCHIVE]
+    pytest.main([*alone, *quiet, "-k", BLIND, *tests], plugins=[plugin])
+    return plugin.outcomes
+
+
+def main() -> None:
+    """Entry point; exit status 1 if a mutant survives that nobody has explained."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", default=list(FIRST), help="names of files")
+    parser.add_argument("--match", default="", help="only mutants with this in their description")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=3, help="CPU seconds of a test at most")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench/mutate.json")
+    options = parser.parse_args()
+    paths = [
+        ROOT / "codec" / ("" if name == "record.py" else "archive") / name for name in options.only
+    ]
+    chosen = [m for path in paths for m in mutants(path, ROOT) if options.match in m.key]
+    outcomes = check(chosen, options.jobs, options.patience)
+    if len(outcomes) < len(chosen):
+        sys.exit("the check was not completed")
+    left = [outcome.mutant.key for outcome in outcomes if outcome.alive]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(tell(outcomes) | {"survivors": left}, indent=1) + "\n")
+    sys.exit(any(key not in explained() for key in left))
+
+
+def tell(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
+    """Prints the table, and gives its numbers by file."""
+    table = Table(title="mutants, and what became of them")
+    columns = ("mutants", "killed", "equivalent", "surviving")
+    for column in ("file", *columns, "CPU s"):
+        table.add_column(column, justify="right", no_wrap=True)
+    known, rows = explained(), {}
+    for name in dict.fromkeys(outcome.mutant.path.name for outcome in outcomes):
+        mine = [outcome for outcome in outcomes if outcome.mutant.path.name == name]
+        fates = Counter(
+            "killed" if not o.alive else "equivalent" if o.mutant.key in known else "surviving"
+            for o in mine
+        )
+        rows[name] = {"mutants": len(mine)} | {column: fates[column] for column in columns[1:]}
+        table.add_row(name, *map(str, rows[name].values()), f"{sum(o.seconds for o in mine):.0f}")
+    Console(width=100).print(table)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
