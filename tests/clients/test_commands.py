@@ -65,11 +65,13 @@ def test_compress_prints_a_table_with_its_total(server, photos, tmp_path, capsys
     written = sum((out / name).stat().st_size for name in below(out))
     taken = sum((photos / name).stat().st_size for name in ("a.png", "b.png", "below/c.png"))
     total = next(line for line in table.splitlines() if "total" in line)
-    assert [cell.strip() for cell in total.strip("│ ").split("│")] == [
+    assert [cell.strip() for cell in total.strip("│").split("│")] == [
         "total",
         str(taken),
         str(written),
+        "0",
         f"{taken / written:.1f}",
+        "",
     ]
     assert str(photos / "below/c.png") in table
 
@@ -83,10 +85,13 @@ def test_json_lines_say_what_was_written(server, photos, tmp_path, capsys):
         "output": str(out / "a.rsd"),
         "input_bytes": (photos / "a.png").stat().st_size,
         "record_bytes": (out / "a.rsd").stat().st_size,
+        "evidence_bytes": 0,
+        "quality": 8,
     }
     main(["decompress", str(out), "--out", str(out), "--json", *server])
     image = json.loads(capsys.readouterr().out)
     assert (image["height"], image["width"], image["channels"]) == (16, 16, 1)
+    assert image["evidence"] == []
 
 
 def test_score_prints_one_json_line_per_image(server, target, photos, images, capsys):

@@ -21,17 +21,21 @@ from residuum_client.errors import (
 )
 from residuum_client.heat import draw_heatmap
 from residuum_client.offline import Offline
+from residuum_client.options import EncodeOptions
 from residuum_client.packing import Image
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 __all__ = [
     "ArchiveError",
     "AsyncClient",
     "Backend",
+    "Box",
     "BundleError",
     "Client",
+    "Compressed",
     "DeadlineExceeded",
     "Description",
+    "EncodeOptions",
     "Image",
     "InvalidInput",
     "ModelInfo",
@@ -40,6 +44,7 @@ __all__ = [
     "Overloaded",
     "RecordError",
     "ResiduumError",
+    "Restored",
     "Score",
     "ServerError",
     "Unavailable",

@@ -1,9 +1,10 @@
 """The client for asyncio: `Client` with `await`, everything but the waiting shared with it."""
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, Unpack, cast
 
 import grpc
 import grpc.aio
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from residuum_client import messages
 from residuum_client.channel import IN_FLIGHT, OPTIONS, Stubs
 from residuum_client.errors import Unavailable, from_rpc
+from residuum_client.options import EncodeOptions
 from residuum_client.packing import Batch, Image, Packing, sequence
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 from residuum_client.v1 import images_pb2, models_pb2
 
 T = TypeVar("T")
@@ -65,13 +67,25 @@ class AsyncClient:
         """Closes the connection; calls after that raise Unavailable."""
         await self._channel.close(grace=None)
 
-    async def encode(self, images: Elements[Image], *, quality: int | None = None) -> list[bytes]:
+    async def encode(
+        self, images: Elements[Image], **options: Unpack[EncodeOptions]
+    ) -> list[bytes]:
         """See `Client.encode`."""
-        return [record async for record in self.encode_stream(images, quality=quality)]
+        return [record async for record in self.encode_stream(images, **options)]
+
+    async def compress(
+        self, images: Elements[Image], **options: Unpack[EncodeOptions]
+    ) -> list[Compressed]:
+        """See `Client.compress`."""
+        return [made async for made in self.compress_stream(images, **options)]
 
     async def decode(self, records: Elements[bytes]) -> list[NDArray[np.uint8]]:
         """See `Client.decode`."""
         return [image async for image in self.decode_stream(records)]
+
+    async def restore(self, records: Elements[bytes]) -> list[Restored]:
+        """See `Client.restore`."""
+        return [restored async for restored in self.restore_stream(records)]
 
     async def score(
         self,
@@ -85,18 +99,32 @@ class AsyncClient:
         return [score async for score in stream]
 
     def encode_stream(
-        self, images: Elements[Image], *, quality: int | None = None
+        self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> AsyncIterator[bytes]:
         """See `Client.encode_stream`."""
-        return self._stream(self._stubs.codec.Encode, messages.encoding(self._ref, quality), images)
+        exchange = messages.encoding(self._ref, options, messages.records)
+        return self._stream(self._stubs.codec.Encode, exchange, images)
+
+    def compress_stream(
+        self, images: Elements[Image], **options: Unpack[EncodeOptions]
+    ) -> AsyncIterator[Compressed]:
+        """See `Client.compress_stream`."""
+        exchange = messages.encoding(self._ref, options, messages.compressed)
+        return self._stream(self._stubs.codec.Encode, exchange, images)
 
     async def decode_stream(self, records: Elements[bytes]) -> AsyncIterator[NDArray[np.uint8]]:
         """See `Client.decode_stream`."""
-        if self._info is None:
-            self._info = (await self.describe()).model
-        exchange = messages.decoding(self._ref, self._info)
-        async for image in self._stream(self._stubs.codec.Decode, exchange, records):
-            yield image
+        exchange = messages.decoding(self._ref, await self._model(), messages.images)
+        async with aclosing(self._stream(self._stubs.codec.Decode, exchange, records)) as stream:
+            async for image in stream:
+                yield image
+
+    async def restore_stream(self, records: Elements[bytes]) -> AsyncIterator[Restored]:
+        """See `Client.restore_stream`."""
+        exchange = messages.decoding(self._ref, await self._model(), messages.restored)
+        async with aclosing(self._stream(self._stubs.codec.Decode, exchange, records)) as stream:
+            async for restored in stream:
+                yield restored
 
     def score_stream(
         self,
@@ -120,12 +148,17 @@ class AsyncClient:
         call = self._start(self._stubs.models.GetModel, request)
         return messages.description(await self._finish(call, 0))
 
+    async def _model(self) -> ModelInfo:
+        if self._info is None:
+            self._info = (await self.describe()).model
+        return self._info
+
     async def _stream(
         self,
         rpc: "grpc.UnaryUnaryMultiCallable[Q, A]",
         exchange: messages.Exchange[I, Q, A, R],
         elements: Elements[object],
-    ) -> AsyncIterator[R]:
+    ) -> AsyncGenerator[R, None]:
         pending: deque[tuple[Batch[I], grpc.aio.UnaryUnaryCall[Q, A]]] = deque()
         try:
             async for batch in _packed(exchange.pack(), elements):

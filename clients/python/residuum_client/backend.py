@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from residuum_client.options import EncodeOptions
 from residuum_client.packing import Image
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 
 
 class Backend(Protocol):
@@ -28,11 +29,19 @@ class Backend(Protocol):
     def close(self) -> None:
         """Gives back what it holds; calls after that raise Unavailable."""
 
-    def encode(self, images: Iterable[Image], *, quality: int | None = None) -> list[bytes]:
-        """One record per image. `quality` from 0, coarsest, up; None means the model's default."""
+    def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
+        """One record per image; see EncodeOptions for the keywords."""
+
+    def compress(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> list[Compressed]:
+        """`encode`, with the quality and the evidence of each record."""
 
     def decode(self, records: Iterable[bytes]) -> list[NDArray[np.uint8]]:
         """One image uint8 [H, W, C] per record."""
+
+    def restore(self, records: Iterable[bytes]) -> list[Restored]:
+        """`decode`, with the boxes of each image's evidence."""
 
     def score(
         self,

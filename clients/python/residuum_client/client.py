@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, Unpack
 
 import grpc
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from residuum_client import messages
 from residuum_client.channel import IN_FLIGHT, OPTIONS, Stubs
 from residuum_client.errors import ResiduumError, Unavailable, from_rpc
+from residuum_client.options import EncodeOptions
 from residuum_client.packing import Batch, Image, packed
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 from residuum_client.v1 import images_pb2, models_pb2
 
 I = TypeVar("I", bound=NDArray[np.uint8] | bytes)  # noqa: E741 - item, as in messages.py
@@ -74,13 +75,23 @@ class Client:
         """Closes the connection; calls after that raise Unavailable."""
         self._channel.close()
 
-    def encode(self, images: Iterable[Image], *, quality: int | None = None) -> list[bytes]:
-        """One record per image. `quality` from 0, coarsest, up; None means the model's default."""
-        return list(self.encode_stream(images, quality=quality))
+    def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
+        """One record per image; see EncodeOptions for the keywords."""
+        return list(self.encode_stream(images, **options))
+
+    def compress(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> list[Compressed]:
+        """`encode`, with the quality and the evidence of each record."""
+        return list(self.compress_stream(images, **options))
 
     def decode(self, records: Iterable[bytes]) -> list[NDArray[np.uint8]]:
         """One image uint8 [H, W, C] per record."""
         return list(self.decode_stream(records))
+
+    def restore(self, records: Iterable[bytes]) -> list[Restored]:
+        """`decode`, with the boxes of each image's evidence."""
+        return list(self.restore_stream(records))
 
     def score(
         self,
@@ -93,19 +104,30 @@ class Client:
         return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
 
     def encode_stream(
-        self, images: Iterable[Image], *, quality: int | None = None
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> Iterator[bytes]:
         """`encode` for iterables of any length, in constant memory.
 
         It reads ahead by some full messages, hence is not for live sources: give those to `encode`.
         """
-        return self._stream(self._stubs.codec.Encode, messages.encoding(self._ref, quality), images)
+        exchange = messages.encoding(self._ref, options, messages.records)
+        return self._stream(self._stubs.codec.Encode, exchange, images)
+
+    def compress_stream(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> Iterator[Compressed]:
+        """`compress` for iterables of any length, in constant memory; reads ahead."""
+        exchange = messages.encoding(self._ref, options, messages.compressed)
+        return self._stream(self._stubs.codec.Encode, exchange, images)
 
     def decode_stream(self, records: Iterable[bytes]) -> Iterator[NDArray[np.uint8]]:
         """`decode` for iterables of any length, in constant memory."""
-        if self._info is None:
-            self._info = self.describe().model
-        exchange = messages.decoding(self._ref, self._info)
+        exchange = messages.decoding(self._ref, self._model(), messages.images)
+        return self._stream(self._stubs.codec.Decode, exchange, records)
+
+    def restore_stream(self, records: Iterable[bytes]) -> Iterator[Restored]:
+        """`restore` for iterables of any length, in constant memory."""
+        exchange = messages.decoding(self._ref, self._model(), messages.restored)
         return self._stream(self._stubs.codec.Decode, exchange, records)
 
     def score_stream(
@@ -128,6 +150,11 @@ class Client:
         """The model in full."""
         request = models_pb2.GetModelRequest(model=self._ref)
         return messages.description(self._call(self._stubs.models.GetModel, request))
+
+    def _model(self) -> ModelInfo:
+        if self._info is None:
+            self._info = self.describe().model
+        return self._info
 
     def _stream(
         self,

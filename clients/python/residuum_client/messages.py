@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from residuum_client.errors import InvalidInput, ServerError
+from residuum_client.errors import ServerError
+from residuum_client.options import EncodeOptions, check
 from residuum_client.packing import (
     MESSAGE_ITEMS,
     Batch,
@@ -19,7 +20,7 @@ from residuum_client.packing import (
     load_image,
     load_record,
 )
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2, models_pb2
 
 U8 = NDArray[np.uint8]
@@ -50,25 +51,48 @@ class Exchange(Generic[I, Q, A, R]):
         return results
 
 
-Encoding = Exchange[U8 | bytes, codec_pb2.EncodeRequest, codec_pb2.EncodeResponse, bytes]
-Decoding = Exchange[bytes, codec_pb2.DecodeRequest, codec_pb2.DecodeResponse, U8]
+Encoding = Exchange[U8 | bytes, codec_pb2.EncodeRequest, codec_pb2.EncodeResponse, R]
+Decoding = Exchange[bytes, codec_pb2.DecodeRequest, codec_pb2.DecodeResponse, R]
 Scoring = Exchange[U8 | bytes, anomaly_pb2.ScoreRequest, anomaly_pb2.ScoreResponse, Score]
 
 
-def encoding(model: images_pb2.ModelRef, quality: int | None) -> Encoding:
-    """Images to records. Raises InvalidInput for a negative quality; the server knows the top."""
-    if quality is not None and (not isinstance(quality, int) or not 0 <= quality < 2**32):
-        raise InvalidInput(f"quality is {quality!r}; expected a level, an integer from 0 up")
+def encoding(
+    model: images_pb2.ModelRef,
+    options: EncodeOptions,
+    read: Callable[[codec_pb2.EncodeResponse], list[R]],
+) -> Encoding[R]:
+    """Images to records, or to all that is told of them.
+
+    Raises InvalidInput; the server knows the highest quality.
+    """
+    check(options)
+    keep = codec_pb2.ON_ANOMALY_EVIDENCE if options.get("evidence") else codec_pb2.ON_ANOMALY_NONE
 
     def ask(items: list[U8 | bytes]) -> codec_pb2.EncodeRequest:
         pixels, files = _payload(items)
-        return codec_pb2.EncodeRequest(model=model, pixels=pixels, files=files, quality=quality)
+        return codec_pb2.EncodeRequest(
+            model=model,
+            pixels=pixels,
+            files=files,
+            quality=options.get("quality"),
+            target_bytes=options.get("target_bytes"),
+            target_psnr=options.get("target_psnr"),
+            on_anomaly=keep,
+            false_alarm_rate=options.get("false_alarm_rate"),
+        )
 
-    return Exchange(pack_images, ask, lambda answer: list(answer.records))
+    return Exchange(pack_images, ask, read)
 
 
-def decoding(model: images_pb2.ModelRef, info: ModelInfo) -> Decoding:
-    """Records to images: as pixels where all have one size, as PNG files where they may differ."""
+def decoding(
+    model: images_pb2.ModelRef,
+    info: ModelInfo,
+    read: Callable[[codec_pb2.DecodeResponse], list[R]],
+) -> Decoding[R]:
+    """Records to images, or to all that is told of them.
+
+    As pixels where all have one size, as PNG files where they may differ.
+    """
     one_size = info.fit in ("exact", "resize")
     form = codec_pb2.IMAGE_FORMAT_PIXELS if one_size else codec_pb2.IMAGE_FORMAT_PNG
     weight = (info.height or 1) * (info.width or 1) * info.channels
@@ -80,7 +104,7 @@ def decoding(model: images_pb2.ModelRef, info: ModelInfo) -> Decoding:
     def weigh(record: bytes) -> int:
         return max(weight, PIXELS_PER_RECORD_BYTE * len(record))
 
-    return Exchange(lambda: Packing(load_record, weigh=weigh, max_items=most), ask, _images)
+    return Exchange(lambda: Packing(load_record, weigh=weigh, max_items=most), ask, read)
 
 
 def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps: bool) -> Scoring:
@@ -132,7 +156,39 @@ def _payload(
     return pixels, None
 
 
-def _images(answer: codec_pb2.DecodeResponse) -> list[U8]:
+def records(answer: codec_pb2.EncodeResponse) -> list[bytes]:
+    """The records alone."""
+    return list(answer.records)
+
+
+def compressed(answer: codec_pb2.EncodeResponse) -> list[Compressed]:
+    """All that is told of the records. Raises ServerError."""
+    counts = {len(answer.records), len(answer.qualities), len(answer.evidence_bytes)}
+    if len(counts) > 1:
+        raise ServerError(f"the answer tells of {sorted(counts)} records: expected one number")
+    parts = zip(answer.records, answer.qualities, answer.evidence_bytes, strict=True)
+    return [Compressed(record=r, quality=q, evidence_bytes=e) for r, q, e in parts]
+
+
+def restored(answer: codec_pb2.DecodeResponse) -> list[Restored]:
+    """The images and their evidence. Raises ServerError."""
+    found = images(answer)
+    if len(answer.evidence) != len(found):
+        raise ServerError(f"{len(found)} images in the answer, evidence of {len(answer.evidence)}")
+    return [
+        Restored(
+            image=image,
+            evidence=tuple(
+                Box(top=box.top, left=box.left, height=box.height, width=box.width)
+                for box in evidence.boxes
+            ),
+        )
+        for image, evidence in zip(found, answer.evidence, strict=True)
+    ]
+
+
+def images(answer: codec_pb2.DecodeResponse) -> list[U8]:
+    """The images alone. Raises ServerError."""
     if answer.WhichOneof("images") == "files":
         return [_png(data) for data in answer.files.files]
     pixels = answer.pixels

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from residuum_client import errors
+from residuum_client.options import EncodeOptions, check
 from residuum_client.packing import Batch, Image, Packing, load_image, load_record, packed
-from residuum_client.results import Description, ModelInfo, Score
+from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 if TYPE_CHECKING:
     import codec.anomaly
@@ -64,13 +65,23 @@ class Offline:
         """Lets go of the model; calls after that raise Unavailable."""
         self._opened = None
 
-    def encode(self, images: Iterable[Image], *, quality: int | None = None) -> list[bytes]:
+    def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
         """See `Client.encode`."""
-        return list(self.encode_stream(images, quality=quality))
+        return list(self.encode_stream(images, **options))
+
+    def compress(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> list[Compressed]:
+        """See `Client.compress`."""
+        return list(self.compress_stream(images, **options))
 
     def decode(self, records: Iterable[bytes]) -> list[U8]:
         """See `Client.decode`."""
         return list(self.decode_stream(records))
+
+    def restore(self, records: Iterable[bytes]) -> list[Restored]:
+        """See `Client.restore`."""
+        return list(self.restore_stream(records))
 
     def score(
         self,
@@ -83,15 +94,30 @@ class Offline:
         return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
 
     def encode_stream(
-        self, images: Iterable[Image], *, quality: int | None = None
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> Iterator[bytes]:
         """See `Client.encode_stream`."""
-        model = self._get().model
-        return _stream(self._pack_images(), lambda batch: model.compress(batch, quality), images)
+        return (made.record for made in self.compress_stream(images, **options))
+
+    def compress_stream(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> Iterator[Compressed]:
+        """See `Client.compress_stream`."""
+        step = _compressing(self._get().model, options)
+        return _stream(self._pack_images(), step, images)
 
     def decode_stream(self, records: Iterable[bytes]) -> Iterator[U8]:
         """See `Client.decode_stream`."""
-        return _stream(Packing(load_record, weigh=len), self._get().model.decompress, records)
+        return (restored.image for restored in self.restore_stream(records))
+
+    def restore_stream(self, records: Iterable[bytes]) -> Iterator[Restored]:
+        """See `Client.restore_stream`."""
+        model = self._get().model
+        return _stream(
+            Packing(load_record, weigh=len),
+            lambda batch: [_restored(one) for one in model.restore(batch)],
+            records,
+        )
 
     def score_stream(
         self,
@@ -159,6 +185,33 @@ def _open(path: str, provider: Literal["auto", "cpu", "cuda"], threads: int) -> 
         bundle = load_bundle(path)
         graphs = open_graphs(bundle, provider, threads)
         return _Opened(bundle, graphs, Model(bundle, graphs))
+
+
+def _compressing(
+    model: "codec.pipeline.Model", options: EncodeOptions
+) -> Callable[[list[U8]], list[Compressed]]:
+    """Images to records under these options. Raises InvalidInput."""
+    from codec.rate_control import Rate
+
+    check(options)
+    with translated():
+        rate = Rate(options.get("quality"), options.get("target_bytes"), options.get("target_psnr"))
+    evidence, alarm = options.get("evidence", False), options.get("false_alarm_rate")
+
+    def step(images: list[U8]) -> list[Compressed]:
+        made = model.compress_at(images, rate, evidence=evidence, false_alarm_rate=alarm)
+        return [
+            Compressed(record=one.record, quality=one.quality, evidence_bytes=one.evidence_bytes)
+            for one in made
+        ]
+
+    return step
+
+
+def _restored(restored: "codec.pipeline.Restored") -> Restored:
+    boxes = [region.box for region in restored.regions]
+    evidence = [Box(top=b.top, left=b.left, height=b.height, width=b.width) for b in boxes]
+    return Restored(image=restored.image, evidence=tuple(evidence))
 
 
 def _stream(

@@ -8,6 +8,33 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compressed:
+    """A record, its quality level, and how many of its bytes are evidence."""
+
+    record: bytes
+    quality: int
+    evidence_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Box:
+    """Part of an image, in pixels; `top` and `left` are those of its first pixel."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Restored:
+    """An image uint8 [H, W, C]; in the boxes of its evidence it is the original, exactly."""
+
+    image: NDArray[np.uint8]
+    evidence: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """How far an image is from what its model was trained on.
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.batches import Call, answers
+from residuum_client.commands.batches import Call, Content, answers
 from residuum_client.commands.files import IMAGE_SUFFIXES, find, make_folder, plan, write
 from residuum_client.commands.source import Source
 from residuum_client.commands.terminal import Row, Terminal
+from residuum_client.commands.wishes import Wishes
+from residuum_client.results import Compressed
 
-COLUMNS = ("file", "input bytes", "record bytes", "ratio")
+COLUMNS = ("file", "input bytes", "record bytes", "of it evidence", "ratio", "quality")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,7 @@ class Compress:
     out: Path
     """Folder for the records."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    quality: int | None = None
-    """Level from 0, the coarsest, up; the model's default if left out."""
+    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
     force: tyro.conf.FlagCreatePairsOff[bool] = False
     """Overwrite records that exist."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -32,37 +33,42 @@ class Compress:
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        options = self.wishes.keywords()
         with self.source.open() as model:
             make_folder(self.out, "--out")
             inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
             outputs = plan(inputs, self.out, ".rsd", force=self.force, fail=terminal.fail)
-            call = partial(model.encode, quality=self.quality)
-            self._work(outputs, call, terminal)
+            self._work(outputs, partial(model.compress, **options), terminal)
 
-    def _work(self, outputs: dict[Path, Path], call: Call[bytes], terminal: Terminal) -> None:
-        read, written = 0, 0
+    def _work(self, outputs: dict[Path, Path], call: Call[Compressed], terminal: Terminal) -> None:
+        read, written, evidence = 0, 0, 0
         with (
             terminal.report(COLUMNS, as_json=self.json) as report,
             terminal.progress("compressing", len(outputs), as_json=self.json) as advance,
         ):
-            for content, record in answers(list(outputs), call, terminal.fail):
+            for content, made in answers(list(outputs), call, terminal.fail):
                 output = outputs[content.path]
-                if write(output, record, terminal.fail):
-                    read, written = read + len(content.data), written + len(record)
-                    report.add(*_row(content.path, output, len(content.data), len(record)))
-                    report.total = ("total", *_cells(read, written))
+                if write(output, made.record, terminal.fail):
+                    read, written = read + len(content.data), written + len(made.record)
+                    evidence += made.evidence_bytes
+                    report.add(*_row(content, output, made))
+                    report.total = ("total", *_cells(read, written, evidence), "")
                 advance()
 
 
-def _row(path: Path, output: Path, read: int, written: int) -> Row:
+def _row(content: Content, output: Path, made: Compressed) -> Row:
+    read, written = len(content.data), len(made.record)
     fields = {
-        "path": str(path),
+        "path": str(content.path),
         "output": str(output),
         "input_bytes": read,
         "record_bytes": written,
+        "evidence_bytes": made.evidence_bytes,
+        "quality": made.quality,
     }
-    return (str(path), *_cells(read, written)), fields
+    cells = _cells(read, written, made.evidence_bytes)
+    return (str(content.path), *cells, f"{made.quality}"), fields
 
 
-def _cells(read: int, written: int) -> tuple[str, str, str]:
-    return f"{read}", f"{written}", f"{read / max(1, written):.1f}"
+def _cells(read: int, written: int, evidence: int) -> tuple[str, str, str, str]:
+    return f"{read}", f"{written}", f"{evidence}", f"{read / max(1, written):.1f}"

@@ -1,22 +1,26 @@
 """`residuum decompress`: records to PNG files."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.batches import answers
+from residuum_client.commands.batches import Content, answers
 from residuum_client.commands.files import RECORD_SUFFIXES, find, make_folder, plan, write
 from residuum_client.commands.source import Source
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.pictures import to_png
+from residuum_client.results import Restored
 
-COLUMNS = ("file", "record bytes", "image")
+COLUMNS = ("file", "record bytes", "image", "evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decompress:
-    """Restore images: NAME.rsd becomes NAME.png."""
+    """Restore images: NAME.rsd becomes NAME.png.
+
+    Evidence is told as HEIGHTxWIDTH at TOP,LEFT: there the image is the original, pixel by pixel.
+    """
 
     records: tyro.conf.Positional[tuple[Path, ...]]
     """Record files, or folders of them at any depth."""
@@ -38,23 +42,25 @@ class Decompress:
                 terminal.report(COLUMNS, as_json=self.json) as report,
                 terminal.progress("restoring", len(outputs), as_json=self.json) as advance,
             ):
-                for content, image in answers(list(outputs), model.decode, terminal.fail):
+                for content, restored in answers(list(outputs), model.restore, terminal.fail):
                     output = outputs[content.path]
-                    if write(output, to_png(image), terminal.fail):
-                        row = _row(content.path, output, len(content.data), image.shape)
-                        report.add(*row)
+                    if write(output, to_png(restored.image), terminal.fail):
+                        report.add(*_row(content, output, restored))
                     advance()
 
 
-def _row(path: Path, output: Path, size: int, shape: tuple[int, ...]) -> Row:
-    height, width, channels = shape
+def _row(content: Content, output: Path, restored: Restored) -> Row:
+    height, width, channels = restored.image.shape
+    boxes, size = restored.evidence, len(content.data)
     colour = "gray" if channels == 1 else "RGB"
     fields = {
-        "path": str(path),
+        "path": str(content.path),
         "output": str(output),
         "record_bytes": size,
         "height": height,
         "width": width,
         "channels": channels,
+        "evidence": [asdict(box) for box in boxes],
     }
-    return (str(path), f"{size}", f"{height}x{width} {colour}"), fields
+    places = ", ".join(f"{box.height}x{box.width} at {box.top},{box.left}" for box in boxes)
+    return (str(content.path), f"{size}", f"{height}x{width} {colour}", places or "none"), fields
