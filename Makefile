@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-bundles bench-train bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-bundles bench-evidence bench-exact bench-train bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -33,7 +33,7 @@ protos:
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
 	build/protos-venv/bin/python protos/generate.py
 
-bench: bench-rd bench-bundles bench-fuzz bench-serve bench-train
+bench: bench-rd bench-bundles bench-evidence bench-exact bench-fuzz bench-serve bench-train
 
 # Rate and distortion of ours, PCA, JPEG, WebP, AVIF and JPEG XL in four accountings, on two cores.
 # RD_OPTIONS='--bundle SET=PATH --set SET ...' adds bundles or measures fewer sets.
@@ -49,6 +49,14 @@ bench-bundles: $(VENV)/.complete
 # A million random, truncated and bit-flipped records against both shipped bundles.
 bench-fuzz: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/fuzz_records.py --out build/bench/fuzz.json
+
+# How much of the defects of circuit boards is kept as evidence, and for how many bytes; with a picture.
+bench-evidence: $(VENV)/.complete
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/evidence.py --data $(DATA) --out build/bench/evidence.json
+
+# Symbols, records and pixels under 12 settings of the runtime, and the cost of entropy coding.
+bench-exact: $(VENV)/.complete
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/exactness.py --data $(DATA) --out build/bench/exactness.json
 
 # Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime

@@ -4,12 +4,14 @@
                then so many boxes, in ascending order of (top, left):
                    top, left   2 bytes each, big endian, of the first pixel, in the image that the
                                record decodes to
-                   length      4 bytes, big endian, of the file
-                   file        PNG or WebP, lossless, whichever is smaller; its size is the box's
+                   length      4 bytes, big endian, of the pixels
+                   pixels      lossless WebP or PNG, whichever is smaller; its size is the box's
 
-No two boxes overlap, and none leaves the image. A file is the plainest of its kind, so that what is
-inside is known before it is unfolded and nothing hides in it: a PNG of 8-bit gray or RGB, not
-interlaced, with the chunks IHDR, IDAT and IEND alone; a WebP of the one chunk VP8L, without alpha.
+No two boxes overlap, and none leaves the image. Pixels begin with 0x2f: then they are the content
+of a VP8L chunk without alpha, and a WebP file once RIFF and chunk headers are put before them; or
+with 0x89: then they are the plainest PNG file, 8-bit gray or RGB, not interlaced, of the chunks
+IHDR, IDAT and IEND alone. So their size is known before they are unfolded.
+The decoded image cannot serve to predict the pixels: machines may decode it a level apart.
 """
 
 import io
@@ -30,8 +32,9 @@ _HEAD = struct.Struct(">HHI")
 _PNG, _IHDR = b"\x89PNG\r\n\x1a\n", struct.Struct(">IIBBBBB")
 _PNG_COLOURS = {1: 0, 3: 2}
 _CHUNK = struct.Struct(">I4s")
-# RIFF, size, WEBP, VP8L, size, signature 0x2f, and 32 bits: width - 1, height - 1, alpha, version.
-_VP8L = struct.Struct("<4sI4s4sIBI")
+# Signature 0x2f, and 32 bits: width - 1 and height - 1 of 14, alpha, version.
+_VP8L, _SIGNATURE = struct.Struct("<BI"), 0x2F
+_RIFF = struct.Struct("<4sI4s4sI")
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, struct.error, zlib.error)
 
 
@@ -62,7 +65,7 @@ def pack_evidence(regions: Sequence[Region]) -> bytes:
     """The bytes of 1..MAX_BOXES regions, which `cut_regions` gave."""
     parts = [bytes([len(regions)])]
     for region in regions:
-        file = min(_png(region.pixels), _webp(region.pixels), key=len)
+        file = min(_png(region.pixels), _vp8l(region.pixels), key=len)
         parts += [_HEAD.pack(region.box.top, region.box.left, len(file)), file]
     return b"".join(parts)
 
@@ -92,7 +95,7 @@ def _files(data: bytes, shape: tuple[int, int, int]) -> Iterator[tuple[Box, byte
         at += _HEAD.size + length
         if at > len(data):
             raise RecordError("the evidence is cut short")
-        height, width = _png_size(file, shape[2]) if file[:8] == _PNG else _webp_size(file)
+        height, width = _png_size(file, shape[2]) if file[:8] == _PNG else _vp8l_size(file)
         yield Box(top, left, height, width), file
     if at != len(data):
         raise RecordError(f"{len(data) - at} bytes behind the evidence")
@@ -126,25 +129,22 @@ def _png_size(file: bytes, channels: int) -> tuple[int, int]:
     return height, width
 
 
-def _webp_size(file: bytes) -> tuple[int, int]:
-    """Height and width of a plain lossless WebP. Raises RecordError for any other file."""
-    if len(file) < _VP8L.size:
-        raise RecordError("a file in the evidence is neither PNG nor WebP")
-    riff, size, webp, kind, length, signature, bits = _VP8L.unpack_from(file)
-    if (riff, webp, kind, signature) != (b"RIFF", b"WEBP", b"VP8L", 0x2F) or bits >> 28:
-        raise RecordError("a file in the evidence is neither PNG nor plain lossless WebP")
-    if len(file) != size + 8 or size != 12 + length + length % 2:
-        raise RecordError("a WebP in the evidence is not as long as it says")
+def _vp8l_size(file: bytes) -> tuple[int, int]:
+    """Height and width of the content of a VP8L chunk. Raises RecordError for anything else."""
+    signature, bits = _VP8L.unpack_from(file.ljust(_VP8L.size, b"\0"))
+    if signature != _SIGNATURE or bits >> 28:
+        raise RecordError("pixels of the evidence are neither PNG nor VP8L without alpha")
     return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
 
 
 def _pixels(file: bytes, box: Box, channels: int) -> U8:
     """`[h, w, C]` of a file of known size. Raises RecordError."""
     try:
-        with Image.open(io.BytesIO(file), formats=["PNG", "WEBP"]) as image:
+        whole = file if file[:1] == _PNG[:1] else _webp(file)
+        with Image.open(io.BytesIO(whole), formats=["PNG", "WEBP"]) as image:
             pixels = np.asarray(image).reshape(box.height, box.width, -1)
     except _UNREADABLE as error:
-        raise RecordError(f"a file in the evidence is damaged ({error})") from error
+        raise RecordError(f"pixels of the evidence are damaged ({error})") from error
     if channels == 1 and pixels.shape[2] == 3:
         if (pixels != pixels[..., :1]).any():
             raise RecordError("coloured evidence of a gray image")
@@ -159,9 +159,18 @@ def _png(pixels: U8) -> bytes:
 
 
 # Greater efforts gain two per cent and take a minute for a megapixel of noise.
-def _webp(pixels: U8) -> bytes:
+def _vp8l(pixels: U8) -> bytes:
     colours = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
-    return _file(colours, "WEBP", lossless=True, quality=75, method=4, exact=True)
+    file = _file(colours, "WEBP", lossless=True, quality=75, method=4, exact=True)
+    *_, length = _RIFF.unpack_from(file)
+    return file[_RIFF.size : _RIFF.size + length]
+
+
+def _webp(content: bytes) -> bytes:
+    """The file of the one chunk VP8L; chunks have even lengths."""
+    padding = bytes(len(content) % 2)
+    size = _RIFF.size - 8 + len(content) + len(padding)
+    return _RIFF.pack(b"RIFF", size, b"WEBP", b"VP8L", len(content)) + content + padding
 
 
 def _file(pixels: U8, kind: str, **options: bool | int) -> bytes:
