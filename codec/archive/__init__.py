@@ -6,8 +6,8 @@
 
 A record's tail is left out and made anew when it is read: the blocks have CRCs of their own. The
 index says where the blocks are, so that one record costs one read of one block. `codec/FORMAT.md`
-specifies the bytes. Reading order: columns, blocks, index, journal, disk, snapshot, names, reader,
-writer.
+specifies the bytes. Reading order: columns, name_lists, blocks, index, journal, disk, snapshot,
+names, reader, writer.
 """
 
 from codec.archive.blocks import Header

@@ -9,7 +9,7 @@
         bodies, 4 bytes; CRC-32 of the bodies
         levels    column, one number 0..31 per record              (codec.archive.columns)
         lengths   column, bytes of each body
-        names     list of as many names, or nothing
+        names     list of as many names, or nothing                 (codec.archive.name_lists)
         CRC-32 of the archive's header (without its CRC), the number of the first record (8 bytes)
         and the block so far
         bodies    one after the other: records without their tails  (codec.record)
@@ -26,15 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codec.archive.columns import (
-    I64,
-    MAX_NAME_BYTES,
-    NAME_OVERHEAD,
-    pack_column,
-    pack_names,
-    unpack_column,
-    unpack_names,
-)
+from codec.archive.columns import I64, pack_column, unpack_column
+from codec.archive.name_lists import MAX_NAME_BYTES, NAME_OVERHEAD, pack_names, unpack_names
 from codec.errors import ArchiveError
 from codec.record import MAX_RECORD_BYTES
 

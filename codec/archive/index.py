@@ -21,7 +21,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from codec.archive.blocks import BLOCK_RECORDS, CRC, MAX_BLOCK_BYTES, PREFIX, Head
-from codec.archive.columns import I64, pack_column, pack_names, unpack_column, unpack_names
+from codec.archive.columns import I64, pack_column, unpack_column
+from codec.archive.name_lists import NAME_OVERHEAD, pack_names, unpack_names
 from codec.errors import ArchiveError
 
 MAX_BLOCKS = 2**21
@@ -162,8 +163,7 @@ def _pack_ranges(layout: Layout) -> bytes:
     names = list(itertools.chain.from_iterable(layout.ranges))
     if not any(names):
         return b""
-    # 4 bytes beside each name are the most that a list of them adds.
-    if sum(map(len, names)) + 4 * len(names) > MAX_RANGE_BYTES:
+    if sum(map(len, names)) + NAME_OVERHEAD * len(names) > MAX_RANGE_BYTES:
         return _MANY
     return _RANGES + pack_names(names)
 

@@ -30,7 +30,7 @@ from codec.archive.blocks import (
     is_full,
     place_seed,
 )
-from codec.archive.columns import MAX_NAME_BYTES, check_name
+from codec.archive.name_lists import MAX_NAME_BYTES, check_name
 from codec.errors import ArchiveError
 
 MAGIC, VERSION = b"RSAJ", 1

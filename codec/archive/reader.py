@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from codec.archive.blocks import Head, Header, Item
-from codec.archive.columns import encode_name
 from codec.archive.disk import told
 from codec.archive.index import name_range
+from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
 from codec.archive.snapshot import Snapshot, read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput

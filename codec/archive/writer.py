@@ -22,7 +22,6 @@ from codec.archive.blocks import (
     pack_block,
     pack_header,
 )
-from codec.archive.columns import encode_name
 from codec.archive.disk import (
     JournalFile,
     journal_path,
@@ -33,6 +32,7 @@ from codec.archive.disk import (
 )
 from codec.archive.index import Layout, pack_index
 from codec.archive.journal import Place, pack_entry
+from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
 from codec.archive.reader import check_model
 from codec.archive.snapshot import read_block, read_head, take_snapshot

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 Found = tuple[int, bytes, bytes]
+DIGITS = [b"%d" % digit for digit in range(10)]
 
 
 def read_archive(data: bytes) -> tuple[tuple[bytes, str, str], list[Found]]:
@@ -95,16 +96,32 @@ def read_names(data: bytes, count: int) -> list[bytes]:
         assert len(plain) == size
     else:
         plain = data[1:]
-    at, numbers, names, last = 0, [], [], b""
-    for _ in range(2 * count):
+    steps, at = read_column(plain, 0, count - 1) if count > 1 else ([], 0)
+    steps, numbers, names, last = [0, *steps], [], [], b""
+    spelled = steps.count(0)
+    for _ in range(2 * spelled):
         number, at = read_varint(plain, at)
         numbers.append(number)
-    for shared, own in zip(numbers[:count], numbers[count:], strict=True):
-        last = last[:shared] + plain[at : at + own]
-        at += own
+    shared, own = numbers[:spelled], numbers[spelled:]
+    for step in steps:
+        if step:
+            last = count_on(last, step)
+        else:
+            length = own.pop(0)
+            last = last[: shared.pop(0)] + plain[at : at + length]
+            at += length
         names.append(last)
     assert at == len(plain)
     return names
+
+
+def count_on(name: bytes, step: int) -> bytes:
+    end = max(at for at in range(len(name)) if name[at : at + 1] in DIGITS) + 1
+    begin = end
+    while begin > 0 and end - begin < 15 and name[begin - 1 : begin] in DIGITS:
+        begin -= 1
+    number = str(int(name[begin:end]) + step).rjust(end - begin, "0")
+    return name[:begin] + number.encode() + name[end:]
 
 
 def check_index(

@@ -1,28 +1,14 @@
-"""Columns of numbers and lists of names: inverse, short, and refused when they are damaged."""
+"""Columns of numbers: inverse, short, and refused when they are damaged."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.archive.columns import (
-    MAX_NAME_BYTES,
-    NAME_OVERHEAD,
-    encode_name,
-    pack_column,
-    pack_names,
-    read_varint,
-    unpack_column,
-    unpack_names,
-    varint,
-)
-from codec.errors import ArchiveError, InvalidInput
+from codec.archive.columns import pack_column, read_varint, unpack_column, varint
+from codec.errors import ArchiveError
 
-LIMIT = 2**20
 numbers = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 40), min_size=1, max_size=256)
-names = st.lists(st.text(max_size=12), max_size=40).map(
-    lambda many: [name.encode() for name in many if "\0" not in name]
-)
 
 
 def column(*values: int) -> bytes:
@@ -109,68 +95,3 @@ def test_a_varint_is_read_back(value: int) -> None:
 def test_a_varint_that_nobody_writes_is_refused(data: str) -> None:
     with pytest.raises(ArchiveError):
         read_varint(bytes.fromhex(data), 0)
-
-
-def test_the_bytes_of_names_never_change() -> None:
-    assert pack_names([b"a/1", b"a/2", b"", b"b"]).hex() == "000002000003010001612f313262"
-    assert unpack_names(bytes.fromhex("000002000003010001612f313262"), 4, LIMIT) == [
-        b"a/1",
-        b"a/2",
-        b"",
-        b"b",
-    ]
-
-
-@given(names)
-def test_names_are_read_back(many: list[bytes]) -> None:
-    assert unpack_names(pack_names(many), len(many), LIMIT) == many
-
-
-def test_numbered_names_cost_about_a_byte_each() -> None:
-    many = [f"images/{i:06}.png".encode() for i in range(4096, 4096 + 256)]
-    packed = pack_names(many)
-    assert len(packed) < 1.5 * len(many)
-    assert unpack_names(packed, len(many), LIMIT) == many
-
-
-@given(names.filter(bool), st.data())
-def test_damaged_names_are_names_or_refused(many: list[bytes], data: st.DataObject) -> None:
-    packed = bytearray(pack_names(many))
-    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
-    packed = packed[: data.draw(st.integers(0, len(packed)))]
-    try:
-        found = unpack_names(bytes(packed), len(many), LIMIT)
-    except ArchiveError:
-        return
-    assert len(found) == len(many)
-    assert all(name == b"" or encode_name(name.decode()) == name for name in found)
-
-
-def test_names_that_unfold_into_more_than_the_limit_are_refused() -> None:
-    plain = [b"x" * 1000] * 100
-    packed = pack_names(plain)
-    assert len(packed) < 100
-    size = sum(map(len, plain)) + NAME_OVERHEAD * len(plain)
-    assert unpack_names(packed, 100, size) == plain
-    with pytest.raises(ArchiveError, match="no more are read"):
-        unpack_names(packed, 100, size - 1)
-
-
-def test_a_deflated_list_that_says_another_size_is_refused() -> None:
-    packed = pack_names([b"x" * 1000] * 100)
-    _, at = read_varint(packed, 1)
-    for size in (0, 1, 1299, 1301, 2**31):
-        with pytest.raises(ArchiveError):
-            unpack_names(packed[:1] + varint(size) + packed[at:], 100, LIMIT)
-    with pytest.raises(ArchiveError):
-        unpack_names(packed + b"\0", 100, LIMIT)
-
-
-@pytest.mark.parametrize("name", ["", "a\0b", "x" * (MAX_NAME_BYTES + 1), "\udcff"])
-def test_a_name_that_cannot_be_stored_is_the_callers_fault(name: str) -> None:
-    with pytest.raises(InvalidInput):
-        encode_name(name)
-
-
-def test_the_longest_name_is_stored() -> None:
-    assert encode_name("ä" * (MAX_NAME_BYTES // 2)) == "ä".encode() * (MAX_NAME_BYTES // 2)

@@ -28,11 +28,11 @@ GOLDEN = {
     ),
     "named": (
         "19fc55ad",
-        "42020000001c0000000efaecbd9d" + "0804c84f00" + "0301c0a0",
-        "00" + "000200" + "070500" + b"p/1.png2.png".hex() + "0f6eb73a" + b"abcdefffffffff".hex(),
-        "4900000001" + "3cff" + "03ff",
-        "01" + "00" + "0002" + "0705" + b"p/1.png2.png".hex(),
-        "0000001b00000000000000034b1fc44252534149",
+        "4202000000180000000efaecbd9d" + "0804c84f00" + "0301c0a0",
+        "00" + "0100a0" + "0000" + "0700" + b"p/1.png".hex() + "0bde9760" + b"abcdefffffffff".hex(),
+        "4900000001" + "38ff" + "03ff",
+        "01" + "00" + "01ff" + "0007" + b"p/1.png".hex(),
+        "000000160000000000000003f542a6a052534149",
     ),
 }
 # Start; three records of the archive that was not full, taken back; the new one with its name.
