@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-rd bench-bundles bench-evidence bench-exact bench-train bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-train bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -57,6 +57,14 @@ bench-evidence: $(VENV)/.complete
 # Symbols, records and pixels under 12 settings of the runtime, and the cost of entropy coding.
 bench-exact: $(VENV)/.complete
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/exactness.py --data $(DATA) --out build/bench/exactness.json
+
+# Bytes over the ideal code length of records and archives, times of access, what a crash costs.
+bench-archive: $(VENV)/.complete
+	$(BIN)/python tests/benchmarks/archive.py --data $(DATA)/fashion_mnist --out build/bench/archive.json
+
+# A test must fail for every comparison, operator and constant of record and archive that is changed.
+bench-mutate: $(VENV)/.complete
+	$(BIN)/python tests/benchmarks/mutate.py --out build/bench/mutate.json $(MUTATE_OPTIONS)
 
 # Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime
