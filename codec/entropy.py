@@ -11,7 +11,7 @@ The range coder is constriction's (64-bit state, 32-bit words, 24-bit probabilit
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, repeat
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 import constriction
@@ -54,15 +54,14 @@ class Coder(Protocol):
         """
 
 
-# Arguments of an encoder: symbols, the family, a row of weights per symbol.
-_Run = tuple[I32, Any, F64]
-
-
 class _Call(NamedTuple):
-    """As many symbols as constriction decodes in one call, and its arguments."""
+    """Neighbouring symbols that constriction codes in one call: with a model for all of them, or
+    without one, which are all symbols of a pass then. And what a decoder is asked.
+    """
 
-    length: int
-    arguments: tuple[Any, ...]
+    run: slice
+    model: Any
+    question: tuple[Any, ...]
 
 
 class RangeCoder:
@@ -102,8 +101,7 @@ class RangeCoder:
             values = (flat[part.place] - part.offset).reshape(len(codes), -1)
             values = np.take_along_axis(values, order, 1)
             symbols = self._tables.symbols(values, rows)
-            for encoder, run in zip(encoders, self._written(symbols, rows), strict=True):
-                encoder.encode(*run)
+            self._write(encoders, symbols, rows, self._calls(rows, len(codes)))
             for index in _indices((symbols == self._tables.escape).any(1)):
                 row = rows[index % len(rows)]
                 bits = escape_bits(self._tables, values[index], row)
@@ -118,9 +116,12 @@ class RangeCoder:
             values = np.empty((len(payloads), order.shape[1]), np.int64)
             np.put_along_axis(values, order, self._values(images, rows), 1)
             codes = values.reshape(flat[part.place].shape) + part.offset
-            for index in _indices((np.abs(codes) > MAX_CODE).any((1, 2, 3))):
-                images[index // shape[0]].refuse(f"the payload holds a code beyond ±{MAX_CODE}")
-            flat[part.place] = np.clip(codes, -MAX_CODE, MAX_CODE)
+            beyond = np.abs(codes) > MAX_CODE
+            if beyond.any():
+                for index in _indices(beyond.any((1, 2, 3))):
+                    images[index // shape[0]].refuse(f"the payload holds a code beyond ±{MAX_CODE}")
+                codes[beyond] = 0
+            flat[part.place] = codes
         found = flat.reshape(len(payloads), *shape)
         return [image.close() or codes for image, codes in zip(images, found, strict=True)]
 
@@ -130,21 +131,28 @@ class RangeCoder:
         symbols = np.stack(
             [image.symbols(calls) for image, calls in zip(images, each, strict=True)]
         )
-        for image, run in zip(images, self._written(symbols, rows), strict=True):
-            image.write(run)
-        values = symbols.astype(np.int64) + self._tables.low[rows]
+        self._write([image.encoder for image in images], symbols, rows, each)
+        values: I64 = symbols + self._tables.low[rows].astype(np.int64)
         escaped = symbols == self._tables.escape
         for index in _indices(escaped.any(1)):
             row = rows[index % len(rows)][escaped[index]]
             values[index, escaped[index]] = images[index].escaped(self._tables, row)
         return values
 
-    def _written(self, symbols: I32, rows: U16) -> Iterator[_Run]:
-        """What an encoder takes for the symbols `[B, n]` of each image; see `_spans`."""
-        width = len(self._parts)
-        # Taken by one index: two of them take three times as long.
-        weights = self._spans.take(rows.astype(np.int64) * width + symbols, 0)
-        return zip(self._parts.take(symbols), repeat(_FAMILY), weights)
+    def _write(
+        self, encoders: Sequence[Any], symbols: I32, rows: U16, each: Sequence[list[_Call]]
+    ) -> None:
+        """Gives each encoder its symbols, of `[B, n]`."""
+        if any(call.model is None for calls in each[: len(rows)] for call in calls):
+            # One index, for two of them take three times as long.
+            places = rows.astype(np.int64) * len(self._parts) + symbols
+            parts, spans = self._parts.take(symbols), self._spans.take(places, 0)
+        for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
+            for call in calls:
+                if call.model is None:
+                    encoder.encode(parts[index], _FAMILY, spans[index])
+                else:
+                    encoder.encode(symbols[index, call.run], call.model)
 
     def _calls(self, rows: U16, images: int) -> list[list[_Call]]:
         """The calls for sorted rows `[1, n]` of all images, or `[B, n]`."""
@@ -156,11 +164,11 @@ class RangeCoder:
             return []
         cuts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
         if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * (len(cuts) + 1):
-            return [_Call(len(rows), (_FAMILY, self._weights[rows]))]
+            return [_Call(slice(0, len(rows)), None, (_FAMILY, self._weights[rows]))]
         starts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
         models = [self._models[row] for row in rows[starts].tolist()]
         return [
-            _Call(end - start, (model, end - start))
+            _Call(slice(start, end), model, (model, end - start))
             for start, end, model in zip(starts, ends, models, strict=True)
         ]
 
@@ -172,23 +180,19 @@ class _Stream:
     """
 
     def __init__(self, payload: bytes, words: U32) -> None:
-        self._decoder, self._encoder = _Decoder(words), _Encoder()
-        self._payload = payload
+        self._decoder, self._payload = _Decoder(words), payload
+        self.encoder = _Encoder()
         self._error: RecordError | None = None
 
     def symbols(self, calls: list[_Call]) -> I32:
-        """The next symbols `[n]`; they are to be written next."""
+        """The next symbols `[n]`, which `encoder` is to be given next."""
         try:
-            found = [self._decoder.decode(*call.arguments) for call in calls]
+            found = [self._decoder.decode(*call.question) for call in calls]
         except AssertionError:  # constriction's word for a stream that no encoder writes
             self.refuse("the payload is no code stream of this model")
         if self._error is not None:
-            return np.zeros(sum(call.length for call in calls), np.int32)
+            return np.zeros(sum(call.run.stop - call.run.start for call in calls), np.int32)
         return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def write(self, run: _Run) -> None:
-        """Writes symbols anew."""
-        self._encoder.encode(*run)
 
     def escaped(self, tables: Tables, rows: U16) -> list[int]:
         """The values of escaped symbols with these rows."""
@@ -204,13 +208,13 @@ class _Stream:
 
     def close(self) -> RecordError | None:
         """What is wrong with the payload, now that all of it was read."""
-        if self._error is None and _shortest(self._encoder) != self._payload:
+        if self._error is None and _shortest(self.encoder) != self._payload:
             self.refuse("the payload is not the canonical code stream of its codes")
         return self._error
 
     def _bit(self) -> int:
         bit = int(self._decoder.decode(_BIT))
-        self._encoder.encode(bit, _BIT)
+        self.encoder.encode(bit, _BIT)
         return bit
 
 
