@@ -132,7 +132,7 @@ class RangeCoder:
             [image.symbols(calls) for image, calls in zip(images, each, strict=True)]
         )
         self._write([image.encoder for image in images], symbols, rows, each)
-        values: I64 = symbols + self._tables.low[rows].astype(np.int64)
+        values = symbols.astype(np.int64) + self._tables.low[rows]
         escaped = symbols == self._tables.escape
         for index in _indices(escaped.any(1)):
             row = rows[index % len(rows)][escaped[index]]
