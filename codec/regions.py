@@ -65,7 +65,8 @@ def hot_boxes(heatmap: F32, scale: float) -> list[Box]:
     overlap.
     """
     peak, least = float(heatmap.max()), HOT * scale
-    found = _cut(heatmap > least if peak > least else heatmap >= peak / 2)
+    # Half of a peak below zero lies above it.
+    found = _cut(heatmap > least if peak > least else heatmap >= min(peak, peak / 2))
     found.sort(key=lambda box: -float(heatmap[box.slices].max()))
     if peak <= least:
         found = found[:1]
