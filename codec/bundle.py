@@ -3,7 +3,7 @@
     manifest.json      codec.manifest.Manifest, with size and SHA-256 of every other member
     encoder.onnx       x -> mu, log_var | codes, distance
     decoder.onnx       z | codes -> x_hat
-    tables.npz         steps [Q, D]; low_q [D] and frequencies_q [D, K] per quality level q
+    tables.npz         codec.bundle_tables: steps and priors of all quality levels
     calibration.npz    codec.anomaly.Calibration
     card.md            model card; its pictures lie beside it as *.png
 
@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.anomaly import Calibration, check_names
+from codec.bundle_tables import unpack_tables
 from codec.errors import BundleError
 from codec.manifest import Manifest, Member, from_json, to_json
-from codec.prior import FactorisedPrior, Prior
-from codec.tables import Tables
+from codec.prior import Prior
 
 F32 = npt.NDArray[np.float32]
 MANIFEST = "manifest.json"
@@ -141,20 +141,11 @@ def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
         raise BundleError(f"{name} is no npz of plain arrays ({error})") from error
 
 
-def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> bytes:
-    """`tables.npz` from steps `[Q, D]` and one prior per quality level."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {"steps": steps}
-    for level, prior in enumerate(priors):
-        arrays[f"low_{level}"] = prior.tables.low
-        arrays[f"frequencies_{level}"] = prior.tables.frequencies
-    return pack_arrays(arrays)
-
-
 def _assemble(files: Mapping[str, bytes]) -> Bundle:
     manifest = from_json(_member(files, MANIFEST))
     _verify(manifest, files)
     check_names(manifest.score.fused)
-    steps, priors = _tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
+    steps, priors = unpack_tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
     calibration = Calibration.from_arrays(
         unpack_arrays(files["calibration.npz"], "calibration.npz")
     )
@@ -179,29 +170,6 @@ def _verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             raise BundleError(f"{name} has {len(data)} bytes, the manifest says {member.size}")
         if _sha256(data).hex() != member.sha256:
             raise BundleError(f"{name} is damaged: its SHA-256 is not the manifest's")
-
-
-def _tables(
-    manifest: Manifest, arrays: Mapping[str, npt.NDArray[np.generic]]
-) -> tuple[F32, tuple[Prior, ...]]:
-    levels, dims = manifest.quality_levels, manifest.latent.dims
-    try:
-        steps = arrays["steps"]
-        tables = tuple(
-            Tables(arrays[f"low_{q}"], arrays[f"frequencies_{q}"])  # type: ignore[arg-type]
-            for q in range(levels)
-        )
-    except KeyError as error:
-        raise BundleError(f"tables.npz lacks {error} for {levels} quality levels") from error
-    if steps.dtype != np.float32 or steps.shape != (levels, dims):
-        raise BundleError(
-            f"steps {steps.dtype} {list(steps.shape)}, expected float32 [{levels}, {dims}]"
-        )
-    if any(len(table.low) != dims for table in tables):
-        raise BundleError(f"tables for another latent, expected {dims} dimensions")
-    if not (np.isfinite(steps).all() and (steps > 0).all()):  # type: ignore[operator]
-        raise BundleError("steps must be positive and finite")
-    return steps, tuple(map(FactorisedPrior, tables))  # type: ignore[return-value]
 
 
 def _member(files: Mapping[str, bytes], name: str) -> bytes:

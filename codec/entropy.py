@@ -31,6 +31,7 @@ MAX_GAMMA_ZEROS = MAX_CODE.bit_length() + 8
 BATCH_CODES = 2**18
 # A call per run of equal rows costs about as much as this many table entries in one call for all.
 RUN_ENTRIES = 400
+NO_STREAM = "the payload is no code stream of this model"
 
 _Encoder = constriction.stream.queue.RangeEncoder
 _Decoder = constriction.stream.queue.RangeDecoder
@@ -189,7 +190,7 @@ class _Stream:
         try:
             found = [self._decoder.decode(*call.question) for call in calls]
         except AssertionError:  # constriction's word for a stream that no encoder writes
-            self.refuse("the payload is no code stream of this model")
+            self.refuse(NO_STREAM)
         if self._error is not None:
             return np.zeros(sum(call.run.stop - call.run.start for call in calls), np.int32)
         return found[0] if len(found) == 1 else np.concatenate(found)
@@ -213,7 +214,10 @@ class _Stream:
         return self._error
 
     def _bit(self) -> int:
-        bit = int(self._decoder.decode(_BIT))
+        try:
+            bit = int(self._decoder.decode(_BIT))
+        except AssertionError as error:
+            raise RecordError(NO_STREAM) from error
         self.encoder.encode(bit, _BIT)
         return bit
 

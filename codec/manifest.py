@@ -17,6 +17,7 @@ FORMAT = 1
 SCORE_DEFINITION = 1
 Fit = Literal["exact", "resize", "pad", "tile"]
 Kind = Literal["gaussian", "indices"]
+PriorName = Literal["factorised", "mixture", "map", "neighbours"]
 # Limits that every reader enforces before it allocates anything.
 MAX_SIDE = 16384
 MAX_DIMS = 65536
@@ -77,7 +78,7 @@ class LatentSpec:
     `indices` numbers in 0 .. `codebook` - 1 (None for gaussian). `grid` is (rows, columns) of
     positions for models of fixed size, (1, 1) for a global latent, and None where it follows from
     the image: (height / stride, width / stride). A decoder that is `rate_aware` takes log2 of the
-    step multiplier as a last channel beside the latents.
+    step multiplier as a last channel beside the latents. `prior` is what codes are coded against.
     """
 
     kind: Kind
@@ -85,6 +86,7 @@ class LatentSpec:
     codebook: int | None = None
     grid: tuple[int, int] | None
     rate_aware: bool = False
+    prior: PriorName = "factorised"
 
     def __post_init__(self) -> None:
         _require(self.kind in get_args(Kind), f"kind={self.kind!r}, expected {get_args(Kind)}")
@@ -96,6 +98,10 @@ class LatentSpec:
         _require(
             self.codebook is None or 2 <= self.codebook <= MAX_CODEBOOK,
             f"codebook={self.codebook}, expected 2..{MAX_CODEBOOK}",
+        )
+        _require(
+            self.prior in get_args(PriorName),
+            f"prior={self.prior!r}, expected {get_args(PriorName)}",
         )
         _require(
             not self.rate_aware or self.kind == "gaussian",

@@ -12,15 +12,16 @@ thresholds that do not exceed s is the class. The row is 4 * class + phase; all 
 levels share the rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from codec.errors import BundleError
 from codec.lattice import LATTICE, MAX_SETS, SET_SIZE, LatticePass
-from codec.prior import Pass, Prior, require
+from codec.prior import Arrays, Pass, Prior, require
 from codec.tables import F64, I32, I64, U16, Tables
 
 I16 = npt.NDArray[np.int16]
@@ -93,6 +94,42 @@ class MapPrior(Prior):
             here = known[:, lattice.line :: lattice.stride, lattice.column :: lattice.stride]
             if here.size:
                 yield from self._groups(codes, known, here, number, lattice)
+
+    @classmethod
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+        """Shared `low`, `frequencies`, `group`, `thresholds`; `mean_k`, `scale_k` of the sets of
+        weights, and per level `set [Q]` uint8, which of them, `mean_bias` and `scale_bias`.
+        """
+        first, sets = priors[0], list({id(p.weights): p.weights for p in priors}.values())
+        number = {id(weights): k for k, weights in enumerate(sets)}
+        return {
+            "low": first.tables.low,
+            "frequencies": first.tables.frequencies,
+            "group": first.weights.group,
+            "thresholds": first.weights.thresholds,
+            **{f"mean_{k}": weights.mean for k, weights in enumerate(sets)},
+            **{f"scale_{k}": weights.scale for k, weights in enumerate(sets)},
+            "set": np.array([number[id(p.weights)] for p in priors], np.uint8),
+            "mean_bias": np.stack([p.mean_bias for p in priors]),
+            "scale_bias": np.stack([p.scale_bias for p in priors]),
+        }
+
+    @classmethod
+    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+        """See Prior."""
+        require(arrays["group"], "group", np.uint8, (dims,))
+        require(arrays["set"], "set", np.uint8, (levels,))
+        for name in ("mean_bias", "scale_bias"):
+            require(arrays[name], name, np.int32, (levels, len(LATTICE), dims))
+        tables = Tables(arrays["low"], arrays["frequencies"])
+        sets = [
+            Weights(
+                arrays["group"], arrays[f"mean_{k}"], arrays[f"scale_{k}"], arrays["thresholds"]
+            )
+            for k in range(int(arrays["set"].max()) + 1)
+        ]
+        biases = zip(arrays["set"], arrays["mean_bias"], arrays["scale_bias"], strict=True)
+        return tuple(cls(tables, sets[k], mean, scale) for k, mean, scale in biases)
 
     def _groups(
         self, codes: I32, known: F64, here: F64, number: int, lattice: LatticePass

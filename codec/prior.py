@@ -7,9 +7,9 @@ come to the same rows on every machine.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from codec.errors import BundleError
 from codec.tables import F64, I32, I64, U16, Tables
 
+Arrays = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
-Place = tuple[slice, slice | Index, slice, slice]
+Place = tuple[slice, slice | Index, slice | Index, slice | Index]
 EVERYTHING: Place = (slice(None), slice(None), slice(None), slice(None))
 
 
@@ -48,6 +49,20 @@ class Prior(ABC):
         the next one.
         """
 
+    @classmethod
+    @abstractmethod
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+        """The arrays of `tables.npz` for priors, one per quality level."""
+
+    @classmethod
+    @abstractmethod
+    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+        """Undoes `pack`.
+
+        Raises BundleError or KeyError for arrays that are not those of `levels` priors of codes
+        `[R, dims, h, w]`.
+        """
+
     def bits(self, codes: I32) -> F64:
         """Ideal code length, bits, `[R]` of codes `[R, D, h, w]`."""
         total = np.zeros(len(codes))
@@ -60,7 +75,7 @@ class Prior(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorisedPrior(Prior):
-    """One pass, a table per dimension: what global latents need."""
+    """One pass, a table per dimension: `low_q [D]` and `frequencies_q [D, K]` for each level q."""
 
     tables: Tables
 
@@ -69,10 +84,22 @@ class FactorisedPrior(Prior):
         rows = np.arange(codes.shape[1], dtype=np.uint16)[None, :, None, None]
         yield Pass(EVERYTHING, np.broadcast_to(rows, (1, *codes.shape[1:])))
 
+    @classmethod
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+        """See Prior."""
+        low = {f"low_{q}": prior.tables.low for q, prior in enumerate(priors)}
+        return low | {f"frequencies_{q}": p.tables.frequencies for q, p in enumerate(priors)}
 
-def require(
-    array: npt.NDArray[Any], name: str, dtype: type[np.generic], shape: tuple[int, ...]
-) -> None:
+    @classmethod
+    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+        """See Prior."""
+        tables = [Tables(arrays[f"low_{q}"], arrays[f"frequencies_{q}"]) for q in range(levels)]
+        if any(len(table.low) != dims for table in tables):
+            raise BundleError(f"tables for another latent, expected {dims} dimensions")
+        return tuple(map(cls, tables))
+
+
+def require(array: Arrays, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     """Raises BundleError unless an array of a bundle has this type and shape."""
     if array.dtype != dtype or array.shape != shape:
         raise BundleError(

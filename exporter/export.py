@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from codec import anomaly
-from codec.bundle import Bundle, model_id, pack_arrays, pack_tables, write_bundle
+from codec.bundle import Bundle, model_id, pack_arrays, write_bundle
+from codec.bundle_tables import pack_tables
 from codec.errors import BundleError
 from codec.images import U8
 from codec.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
@@ -223,7 +224,7 @@ def _write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) 
     members = {
         "encoder.onnx": bundle.encoder,
         "decoder.onnx": bundle.decoder,
-        "tables.npz": pack_tables(bundle.steps, bundle.priors),
+        "tables.npz": pack_arrays(pack_tables(bundle.steps, bundle.priors)),
         "calibration.npz": pack_arrays(bundle.calibration.to_arrays()),
         PICTURES: draw_samples(model, images),
         "card.md": write_card(bundle.manifest, held_out_facts(model, images)).encode(),
