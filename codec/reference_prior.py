@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from codec.entropy import Shape
+from codec.index_prior import IndexPrior
 from codec.lattice import LATTICE
 from codec.map_prior import MapPrior
 from codec.prior import FactorisedPrior, Prior
@@ -24,6 +25,8 @@ def reference_passes(prior: Prior, known: Map, shape: Shape) -> Iterator[list[Sy
         yield _by_row([(place, place[1], 0) for place in places(shape)])
     elif isinstance(prior, MapPrior):
         yield from _map_passes(prior, known, shape)
+    elif isinstance(prior, IndexPrior):
+        yield from _index_passes(prior, known, shape)
     else:
         raise TypeError(f"no reference for {type(prior).__name__}")
 
@@ -79,6 +82,60 @@ class _Prediction:
     def _reflect(at: int, step: int, length: int) -> int | None:
         there = [at + step, at - step]
         return next((place for place in there if 0 <= place < length), None)
+
+
+def _index_passes(prior: IndexPrior, known: Map, shape: Shape) -> Iterator[list[Symbol]]:
+    tiles, dims, height, width = shape
+    choose = _IndexRows(prior, known, shape)
+    for wave in range(2 * (height - 1) + width):
+        for dim in range(dims):
+            symbols = [
+                (
+                    (tile, dim, line, wave - 2 * line),
+                    choose.row(tile, dim, line, wave - 2 * line),
+                    0,
+                )
+                for tile in range(tiles)
+                for line in range(height)
+                if 0 <= wave - 2 * line < width
+            ]
+            yield _by_row(symbols)
+
+
+class _IndexRows:
+    """Rows of an IndexPrior, one place at a time."""
+
+    def __init__(self, prior: IndexPrior, known: Map, shape: Shape) -> None:
+        self._known, self._shape = known, shape
+        contexts, tree = prior.contexts, prior.tree
+        self._sources, self._vectors = contexts.sources.tolist(), contexts.vectors.tolist()
+        self._start = contexts.start.tolist()
+        self._planes, self._thresholds = tree.planes.tolist(), tree.thresholds.tolist()
+        self._branches, self._roots = tree.branches.tolist(), tree.roots.tolist()
+
+    def row(self, tile: int, dim: int, line: int, column: int) -> int:
+        """The row of an index, from those before it."""
+        start = self._start[dim]
+        across = start[min(line, len(start) - 1)]
+        context = list(across[min(column, len(across) - 1)])
+        for (target, source, down, right), vectors in zip(
+            self._sources, self._vectors, strict=True
+        ):
+            if target == dim:
+                index = self._neighbour((tile, source, line + down, column + right))
+                context = [a + b for a, b in zip(context, vectors[index], strict=True)]
+        node = self._roots[dim]
+        while node >= 0:
+            side = sum(a * b for a, b in zip(self._planes[node], context, strict=True))
+            node = self._branches[node][side > self._thresholds[node]]
+        return int(-1 - node)
+
+    def _neighbour(self, place: Place) -> int:
+        _, _, line, column = place
+        inside = 0 <= line < self._shape[2] and 0 <= column < self._shape[3]
+        # -1 is the last vector, for no neighbour.
+        index = self._known[place] if inside else -1
+        return index if 0 <= index < len(self._vectors[0]) - 1 else -1
 
 
 def places(shape: Shape) -> list[Place]:
