@@ -1,10 +1,10 @@
-"""Evidence: regions of an anomalous image, kept losslessly behind its record.
+"""Evidence: regions of an anomalous image, kept losslessly beside its record.
 
     evidence   count   1 byte, 1..32
                then so many boxes, in ascending order of (top, left):
-                   top, left   2 bytes each, big endian, of the first pixel, in the image that the
+                   top, left   3 bytes each, big endian, of the first pixel, in the image that the
                                record decodes to
-                   length      4 bytes, big endian, of the pixels
+                   length      3 bytes, big endian, of the pixels
                    pixels      lossless WebP or PNG, whichever is smaller; its size is the box's
 
 No two boxes overlap, and none leaves the image. Pixels begin with 0x2f: then they are the content
@@ -28,13 +28,14 @@ from codec.errors import RecordError
 from codec.regions import MAX_AREA, MAX_BOXES, Box
 
 U8 = npt.NDArray[np.uint8]
-_HEAD = struct.Struct(">HHI")
+_NUMBER, _HEAD = 3, 9
 _PNG, _IHDR = b"\x89PNG\r\n\x1a\n", struct.Struct(">IIBBBBB")
 _PNG_COLOURS = {1: 0, 3: 2}
 _CHUNK = struct.Struct(">I4s")
 # Signature 0x2f, and 32 bits: width - 1 and height - 1 of 14, alpha, version.
 _VP8L, _SIGNATURE = struct.Struct("<BI"), 0x2F
 _RIFF = struct.Struct("<4sI4s4sI")
+_MAX_VP8L_SIDE = 2**14
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, struct.error, zlib.error)
 
 
@@ -65,8 +66,9 @@ def pack_evidence(regions: Sequence[Region]) -> bytes:
     """The bytes of 1..MAX_BOXES regions, which `cut_regions` gave."""
     parts = [bytes([len(regions)])]
     for region in regions:
-        file = min(_png(region.pixels), _vp8l(region.pixels), key=len)
-        parts += [_HEAD.pack(region.box.top, region.box.left, len(file)), file]
+        file = min(_files_of(region.pixels), key=len)
+        head = (region.box.top, region.box.left, len(file))
+        parts += [*(number.to_bytes(_NUMBER, "big") for number in head), file]
     return b"".join(parts)
 
 
@@ -88,11 +90,10 @@ def _files(data: bytes, shape: tuple[int, int, int]) -> Iterator[tuple[Box, byte
     if not 1 <= count <= MAX_BOXES:
         raise RecordError(f"evidence of {count} boxes, expected 1..{MAX_BOXES}")
     for _ in range(count):
-        if len(data) - at < _HEAD.size:
-            raise RecordError("the evidence is cut short")
-        top, left, length = _HEAD.unpack_from(data, at)
-        file = data[at + _HEAD.size : at + _HEAD.size + length]
-        at += _HEAD.size + length
+        head = [data[at + i : at + i + _NUMBER] for i in range(0, _HEAD, _NUMBER)]
+        top, left, length = (int.from_bytes(number, "big") for number in head)
+        file = data[at + _HEAD : at + _HEAD + length]
+        at += _HEAD + length
         if at > len(data):
             raise RecordError("the evidence is cut short")
         height, width = _png_size(file, shape[2]) if file[:8] == _PNG else _vp8l_size(file)
@@ -152,6 +153,12 @@ def _pixels(file: bytes, box: Box, channels: int) -> U8:
     if pixels.shape[2] != channels:
         raise RecordError(f"evidence of {pixels.shape[2]} channels, the image has {channels}")
     return np.ascontiguousarray(pixels)
+
+
+def _files_of(pixels: U8) -> Iterator[bytes]:
+    yield _png(pixels)
+    if max(pixels.shape) < _MAX_VP8L_SIDE:
+        yield _vp8l(pixels)
 
 
 def _png(pixels: U8) -> bytes:

@@ -7,10 +7,11 @@
                  height, width   only for models that remember sizes: LEB128 varints, shortest form
                  payload         the canonical code stream (codec.entropy)
              level 31, a record with evidence:
-                 record          of the image, complete with its tail
                  evidence        codec.evidence
+                 record          of the image, complete with its tail
                  length          of that record, 4 bytes, big endian
 
+Evidence comes first, so that a record that is cut short is never the plain one, whole as it is.
 The transport knows the length, so two bytes of framing are all that a small record costs. Both CRCs
 run over the model id (32 bytes), the level (1 byte) and the body. The id is in the CRC and not in
 the record: a record of another model is refused like a damaged one, and costs no byte more.
@@ -58,7 +59,7 @@ def pack(record: Record, model_id: bytes) -> bytes:
 def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
     """A record with evidence, from a record without. Raises InvalidInput for too much of it."""
     length = len(plain).to_bytes(LENGTH_BYTES, "big")
-    whole = seal(_EVIDENCE, plain + evidence + length, model_id)
+    whole = seal(_EVIDENCE, evidence + plain + length, model_id)
     if len(whole) > MAX_RECORD_BYTES:
         raise InvalidInput(f"{len(whole)} bytes with evidence, at most {MAX_RECORD_BYTES}")
     return whole
@@ -139,9 +140,9 @@ def _parts(body: bytes) -> tuple[bytes, bytes]:
     """The plain record and the evidence of a body of level 31."""
     inner = body[:-LENGTH_BYTES]
     length = int.from_bytes(body[-LENGTH_BYTES:], "big")
-    if len(body) < LENGTH_BYTES or not SMALL_TAIL <= length < len(inner):
+    if not SMALL_TAIL <= length < len(inner):
         raise RecordError(f"{len(body)} bytes with evidence, {length} of them the record")
-    return inner[:length], inner[length:]
+    return inner[-length:], inner[:-length]
 
 
 def _varint(value: int) -> bytes:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import itertools
-import struct
 
 import numpy as np
 import pytest
@@ -61,7 +60,7 @@ def file_of(pixels, kind="PNG", **options):
 
 
 def entry(file, top=0, left=0):
-    return struct.pack(">HHI", top, left, len(file)) + file
+    return b"".join(n.to_bytes(3, "big") for n in (top, left, len(file))) + file
 
 
 def same(a: list[Region], b: list[Region]) -> bool:
@@ -98,6 +97,16 @@ def test_no_evidence_is_no_regions_and_the_image_itself():
     image = noise()
     assert read_evidence(b"", SHAPE) == []
     assert paste_regions(image, []) is image
+
+
+@pytest.mark.parametrize("shape", [(1, 70_000), (70_000, 1), (3, 17_000)])
+def test_regions_of_very_long_images_come_back(shape):
+    """Longer than a WebP file can be, and than two bytes can tell."""
+    image = noise(*shape)
+    far = Box(shape[0] - 1, shape[1] - 1, 1, 1)
+    long = Box(0, 0, shape[0] - (shape[0] > 3), shape[1] - (shape[1] > 3))
+    regions = cut_regions(image, [far, long])
+    assert same(read_evidence(pack_evidence(regions), image.shape), regions)
 
 
 @shared
@@ -186,7 +195,7 @@ def test_a_png_with_another_chunk_is_refused():
 def test_coloured_pixels_of_a_gray_image_are_refused():
     pixels = noise(20, 30, 3)
     data = pack_evidence(cut_regions(pixels, [Box(0, 0, 20, 30)]))
-    assert data[9:10] == b"\x2f"
+    assert data[10:11] == b"\x2f"
     with pytest.raises(RecordError, match="coloured evidence of a gray image"):
         read_evidence(data, SHAPE)
 
@@ -208,7 +217,7 @@ def test_evidence_is_about_as_small_as_the_smaller_of_two_lossless_files():
         data = pack_evidence(cut_regions(image, [Box(0, 0, 64, 64)]))
         webp = len(file_of(image[..., 0], "WEBP", lossless=True, quality=100, method=6))
         png = len(file_of(image[..., 0], optimize=True))
-        assert len(data) <= 9 + min(1.13 * webp, png)
+        assert len(data) <= 10 + min(1.13 * webp, png)
 
 
 @shared
@@ -223,15 +232,16 @@ def test_a_record_with_evidence_holds_the_plain_record(payload, case):
     assert found == Record(7, image.shape[:2], payload, evidence)
     level, body = open_seal(whole, ID)
     assert level == 31
-    assert body.startswith(pack(plain, ID) + evidence)
+    assert body.startswith(evidence + pack(plain, ID))
 
 
 @shared
 @given(case=images_with_boxes(), data=st.data())
 def test_a_damaged_or_cut_record_with_evidence_is_refused_or_the_original(case, data):
+    """Long enough for the wide checksum."""
     image, boxes = case
     evidence = pack_evidence(cut_regions(image, boxes))
-    whole = pack(Record(7, image.shape[:2], b"payload", evidence), ID)
+    whole = pack(Record(7, image.shape[:2], b"payload" * 20, evidence), ID)
     damaged = bytearray(whole)
     for _ in range(data.draw(st.integers(1, 3))):
         damaged[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
@@ -244,6 +254,18 @@ def test_a_damaged_or_cut_record_with_evidence_is_refused_or_the_original(case, 
             assert one != whole
 
 
+def test_no_beginning_of_a_record_with_evidence_is_a_record():
+    """Least of all the plain one: its evidence would be lost and nobody told."""
+    evidence = pack_evidence(cut_regions(noise(), [Box(0, 0, 9, 9)]))
+    whole = pack(Record(7, (9, 9), b"payload", evidence), ID)
+    passed = 0
+    for kept in range(len(whole)):
+        with contextlib.suppress(RecordError):
+            unpack(whole[:kept], ID, sized=True)
+            passed += 1
+    assert passed == 0
+
+
 def test_evidence_inside_of_evidence_and_lengths_beyond_the_body_are_refused():
     from codec.record import seal
 
@@ -252,7 +274,7 @@ def test_evidence_inside_of_evidence_and_lengths_beyond_the_body_are_refused():
     with pytest.raises(RecordError, match="inside a record with evidence"):
         unpack(attach(once, b"\1evidence", ID), ID, sized=True)
     for length in (0, 1, len(plain) + 9, 2**32 - 1):
-        body = plain + b"\1evidence" + length.to_bytes(4, "big")
+        body = b"\1evidence" + plain + length.to_bytes(4, "big")
         with pytest.raises(RecordError):
             unpack(seal(31, body, ID), ID, sized=True)
     with pytest.raises(RecordError):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from codec.errors import InvalidInput, RecordError
 from codec.record import (
+    LEVELS,
     MAX_RECORD_BYTES,
     MAX_RECORD_PIXELS,
     SMALL_BODY,
@@ -53,11 +54,13 @@ def long_division(bits: list[int]) -> int:
         (Record(4, (256, 16384), b""), "800280800124d5"),
         (Record(30, (2048, 2048), b"\0"), "8010801000f6d8"),
         (Record(8, None, b"a" * 126), "61" * 126 + "0811cda603"),
-        (Record(8, None, b"abc", b"seen"), "61626346c87365656e00000005f8ce"),
+        (Record(8, None, b"abc", b"seen"), "7365656e61626346c800000005fa7e"),
+        (Record(8, None, b"", b"e"), "6544ac00000002fb82"),
     ],
 )
 def test_the_bytes_of_a_record_never_change(record: Record, golden: str) -> None:
     assert pack(record, MODEL).hex() == golden
+    assert unpack(bytes.fromhex(golden), MODEL, sized=record.size is not None) == record
 
 
 @given(plain | sized)
@@ -101,7 +104,16 @@ def test_the_small_checksum_is_the_remainder_of_a_long_division(head: bytes, tai
 
 @pytest.mark.parametrize(("body", "tail"), [(SMALL_BODY, 2), (SMALL_BODY + 1, 5)])
 def test_framing_costs_two_bytes_and_five_of_a_long_record(body: int, tail: int) -> None:
-    assert len(pack(Record(8, None, b"a" * body), MODEL)) == body + tail
+    data = seal(8, b"a" * body, MODEL)
+    assert len(data) == body + tail
+    assert open_seal(data, MODEL) == (8, b"a" * body)
+    for size, sides in ((None, 0), ((1, 1), 2), ((1, 200), 3)):
+        assert frame_bytes(body - sides, size) == sides + tail
+
+
+def test_the_level_behind_the_last_is_that_of_evidence() -> None:
+    assert open_seal(pack(Record(LEVELS - 1, None, b"a"), MODEL), MODEL)[0] == LEVELS - 1 == 30
+    assert open_seal(pack(Record(8, None, b"a", b"e"), MODEL), MODEL)[0] == LEVELS
 
 
 def test_a_record_of_another_model_is_refused() -> None:
@@ -150,7 +162,7 @@ def test_a_right_checksum_does_not_excuse_a_bad_length_of_the_record_inside(leng
 
 def test_evidence_inside_evidence_is_refused() -> None:
     once = pack(Record(8, None, b"abcdef", b"e"), MODEL)
-    twice = seal(31, once + b"e" + len(once).to_bytes(4, "big"), MODEL)
+    twice = seal(31, b"e" + once + len(once).to_bytes(4, "big"), MODEL)
     with pytest.raises(RecordError, match="inside"):
         unpack(twice, MODEL, sized=False)
 
