@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.interpolate import PchipInterpolator
 
 from rate_distortion import curves
-from rate_distortion.measurement import SINGLE, Curve, Measurement, Point, curve, psnr, summarise
+from rate_distortion.measurement import Curve, Measurement, Point, curve, psnr, summarise
 
 
 def made(rates: list[float], psnrs: list[float], name: str = "x") -> Curve:
-    points = [Point(str(r), r, r / 2, p, p + 1, 0) for r, p in zip(rates, psnrs, strict=True)]
-    return curve(name, SINGLE, 7, points)
+    points = [Point(str(r), r, r / 2, p, p + 1) for r, p in zip(rates, psnrs, strict=True)]
+    return curve(name, "classical", "single", points)
 
 
 STRAIGHT = made([10, 20, 40, 80, 160], [20, 22, 24, 26, 28])
@@ -39,9 +41,9 @@ def test_a_difference_is_the_mean_of_the_log_rates_over_the_common_psnrs() -> No
     assert (found.low, found.high) == (20.5, 29.2)
 
 
-def test_the_rate_and_the_quality_can_be_others() -> None:
+def test_the_quality_can_be_another() -> None:
     other = made([5, 10, 20, 40, 80], [20, 22, 24, 26, 28])
-    found = curves.difference(STRAIGHT, other, curves.payload, curves.mean_psnr)
+    found = curves.difference(STRAIGHT, other, curves.mean_psnr)
     assert found is not None
     assert found.percent == pytest.approx(-50.0)
     assert (found.low, found.high) == (21, 29)
@@ -63,13 +65,12 @@ def test_there_is_no_difference_without_points_and_overlap(other: Curve) -> None
 
 def test_points_that_cost_more_and_give_less_are_not_used() -> None:
     bent = made([10, 25, 20, 40, 80, 160], [20, 21, 22, 24, 26, 28])
-    assert [p.stored for p in curves.useful(bent.points, curves.stored)] == [10, 20, 40, 80, 160]
+    assert [p.stored for p in curves.useful(bent.points)] == [10, 20, 40, 80, 160]
 
 
 def test_bytes_between_points_are_linear_in_their_logarithm() -> None:
     assert curves.bytes_at(STRAIGHT, 23.0) == pytest.approx((20 * 40) ** 0.5)
     assert curves.bytes_at(STRAIGHT, 20.0) == pytest.approx(10)
-    assert curves.bytes_at(STRAIGHT, 23.0, curves.payload) == pytest.approx((10 * 20) ** 0.5)
 
 
 def test_outside_a_curve_there_are_no_bytes() -> None:
@@ -104,8 +105,31 @@ def test_psnr_is_that_of_the_mean_error_and_beside_it_the_mean_of_the_psnrs() ->
     assert (point.stored, point.payload, point.model) == (4.0, 1.5, 9)
     assert point.psnr == pytest.approx(-10 * np.log10(0.00505))
     assert point.mean_psnr == pytest.approx(30.0)
-    assert summarise("q", found, np.array([1])).psnr == pytest.approx(40.0)
 
 
 def test_an_image_that_came_back_whole_has_a_finite_psnr() -> None:
     assert psnr(0.0) == 120.0
+
+
+def test_the_psnr_at_a_size_is_linear_in_log_bytes_and_ends_with_the_curve() -> None:
+    assert curves.psnr_at(STRAIGHT, (20 * 40) ** 0.5) == pytest.approx(23.0)
+    assert curves.psnr_at(STRAIGHT, 9.9) is None
+    assert curves.psnr_at(STRAIGHT, 161) is None
+
+
+def test_a_point_under_the_line_of_its_neighbours_is_not_on_the_hull() -> None:
+    bent = made([10, 20, 40, 80], [20, 21.9, 24.1, 26])
+    assert [p.stored for p in curves.hull(bent.points)] == [10, 40, 80]
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 1e4), st.floats(10, 50)), min_size=1, max_size=20, unique=True)
+)
+def test_no_point_lies_above_the_hull(pairs: list[tuple[float, float]]) -> None:
+    points = [Point("", rate, rate, quality, quality) for rate, quality in pairs]
+    kept = curves.hull(points)
+    x, y = np.log([p.stored for p in kept]), [p.psnr for p in kept]
+    assert max(points, key=lambda p: p.psnr).psnr == y[-1]
+    for point in points:
+        if np.log(point.stored) >= x[0]:
+            assert point.psnr <= np.interp(np.log(point.stored), x, y) + 1e-6

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rate_distortion import ours, principal, sets, tasks
-from rate_distortion.cache import recalled
-from rate_distortion.measurement import SINGLE, Measurement
+from rate_distortion import classic, ladders, ours, principal, sets, tasks
+from rate_distortion.cache import Timed, recalled
+from rate_distortion.measurement import Layout, Measurement
 from rate_distortion.principal import Candidate, hull
 
 RNG = np.random.default_rng(2)
@@ -34,17 +34,18 @@ def test_pca_gives_records_of_ours_and_archives_of_them(
     faces: tuple[sets.ImageSet, Path], tmp_path: Path
 ) -> None:
     images, data = faces
-    found = principal.measure(images, data, tmp_path / "kept", [1, 16, 40])
-    singles = {setting: m for (layout, setting), m in found.items() if layout == SINGLE}
-    assert len(singles) >= 3
-    for setting, single in singles.items():
+    found = principal.measure(images, data, tmp_path / "kept")
+    settings = [setting for layout, setting in found if layout == "single"]
+    assert len(settings) >= 3
+    for setting in settings:
+        single, together = found["single", setting], found["together", setting]
         assert (single.stored - single.payload).tolist() == [2.0] * 40
-        assert single.model > 0
-        shared = [found[layout, setting].stored.mean() for layout in (1, 16, 40)]
-        assert shared[0] > single.stored.mean() > shared[2] - 4
-        assert shared == sorted(shared, reverse=True)
-    errors = [m.errors.mean() for m in singles.values()]
-    rates = [m.payload.mean() for m in singles.values()]
+        assert single.model == together.model > 0
+        assert np.array_equal(single.errors, together.errors)
+        # a length for each record and the tails left out, and a header and an index for all
+        assert 0 < (together.stored - single.stored)[0] * 40 < 200
+    errors = [found["single", setting].errors.mean() for setting in settings]
+    rates = [found["single", setting].payload.mean() for setting in settings]
     assert errors == sorted(errors, reverse=True)
     assert rates == sorted(rates)
 
@@ -53,8 +54,8 @@ def test_a_second_run_recalls_the_components(
     faces: tuple[sets.ImageSet, Path], tmp_path: Path
 ) -> None:
     images, data = faces
-    first = principal.measure(images, data, tmp_path / "kept", [])
-    again = principal.measure(images, data, tmp_path / "kept", [])
+    first = principal.measure(images, data, tmp_path / "kept")
+    again = principal.measure(images, data, tmp_path / "kept")
     assert first.keys() == again.keys()
     assert all(np.array_equal(first[key].stored, again[key].stored) for key in first)
 
@@ -92,22 +93,25 @@ def test_no_candidate_lies_below_the_hull(pairs: list[tuple[float, float]]) -> N
 
 
 def test_results_are_recalled_under_the_same_facts_only(tmp_path: Path) -> None:
-    def once(value: float) -> dict[tuple[int, str], Measurement]:
+    def once(value: float) -> dict[tuple[Layout, str], Measurement]:
         calls.append(value)
-        return {(16, "level 3|x"): Measurement(np.full(3, value), np.ones(3), np.zeros(3), 7)}
+        found = Measurement(np.full(3, value), np.ones(3), np.zeros(3), 7)
+        return {("together", "level 3|x"): found}
 
     calls: list[float] = []
     first = recalled(tmp_path, {"quality": 3}, lambda: once(5.0))
     again = recalled(tmp_path, {"quality": 3}, lambda: once(6.0))
     other = recalled(tmp_path, {"quality": 4}, lambda: once(7.0))
     assert calls == [5.0, 7.0]
-    assert first.keys() == again.keys() == {(16, "level 3|x")}
-    assert again[16, "level 3|x"].stored.tolist() == [5.0] * 3
-    assert again[16, "level 3|x"].model == 7
-    assert other[16, "level 3|x"].stored.tolist() == [7.0] * 3
+    assert (first.recalled, again.recalled, other.recalled) == (False, True, False)
+    assert again.seconds == first.seconds > 0
+    assert first.results.keys() == again.results.keys() == {("together", "level 3|x")}
+    assert again.results["together", "level 3|x"].stored.tolist() == [5.0] * 3
+    assert again.results["together", "level 3|x"].model == 7
+    assert other.results["together", "level 3|x"].stored.tolist() == [7.0] * 3
 
 
-def test_the_part_is_spread_evenly_over_the_split() -> None:
+def test_chosen_images_are_spread_evenly_over_the_split() -> None:
     assert sets.spread(10, 4).tolist() == [0, 2, 5, 7]
     assert sets.spread(3, 9).tolist() == [0, 1, 2]
     assert len(set(sets.spread(10_000, 1024).tolist())) == 1024
@@ -128,22 +132,47 @@ def test_a_classical_codec_is_measured_once_per_setting(
 ) -> None:
     images, data = faces
     place = tasks.Workplace({"faces": images}, data, tmp_path / "kept")
-    work: list[tasks.Task] = [
-        tasks.Classic("faces", "JPEG", layout, 10) for layout in (SINGLE, 16, 40)
-    ]
-    found, _ = tasks.run_all(work, place, 1, print)
-    again, _ = tasks.run_all(work, place, 1, print)
-    assert len(list((tmp_path / "kept").iterdir())) == 3
-    for task in work:
-        results = found[task]
-        assert not isinstance(results, tasks.Failure)
-        assert list(results) == [(task.layout, "10")]
-        assert results[task.layout, "10"].stored.shape == (40,)
-        repeated = again[task]
-        assert not isinstance(repeated, tasks.Failure)
-        assert np.array_equal(results[task.layout, "10"].errors, repeated[task.layout, "10"].errors)
-    sizes = [found[task][task.layout, "10"].stored.mean() for task in work]  # type: ignore[index]
-    assert sizes == sorted(sizes, reverse=True)
+    layouts: list[Layout] = ["single", "together"]
+    work: list[tasks.Task] = [tasks.Classic("faces", "JPEG", layout, 10) for layout in layouts]
+    found = tasks.run_all(work, place, 1, print)
+    again = tasks.run_all(work, place, 1, print)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    stored = []
+    for task, layout in zip(work, layouts, strict=True):
+        first, second = found[task], again[task]
+        assert isinstance(first, Timed)
+        assert isinstance(second, Timed)
+        assert (first.recalled, second.recalled) == (False, True)
+        assert list(first.results) == [(layout, "quality 10")]
+        one, other = first.results[layout, "quality 10"], second.results[layout, "quality 10"]
+        assert np.array_equal(one.errors, other.errors)
+        assert one.stored.shape == (40,)
+        stored.append(one.stored)
+    assert len(set(stored[0])) > 1
+    assert len(set(stored[1])) == 1
+    assert stored[1].mean() < stored[0].mean() / 2
+
+
+def test_an_atlas_is_one_file_and_its_errors_are_those_of_its_tiles(
+    faces: tuple[sets.ImageSet, Path],
+) -> None:
+    images, _ = faces
+    codec = next(c for c in classic.codecs(1) if c.name == "JPEG")
+    found = tasks.encoded(codec, tasks.Classic("faces", "JPEG", "together", 50), images.images)
+    one = found["together", "quality 50"]
+    rows = [np.concatenate(images.images[i : i + 8], axis=1) for i in range(0, 40, 8)]
+    sheet = np.concatenate(rows)  # 5 rows of 8
+    data = codec.encode(sheet, 50)
+    assert one.stored.sum() == pytest.approx(len(data))
+    error = ((codec.decode(data).astype(float) - sheet) ** 2).mean() / 255**2
+    assert one.errors.mean() == pytest.approx(error)
+
+
+def test_every_set_has_qualities_for_every_codec_in_an_atlas() -> None:
+    for spec in sets.SPECS.values():
+        for codec in classic.codecs(spec.channels):
+            assert len(ladders.qualities(spec.name, codec.name, "together")) >= 4
+            assert len(ladders.qualities(spec.name, codec.name, "single")) in (0, 4, 6, 7, 8)
 
 
 def test_a_bundle_that_cannot_be_read_is_a_failure_with_a_reason(
@@ -152,6 +181,6 @@ def test_a_bundle_that_cannot_be_read_is_a_failure_with_a_reason(
     images, data = faces
     place = tasks.Workplace({"faces": images}, data, tmp_path / "kept")
     task = tasks.Ours("faces", tmp_path / "nothing")
-    found, _ = tasks.run_all([task], place, 1, print)
-    assert isinstance(found[task], tasks.Failure)
-    assert "nothing" in found[task].reason  # type: ignore[union-attr]
+    found = tasks.run_all([task], place, 1, print)[task]
+    assert isinstance(found, tasks.Failure)
+    assert "nothing" in found.reason

@@ -2,9 +2,9 @@
 
     A  single file     every image a file of its own, as written
     B  payload only    what is left of that file without headers, tables and containers
-    C  many in one     our archive beside an atlas: one large image tiled with the small ones
-    D  model counted   A and C with the bytes of the model shared among N images
+    C  many in one     all images in one file: our archive, or one large image tiled with the small
+    D  model counted   C, and the bytes of the model shared among 10,000 or a million images
 
 Reading order: measurement, sets, payload, classic, atlas, ours, principal, tasks, curves,
-accounts, charts, pages.
+accounts, charts, page.
 """

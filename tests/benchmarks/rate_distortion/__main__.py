@@ -1,4 +1,4 @@
-"""Rate-distortion curves of ours, PCA and the classical codecs: one page and one JSON file.
+"""Rate-distortion curves of ours, PCA and the classical codecs: one page, pictures, one JSON file.
 
     make bench-rd DATA=DIR [RD_OPTIONS='--bundle mnist=PATH --set mnist']
 
@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,48 +17,37 @@ import numpy as np
 from rich.console import Console
 
 from codec.errors import BundleError
-from rate_distortion import accounts, charts, classic, ours, pages, sets, tasks
-from rate_distortion.cache import Results
-from rate_distortion.measurement import SINGLE, Curve, Point, curve, summarise
+from rate_distortion import accounts, charts, classic, ours, page, sets, tasks
+from rate_distortion.cache import Timed
+from rate_distortion.chapter import Chapter
+from rate_distortion.measurement import Curve, Kind, Layout, Point, curve, summarise
 from training.errors import TrainingError
-from training.evaluation.report import Section, show, to_html
 
 BUNDLES = {name: name for name in sets.SPECS} | {"kodak": "photo"}
 PLACES = (Path("deploy/bundles"), Path("build/bundles"))
-TITLE = "Rate and distortion"
+Found = Mapping[tasks.Task, Timed | tasks.Failure]
 
 
 def main() -> int:
     """Entry point."""
     options = _options()
-    console, start = Console(width=200), time.perf_counter()
-    told = Console(stderr=True).print
-    chosen = [sets.SPECS[name] for name in options.set or sets.SPECS]
+    console, start = Console(width=160), time.perf_counter()
     left_out: list[str] = []
-    found = {}
-    for spec in chosen:
-        try:
-            found[spec.name] = sets.load(spec, options.data, options.limit)
-        except (TrainingError, OSError) as error:
-            left_out.append(f"{spec.title}: {error}")
-    bundles = _bundles(options.bundle, list(found), left_out)
+    found = _sets(options, left_out)
+    own = _bundles(options, list(found), left_out)
+    work: list[tasks.Task] = [*own, *(tasks.Principal(name) for name in found)]
+    for images in found.values():
+        work += tasks.classic_tasks(images.spec)
     place = tasks.Workplace(found, options.data, options.kept)
-    work: list[tasks.Task] = [task for images in found.values() for task in _tasks(images, bundles)]
-    results, worked = tasks.run_all(work, place, options.processes, told)
-    left_out += [
-        f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)
-    ]
-    if "kodak" in found:
-        left_out.append("Kodak: atlases of 16 and 256; there is one of all 24 images")
+    results = tasks.run_all(work, place, options.processes, Console(stderr=True).print)
+    left_out += sorted(
+        {f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)}
+    )
     chapters = [_chapter(images, results) for images in found.values()]
-    took = {"seconds": time.perf_counter() - start, "processor_seconds": worked}
-    _write(options.out, chapters, left_out, took, bundles)
-    for chapter in chapters:
-        show(console, [s for s in pages.sections(chapter) if "every" not in s.title])
-    for line in left_out:
-        console.print(f"left out: {line}", markup=False, soft_wrap=True)
-    times = ", ".join(f"{value:.0f} {name.replace('_', ' ')}" for name, value in took.items())
-    console.print(f"{times}; {options.out / 'report.html'}", markup=False)
+    took = _time(results, time.perf_counter() - start, options.processes)
+    _write(options.out, chapters, left_out, took, own)
+    page.show(console, chapters, left_out)
+    console.print(f"{page.told(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -69,132 +58,151 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kept", type=Path, default=Path("build/bench/rd-kept"))
     parser.add_argument("--set", action="append", choices=sets.SPECS)
     parser.add_argument("--bundle", action="append", default=[], metavar="SET=PATH")
+    parser.add_argument(
+        "--single",
+        action="append",
+        default=[],
+        metavar="SET=PATH,PATH,...",
+        help="bundles trained for one rate each, to compare the one of --bundle with",
+    )
+    parser.add_argument("--without-ours", action="store_true", help="no bundle that lies about")
     parser.add_argument("--limit", type=int, default=10_000, help="test images of a set")
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args()
 
 
+def _sets(options: argparse.Namespace, left_out: list[str]) -> dict[str, sets.ImageSet]:
+    found = {}
+    for name in options.set or sets.SPECS:
+        try:
+            found[name] = sets.load(sets.SPECS[name], options.data, options.limit)
+        except (TrainingError, OSError, ValueError) as error:
+            left_out.append(f"{sets.SPECS[name].title}: {error}")
+    return found
+
+
 def _bundles(
-    given: Sequence[str], names: Sequence[str], left_out: list[str]
-) -> list[tuple[str, Path]]:
-    """Set and path of every bundle: those given, and for other sets those that lie about."""
-    chosen = [(name, Path(path)) for name, _, path in (text.partition("=") for text in given)]
-    if wrong := sorted({name for name, _ in chosen} - set(sets.SPECS)):
-        sys.exit(f"--bundle: no set {', '.join(wrong)}; there are {', '.join(sets.SPECS)}")
-    for name in names:
-        if name in {n for n, _ in chosen}:
-            continue
-        here = [p / BUNDLES[name] for p in PLACES if (p / BUNDLES[name]).exists()]
-        chosen += [(name, here[0])] if here else []
-        if not here:
-            left_out.append(f"{sets.SPECS[name].title}: no bundle {BUNDLES[name]}, so none of ours")
-    return [(name, path) for name, path in chosen if name in names]
+    options: argparse.Namespace, names: Sequence[str], left_out: list[str]
+) -> list[tasks.Task]:
+    """The bundles given, and for other sets those that lie about."""
+    given, single = (
+        [(name, paths) for name, _, paths in (text.partition("=") for text in texts)]
+        for texts in (options.bundle, options.single)
+    )
+    if wrong := sorted({name for name, _ in given + single} - set(sets.SPECS)):
+        sys.exit(f"--bundle, --single: no set {', '.join(wrong)}, expected {', '.join(sets.SPECS)}")
+    for name in names if not options.without_ours else ():
+        if name not in {n for n, _ in given}:
+            here = [p / BUNDLES[name] for p in PLACES if (p / BUNDLES[name]).exists()]
+            given += [(name, str(path)) for path in here[:1]]
+            if not here:
+                left_out.append(f"{sets.SPECS[name].title}: no bundle {BUNDLES[name]}: no ours")
+    work: list[tasks.Task] = [tasks.Ours(n, Path(path)) for n, path in given if n in names]
+    return work + [
+        tasks.Ours(name, Path(path), many=True)
+        for name, paths in single
+        for path in paths.split(",")
+        if name in names
+    ]
 
 
-def _tasks(images: sets.ImageSet, bundles: Sequence[tuple[str, Path]]) -> list[tasks.Task]:
-    name = images.spec.name
-    own = [tasks.Ours(name, path) for of, path in bundles if of == name]
-    return [tasks.Principal(name), *own, *tasks.classic_tasks(images)]
-
-
-def _chapter(
-    images: sets.ImageSet, results: dict[tasks.Task, Results | tasks.Failure]
-) -> pages.Chapter:
-    spec, split = images.spec, len(images.images)
-    of_set = {
-        task: found
-        for task, found in results.items()
-        if task.set_name == spec.name and not isinstance(found, tasks.Failure)
-    }
-    drawn = _curves(of_set, images)
-    middle = spec.targets[len(spec.targets) // 2]
-    return pages.Chapter(
+def _chapter(images: sets.ImageSet, results: Found) -> Chapter:
+    spec = images.spec
+    measured = _curves(spec, results)
+    return Chapter(
         images=images,
-        curves=drawn,
-        at_targets=accounts.at_targets(drawn, spec.targets, split),
-        amortised=accounts.amortised(drawn, spec.targets, split),
-        compared=accounts.compared(drawn, images.pixels, photographs=bool(spec.block)),
-        picture=charts.draw(drawn, split, middle, images.pixels, per_pixel=bool(spec.block)),
+        curves=measured,
+        at_targets=accounts.at_targets(measured, spec.targets),
+        amortised=accounts.amortised(measured, spec.targets),
+        compared=accounts.compared(measured, images.pixels if spec.photographs else None),
+        at_rates=accounts.psnr_at_rates(measured, images.pixels) if spec.photographs else {},
+        picture=charts.draw(measured, spec, images.pixels, len(images.images)),
     )
 
 
-def _curves(of_set: dict[tasks.Task, Results], images: sets.ImageSet) -> list[Curve]:
-    """All curves; ours and PCA also on the part of the split that rivals are measured on."""
-    split, part = len(images.images), len(images.part)
-    points: dict[tuple[str, int, int], list[Point]] = {}
-    for task, results in of_set.items():
-        codec = tasks.label(task)
-        for (layout, setting), found in results.items():
-            count = len(found.errors)
-            points.setdefault((codec, layout, count), []).append(summarise(setting, found))
-            if layout == SINGLE and count == split > part:
-                of_part = summarise(setting, found, images.part)
-                points.setdefault((codec, layout, part), []).append(of_part)
-    classical = [codec.name for codec in classic.codecs(images.spec.channels)]
-    order = {name: place for place, name in enumerate([accounts.PCA, *classical])}
-    keys = sorted(points, key=lambda key: (order.get(key[0], -1), key))
-    return [curve(*key, points[key]) for key in keys]
+def _curves(spec: sets.Spec, results: Found) -> list[Curve]:
+    """All curves of a set, ours first."""
+    points: dict[tuple[str, Kind, Layout], list[Point]] = {}
+    for task, found in results.items():
+        if task.set_name == spec.name and isinstance(found, Timed):
+            codec, kind = tasks.label(task)
+            for (layout, setting), one in found.results.items():
+                points.setdefault((codec, kind, layout), []).append(summarise(setting, one))
+    classical = [codec.name for codec in classic.codecs(spec.channels)]
+
+    def place(key: tuple[str, Kind, Layout]) -> tuple[int, int, str, str]:
+        after = classical.index(key[0]) if key[0] in classical else 0
+        return -accounts.RANKS[key[1]], after, key[0], key[2]
+
+    return [curve(*key, points[key]) for key in sorted(points, key=place)]
+
+
+def _time(results: Found, seconds: float, processes: int) -> page.Took:
+    """What took how long, by set and codec, in processor seconds."""
+    by_task: dict[str, dict[str, float]] = {}
+    recalled = 0
+    for task, found in results.items():
+        if isinstance(found, Timed):
+            recalled += found.recalled
+            row = by_task.setdefault(task.set_name, {})
+            name = tasks.label(task)[0].partition(",")[0]
+            row[name] = row.get(name, 0) + found.seconds
+    return page.Took(seconds, by_task, len(results), recalled, processes)
 
 
 def _write(
     out: Path,
-    chapters: Sequence[pages.Chapter],
+    chapters: Sequence[Chapter],
     left_out: Sequence[str],
-    took: dict[str, float],
-    bundles: Sequence[tuple[str, Path]],
+    took: page.Took,
+    own: Sequence[tasks.Task],
 ) -> None:
     settings = {
         codec.name: codec.settings for channels in (1, 3) for codec in classic.codecs(channels)
     }
-    head = Section(
-        title="What is measured",
-        text=pages.ACCOUNTS,
-        head=("codec", "settings"),
-        rows=[*settings.items(), *(("left out", line) for line in left_out)],
-    )
-    sections = [head, *(s for chapter in chapters for s in pages.sections(chapter))]
-    facts = took | {
+    facts = {
+        "took": asdict(took),
         "settings": settings,
         "left_out": list(left_out),
-        "bundles": _bundle_facts(bundles),
+        "bundles": [_bundle_facts(task) for task in own if isinstance(task, tasks.Ours)],
         "sets": {chapter.images.spec.name: _facts(chapter) for chapter in chapters},
     }
     out.mkdir(parents=True, exist_ok=True)
-    _replace(out / "report.html", to_html(TITLE, sections))
-    _replace(out.parent / f"{out.name}.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    for chapter in chapters:
+        _replace(out / f"{chapter.images.spec.name}.png", chapter.picture)
+    _replace(out / "report.html", page.to_html(chapters, left_out, took, settings).encode())
+    text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
+    _replace(out.parent / f"{out.name}.json", text.encode())
 
 
-def _bundle_facts(bundles: Sequence[tuple[str, Path]]) -> list[dict[str, object]]:
-    found = []
-    for name, path in bundles:
-        try:
-            found.append({"set": name, "path": str(path)} | asdict(ours.facts(path)))
-        except BundleError as error:
-            found.append({"set": name, "path": str(path), "refused": str(error)})
-    return found
+def _bundle_facts(task: tasks.Ours) -> dict[str, object]:
+    known = {"set": task.set_name, "path": str(task.bundle), "many": task.many}
+    try:
+        return known | asdict(ours.facts(task.bundle))
+    except BundleError as error:
+        return known | {"refused": str(error)}
 
 
-def _facts(chapter: pages.Chapter) -> dict[str, object]:
+def _facts(chapter: Chapter) -> dict[str, object]:
     images = chapter.images
     return {
         "title": images.spec.title,
         "note": images.spec.note,
         "images": len(images.images),
         "sha256": images.digest,
-        "part": len(images.part),
-        "part_sha256": images.part_digest,
         "shape": [int(n) for n in np.shape(images.images[0])],
         "curves": [asdict(c) for c in chapter.curves],
         "at_targets": [asdict(row) for row in chapter.at_targets],
         "amortised": [asdict(row) for row in chapter.amortised],
         "bd_rate": [asdict(row) for row in chapter.compared],
+        "psnr_at_rates": chapter.at_rates,
     }
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, data: bytes) -> None:
     """Writes a file, complete or not at all."""
     staging = path.with_name(f".{path.name}")
-    staging.write_text(text, encoding="utf-8")
+    staging.write_bytes(data)
     staging.replace(path)
 
 

@@ -1,54 +1,147 @@
-"""The four accountings of a set, as tables of plain values."""
+"""The accountings of a set, as tables of plain values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rate_distortion import curves
 from rate_distortion.curves import Difference
-from rate_distortion.measurement import SINGLE, Curve
+from rate_distortion.measurement import Curve, Kind, Layout, Point
 
-PCA = "PCA"
-COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 PHOTOGRAPH_RATES = (0.1, 0.5)
 """bits per pixel between which codecs for photographs are compared"""
+TOLD_RATES = (0.1, 0.25, 0.5)
+"""bits per pixel at which the PSNR of photographs is told"""
+MODEL_COUNTS = (10_000, 1_000_000)
+RANKS: dict[Kind, int] = {"classical": 0, "pca": 1, "many": 2, "ours": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One way to count bytes: its letter, what it means, of which layout, and bytes of a point."""
+
+    name: str
+    meaning: str
+    layout: Layout
+    rate: Callable[[Point], float]
+
+
+def _with_model(count: int) -> Callable[[Point], float]:
+    return lambda point: point.stored + point.model / count
+
+
+ACCOUNTS = (
+    Account("A", "single file", "single", lambda point: point.stored),
+    Account("B", "payload only", "single", lambda point: point.payload),
+    Account("C", "many in one file", "together", lambda point: point.stored),
+    *(
+        Account(f"D {name}", f"C and the model, {count:,} images", "together", _with_model(count))
+        for count, name in zip(MODEL_COUNTS, ("10k", "1M"), strict=True)
+    ),
+)
+
+
+def counted(measured: Sequence[Curve], account: Account) -> list[Curve]:
+    """The curves of an accounting: `stored` of their points is what it counts."""
+    return [
+        replace(curve, points=tuple(replace(p, stored=account.rate(p)) for p in curve.points))
+        for curve in measured
+        if curve.layout == account.layout
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class AtPsnr:
-    """Bytes per image of one codec at a PSNR: interpolated, and the nearest measured point.
+    """Bytes per image of one codec at a PSNR, by accounting; None where it does not get there.
 
-    `single` and `payload` are of single files, `shared` by the number of images in a file;
-    `over` marks codecs whose lowest quality is above the target: their bytes are those of it.
+    `over` names the accountings in which the codec's lowest quality is above the target: their
+    bytes are those of it. `near` is the measured point of A (C, without A) that is nearest.
     """
 
     target: float
     codec: str
-    single: float | None
-    payload: float | None
-    shared: dict[int, float | None]
-    over: bool
-    nearest_setting: str
-    nearest_bytes: float
-    nearest_psnr: float
-    nearest_mean_psnr: float
+    kind: Kind
+    found: Mapping[str, float | None]
+    over: tuple[str, ...]
+    near: Point
+
+
+def at_targets(measured: Sequence[Curve], targets: Sequence[float]) -> list[AtPsnr]:
+    """A row for each target and codec."""
+    by_account = {account.name: counted(measured, account) for account in ACCOUNTS}
+    return [
+        _row(target, codec, kind, _own(by_account, codec))
+        for target in targets
+        for codec, kind in codecs(measured).items()
+    ]
+
+
+def codecs(measured: Sequence[Curve]) -> dict[str, Kind]:
+    """All codecs of the curves, in their order."""
+    return {curve.codec: curve.kind for curve in measured}
+
+
+def _own(by_account: Mapping[str, Sequence[Curve]], codec: str) -> dict[str, Curve]:
+    return {
+        name: curve for name, found in by_account.items() for curve in found if curve.codec == codec
+    }
+
+
+def _row(target: float, codec: str, kind: Kind, own: Mapping[str, Curve]) -> AtPsnr:
+    return AtPsnr(
+        target=target,
+        codec=codec,
+        kind=kind,
+        found={name: curves.bytes_reaching(curve, target) for name, curve in own.items()},
+        over=tuple(
+            name for name, curve in own.items() if target < curves.useful(curve.points)[0].psnr
+        ),
+        near=curves.nearest(next(iter(own.values())), target),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Amortised:
-    """A learnt codec with its model among N images, against the best classical one.
+    """A learnt codec against the best classical one in the same layout.
 
-    `break_even` is the number of images from which it stores fewer bytes in all; None is never.
+    `break_even` is the number of images from which model and records are fewer bytes in all; None
+    is never.
     """
 
+    account: str
     target: float
     codec: str
-    layout: str
     model: int
     own: float
     rival: str
     rival_bytes: float
     break_even: float | None
-    with_model: dict[int, float]
+
+
+def amortised(measured: Sequence[Curve], targets: Sequence[float]) -> list[Amortised]:
+    """Single files against single files, and all images in one file against the same."""
+    return [
+        row
+        for account in ACCOUNTS
+        if account.name in ("A", "C")
+        for row in _amortised(account.name, counted(measured, account), targets)
+    ]
+
+
+def _amortised(
+    account: str, found: Sequence[Curve], targets: Sequence[float]
+) -> Iterator[Amortised]:
+    rivals = [curve for curve in found if curve.kind == "classical"]
+    for curve in found:
+        if curve.kind not in ("ours", "pca"):
+            continue
+        for target in targets:
+            own = curves.bytes_at(curve, target)
+            costs = {r.codec: b for r in rivals if (b := curves.bytes_reaching(r, target))}
+            if own is not None and costs:
+                rival = min(costs, key=lambda codec: costs[codec])
+                model, saved = curves.nearest(curve, target).model, costs[rival] - own
+                even = model / saved if saved > 0 else None
+                yield Amortised(account, target, curve.codec, model, own, rival, costs[rival], even)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,110 +155,48 @@ class Compared:
     by_mean_psnr: Difference | None
 
 
-def is_learnt(curve: Curve) -> bool:
-    """Whether a decoder needs a model."""
-    return any(point.model for point in curve.points)
+def compared(measured: Sequence[Curve], pixels: int | None) -> list[Compared]:
+    """Every codec against those that rank below it (classical ones: against each earlier one).
 
-
-def at_targets(all_curves: Sequence[Curve], targets: Sequence[float], split: int) -> list[AtPsnr]:
-    """A row for each target and codec. Learnt codecs are told on the whole split."""
-    rows = []
-    for target in targets:
-        for single in singles(all_curves, split):
-            files = [c for c in all_curves if c.codec == single.codec and c.layout]
-            near = curves.nearest(single, target)
-            rows.append(
-                AtPsnr(
-                    target=target,
-                    codec=single.codec,
-                    single=curves.bytes_reaching(single, target),
-                    payload=curves.bytes_reaching(single, target, curves.payload),
-                    shared={c.layout: curves.bytes_reaching(c, target) for c in files},
-                    over=target < single.points[0].psnr,
-                    nearest_setting=near.setting,
-                    nearest_bytes=near.stored,
-                    nearest_psnr=near.psnr,
-                    nearest_mean_psnr=near.mean_psnr,
-                )
-            )
-    return rows
-
-
-def singles(all_curves: Sequence[Curve], split: int) -> list[Curve]:
-    """The single-file curve of each codec, that of the whole split where there is one."""
-    found: dict[str, Curve] = {}
-    for curve in all_curves:
-        if curve.layout == SINGLE and (curve.codec not in found or curve.images == split):
-            found[curve.codec] = curve
-    return list(found.values())
-
-
-def amortised(all_curves: Sequence[Curve], targets: Sequence[float], split: int) -> list[Amortised]:
-    """Single files against single files, and all images in one file against the same."""
-    rows = []
-    for layout, name in ((SINGLE, "single files"), (split, f"{split} in a file")):
-        chosen = singles(all_curves, split) if layout == SINGLE else _of_layout(all_curves, layout)
-        rivals = [curve for curve in chosen if not is_learnt(curve)]
-        for curve in filter(is_learnt, chosen):
-            for target in targets:
-                own = curves.bytes_at(curve, target)
-                reached = {r.codec: curves.bytes_reaching(r, target) for r in rivals}
-                costs = {codec: cost for codec, cost in reached.items() if cost is not None}
-                if own is not None and costs:
-                    rows.append(_amortised(curve, target, own, costs, name))
-    return rows
-
-
-def _amortised(
-    curve: Curve, target: float, own: float, costs: dict[str, float], layout: str
-) -> Amortised:
-    model = curves.nearest(curve, target).model
-    rival = min(costs, key=lambda codec: costs[codec])
-    saved = costs[rival] - own
-    return Amortised(
-        target=target,
-        codec=curve.codec,
-        layout=layout,
-        model=model,
-        own=own,
-        rival=rival,
-        rival_bytes=costs[rival],
-        break_even=model / saved if saved > 0 else None,
-        with_model={count: own + model / count for count in COUNTS},
-    )
-
-
-def _rank(curve: Curve) -> int:
-    """Of a pair, the lower one is the anchor: classical, PCA, ours."""
-    return is_learnt(curve) + (is_learnt(curve) and curve.codec != PCA)
-
-
-def _of_layout(all_curves: Sequence[Curve], layout: int) -> list[Curve]:
-    return [curve for curve in all_curves if curve.layout == layout]
-
-
-def compared(all_curves: Sequence[Curve], pixels: int, *, photographs: bool) -> list[Compared]:
-    """Learnt codecs against every other one, on the same images, in every accounting.
-
-    Photographs are compared between PHOTOGRAPH_RATES only.
+    `pixels` of an image are given for photographs: they are compared between PHOTOGRAPH_RATES.
+    The hull of the models for one rate each is the anchor of the one model.
     """
     rows = []
-    for test in filter(is_learnt, all_curves):
-        same = (test.layout, test.images)
-        for anchor in all_curves:
-            if (anchor.layout, anchor.images) != same or _rank(anchor) >= _rank(test):
-                continue
-            accounts = (
-                {"A": curves.stored, "B": curves.payload}
-                if test.layout == SINGLE
-                else {f"C, {test.layout} in a file": curves.stored}
-            )
-            for account, rate in accounts.items():
-                pair = [anchor, test]
-                if photographs:
-                    low, high = (bpp * pixels / 8 for bpp in PHOTOGRAPH_RATES)
-                    pair = [curves.window(curve, low, high, rate) for curve in pair]
-                first = curves.difference(pair[0], pair[1], rate)
-                second = curves.difference(pair[0], pair[1], rate, curves.mean_psnr)
-                rows.append(Compared(account, test.codec, anchor.codec, first, second))
+    for account in ACCOUNTS:
+        found = [_cut(_hull(curve), pixels) for curve in counted(measured, account)]
+        for test in found:
+            for anchor in found:
+                if _below(anchor, test, found):
+                    first = curves.difference(anchor, test)
+                    second = curves.difference(anchor, test, curves.mean_psnr)
+                    rows.append(Compared(account.name, test.codec, anchor.codec, first, second))
     return rows
+
+
+def _hull(curve: Curve) -> Curve:
+    if curve.kind != "many":
+        return curve
+    return replace(curve, points=tuple(curves.hull(curve.points)))
+
+
+def _cut(curve: Curve, pixels: int | None) -> Curve:
+    if pixels is None:
+        return curve
+    low, high = (bpp * pixels / 8 for bpp in PHOTOGRAPH_RATES)
+    return curves.window(curve, low, high)
+
+
+def _below(anchor: Curve, test: Curve, found: Sequence[Curve]) -> bool:
+    """Whether a codec is an anchor of another: the model before it in rank, or another classic."""
+    if test.kind == anchor.kind == "classical":
+        return found.index(anchor) < found.index(test)
+    return test.kind != "many" and RANKS[anchor.kind] < RANKS[test.kind]
+
+
+def psnr_at_rates(measured: Sequence[Curve], pixels: int) -> dict[str, list[float | None]]:
+    """PSNR of single files at each of TOLD_RATES, by codec."""
+    return {
+        curve.codec: [curves.psnr_at(curve, bpp * pixels / 8) for bpp in TOLD_RATES]
+        for curve in measured
+        if curve.layout == "single"
+    }

@@ -3,18 +3,29 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from rate_distortion.measurement import Measurement
+from rate_distortion.measurement import Layout, Measurement
 
-Results = dict[tuple[int, str], Measurement]
-"""by layout (see measurement.Curve) and setting"""
-VERSION = 1
+Results = dict[tuple[Layout, str], Measurement]
+"""by layout and setting"""
+VERSION = 2
 """raised when what is measured under the same facts changes"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timed:
+    """Results, the processor seconds that measuring them took, and whether an earlier run did."""
+
+    results: Results
+    seconds: float
+    recalled: bool
 
 
 def digest(facts: Mapping[str, object]) -> str:
@@ -22,23 +33,29 @@ def digest(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def recalled(folder: Path, facts: Mapping[str, object], measure: Callable[[], Results]) -> Results:
+def recalled(folder: Path, facts: Mapping[str, object], measure: Callable[[], Results]) -> Timed:
     """What an earlier run measured under the same facts, or what `measure` gives now."""
     path = folder / f"{digest({**facts, 'version': VERSION})[:40]}.npz"
     if path.exists():
         return _read(path)
+    start = time.process_time()
     results = measure()
-    folder.mkdir(parents=True, exist_ok=True)
+    found = Timed(results, time.process_time() - start, recalled=False)
+    _write(path, found)
+    return found
+
+
+def _write(path: Path, found: Timed) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}")
+    arrays: dict[str, Any] = {
+        f"{layout}|{setting}|{field}": part
+        for (layout, setting), one in found.results.items()
+        for field, part in _parts(one)
+    }
     with staging.open("wb") as file:
-        arrays: dict[str, Any] = {
-            f"{layout}|{setting}|{field}": part
-            for (layout, setting), found in results.items()
-            for field, part in _parts(found)
-        }
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, seconds=np.array(found.seconds), **arrays)
     staging.replace(path)
-    return results
 
 
 def _parts(found: Measurement) -> list[tuple[str, np.ndarray]]:
@@ -46,15 +63,16 @@ def _parts(found: Measurement) -> list[tuple[str, np.ndarray]]:
     return [*arrays.items(), ("model", np.array(found.model))]
 
 
-def _read(path: Path) -> Results:
+def _read(path: Path) -> Timed:
     with np.load(path, allow_pickle=False) as arrays:
-        names = dict.fromkeys(key.rpartition("|")[0] for key in arrays)
-        return {_key(name): _whole(arrays, name) for name in names}
+        names = dict.fromkeys(key.rpartition("|")[0] for key in arrays if "|" in key)
+        results = {_key(name): _whole(arrays, name) for name in names}
+        return Timed(results, float(arrays["seconds"]), recalled=True)
 
 
-def _key(name: str) -> tuple[int, str]:
+def _key(name: str) -> tuple[Layout, str]:
     layout, _, setting = name.partition("|")
-    return int(layout), setting
+    return next(known for known in get_args(Layout) if known == layout), setting
 
 
 def _whole(arrays: Mapping[str, np.ndarray], name: str) -> Measurement:

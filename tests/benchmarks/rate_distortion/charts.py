@@ -2,111 +2,202 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rate_distortion import curves
-from rate_distortion.accounts import singles
-from rate_distortion.curves import Field
-from rate_distortion.measurement import Curve
+from rate_distortion.accounts import ACCOUNTS, counted
+from rate_distortion.measurement import F64, Curve
+from rate_distortion.sets import Spec
 
 COLOURS = {
-    "JPEG": "#a0522d",
-    "WebP": "#38a169",
+    "JPEG": "#9c6644",
+    "WebP": "#2f855a",
     "AVIF": "#2b6cb0",
     "AVIF 4:2:0": "#2b6cb0",
-    "AVIF 4:4:4": "#63b3ed",
+    "AVIF 4:4:4": "#63a4dd",
     "JPEG XL": "#805ad5",
-    "PCA": "#718096",
+    "PCA": "#4a5568",
 }
-OURS = ("#c53030", "#dd6b20", "#d53f8c", "#975a16")
+OURS = ("#c53030", "#dd6b20", "#d53f8c", "#b7791f")
+BELOW, ABOVE, HEADROOM = 2.5, 2.5, 0.14
+LABEL_SIZE, LETTER = 9.0, 0.0145
+"""size of labels in points, width of a letter as a share of a panel's width"""
+GAP = 0.045
+COUNTS = np.logspace(2, 7, 101)
 
 
-def draw(
-    all_curves: Sequence[Curve], split: int, target: float, pixels: int, *, per_pixel: bool
-) -> bytes:
-    """A PNG: PSNR over rate in A, B and C, and in D the bytes at one PSNR over the images."""
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    (a, b), (c, d) = figure.subplots(2, 2)
-    single = singles(all_curves, split)
-    colours = _colours(all_curves)
-    scale = 8 / pixels if per_pixel else 1.0
-    together = [curve for curve in all_curves if curve.layout == split]
-    panels = (
-        (a, "A  single file as written", single, curves.stored),
-        (b, "B  payload only", single, curves.payload),
-        (c, f"C  {split} images in one file", together, curves.stored),
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Where a line leaves its panel, in shares of the panel, and what it is."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+    bold: bool
+
+
+def draw(measured: Sequence[Curve], spec: Spec, pixels: int, count: int) -> bytes:
+    """A PNG: PSNR over rate in A, B and C, and in D bytes at one PSNR over the number of images."""
+    figure = Figure(figsize=(13, 9.6), layout="constrained")
+    panels = figure.subplots(2, 2).flatten().tolist()
+    colours = _colours(measured)
+    scale = 8 / pixels if spec.photographs else 1.0
+    unit = "bits per pixel" if spec.photographs else "bytes per image"
+    low, high = spec.targets[0] - BELOW, spec.targets[-1] + ABOVE
+    for axes, account in zip(panels, ACCOUNTS[:3], strict=False):
+        meaning = f"all {count:,} images in one file" if account.name == "C" else account.meaning
+        axes.set_title(f"{account.name}   {meaning}", loc="left", fontweight="bold")
+        _rates(axes, counted(measured, account), colours, scale, (low, high))
+        axes.set_xlabel(unit)
+        axes.set_ylabel("PSNR, dB")
+        for target in spec.targets:
+            axes.axhline(target, color="#a0aec0", linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
+    target = spec.targets[len(spec.targets) // 2]
+    panels[3].set_title(
+        f"D   {unit} at {target:g} dB, all images in one file, the model counted",
+        loc="left",
+        fontweight="bold",
     )
-    for axes, title, shown, rate in panels:
-        axes.set_title(title)
-        for curve in shown:
-            _line(axes, curve, rate, scale, colours)
-        axes.set(xscale="log", ylabel="PSNR of the mean squared error, dB")
-        axes.set_xlabel("bits per pixel" if per_pixel else "bytes per image")
-        _finish(axes)
-    _amortisation(d, all_curves, target, colours, split)
+    _amortisation(panels[3], counted(measured, ACCOUNTS[2]), target, colours, scale)
+    panels[3].set_ylabel(unit)
+    figure.suptitle(spec.title, x=0.01, ha="left", fontsize=15, fontweight="bold")
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=90)
+    figure.savefig(out, format="png", dpi=100)
     return out.getvalue()
 
 
-def _colours(all_curves: Sequence[Curve]) -> dict[str, str]:
-    own = dict.fromkeys(c.codec for c in all_curves if c.codec not in COLOURS)
+def _colours(measured: Sequence[Curve]) -> dict[str, str]:
+    own = dict.fromkeys(c.codec for c in measured if c.codec not in COLOURS)
     return COLOURS | {name: OURS[i % len(OURS)] for i, name in enumerate(own)}
 
 
-def _line(axes: Axes, curve: Curve, rate: Field, scale: float, colours: dict[str, str]) -> None:
-    x = [rate(point) * scale for point in curve.points]
-    own = curve.codec not in COLOURS
-    axes.plot(
+def _rates(
+    axes: Axes,
+    found: Sequence[Curve],
+    colours: dict[str, str],
+    scale: float,
+    span: tuple[float, float],
+) -> None:
+    """PSNR over rate; each line is labelled where it leaves the panel at its top, or ends."""
+    low, high = span
+    ends: list[tuple[float, float, Curve]] = []
+    shown: list[float] = []
+    for curve in found:
+        x = np.array([point.stored * scale for point in curve.points])
+        y = np.array([point.psnr for point in curve.points])
+        own = curve.kind in ("ours", "many")
+        axes.plot(
+            x,
+            y,
+            marker="o",
+            color=colours[curve.codec],
+            linewidth=2.4 if own else 1.5,
+            linestyle="--" if curve.kind == "many" else "-",
+            markersize=4 if own else 3,
+            zorder=3 if own else 2,
+        )
+        inside = (y >= low) & (y <= high)
+        if inside.any():
+            end = _leaves(x, y, high)
+            ends.append((*end, curve))
+            shown += [*x[inside].tolist(), end[0]]
+    top = high + HEADROOM * (high - low)
+    axes.set(xscale="log", ylim=(low, top))
+    if shown:
+        axes.set_xlim(0.85 * min(shown), 1.35 * max(shown))
+    _finish(axes)
+    _label_tops(axes, [_label(axes, x, y, curve, colours) for x, y, curve in ends])
+
+
+def _leaves(x: F64, y: F64, high: float) -> tuple[float, float]:
+    """Where a line reaches `high`, or its last point."""
+    above = np.flatnonzero(y > high)
+    if not len(above):
+        return float(x[-1]), float(y[-1])
+    last = int(above[0])
+    if last == 0:
+        return float(x[0]), high
+    share = (high - y[last - 1]) / (y[last] - y[last - 1])
+    return float(x[last - 1] * (x[last] / x[last - 1]) ** share), high
+
+
+def _label(axes: Axes, x: float, y: float, curve: Curve, colours: dict[str, str]) -> Label:
+    at = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+    own = curve.kind == "ours"
+    return Label(float(at[0]), float(at[1]), curve.codec, colours[curve.codec], own)
+
+
+def _label_tops(axes: Axes, labels: Sequence[Label]) -> None:
+    """Labels above the ends of their lines, each in the lowest free row."""
+    taken: list[tuple[float, float]] = []
+    for label in sorted(labels, key=lambda one: one.x):
+        half = LETTER * len(label.text) / 2
+        x = min(max(label.x, half), 1 - half)
+        y = label.y + 0.02
+        while any(abs(y - b) < GAP and x - half < right for right, b in taken):
+            y += 0.01
+        taken.append((x + half, y))
+        _write(axes, x, y, label, "center")
+
+
+def _write(axes: Axes, x: float, y: float, label: Label, side: str) -> None:
+    axes.text(
         x,
-        [point.psnr for point in curve.points],
-        "o-" if own else ".-",
-        color=colours[curve.codec],
-        linewidth=2.2 if own else 1.2,
-        markersize=4,
-        label=curve.codec,
+        y,
+        label.text,
+        transform=axes.transAxes,
+        color=label.colour,
+        fontsize=LABEL_SIZE,
+        fontweight="bold" if label.bold else "normal",
+        ha=side,
+        va="bottom" if side == "center" else "center",
+        clip_on=False,
     )
 
 
 def _amortisation(
-    axes: Axes,
-    all_curves: Sequence[Curve],
-    target: float,
-    colours: dict[str, str],
-    split: int,
+    axes: Axes, found: Sequence[Curve], target: float, colours: dict[str, str], scale: float
 ) -> None:
-    """Bytes per image at the target over the number of images, the model counted."""
-    axes.set_title(f"D  at {target:g} dB, model counted (dashed: N images in one file)")
-    counts = np.logspace(0, 7, 71)
-    for curve in singles(all_curves, split):
+    """Rate at the target over the number of images, the model counted; labels at the right."""
+    ends: list[tuple[float, Curve]] = []
+    for curve in found:
         cost = curves.bytes_reaching(curve, target)
-        if cost is None:
+        if cost is None or curve.kind == "many":
             continue
         model = curves.nearest(curve, target).model
-        axes.plot(counts, cost + model / counts, color=colours[curve.codec], label=curve.codec)
-    for codec in dict.fromkeys(curve.codec for curve in all_curves):
-        found = sorted(
-            (curve.layout, cost, curves.nearest(curve, target).model)
-            for curve in all_curves
-            if curve.codec == codec
-            and curve.layout
-            and (cost := curves.bytes_reaching(curve, target)) is not None
-        )
-        if found:
-            layouts, costs, models = (np.array(column) for column in zip(*found, strict=True))
-            axes.plot(layouts, costs + models / layouts, ".--", color=colours[codec])
-    axes.set(xscale="log", yscale="log", xlabel="images", ylabel="bytes per image")
-    low = axes.get_ylim()[0]
-    axes.set_ylim(low, 1e3 * low)
+        rates = scale * (cost + model / COUNTS)
+        width = 2.4 if curve.kind == "ours" else 1.5
+        axes.plot(COUNTS, rates, color=colours[curve.codec], linewidth=width)
+        ends.append((float(rates[-1]), curve))
+    axes.set(xscale="log", yscale="log", xlabel="images", xlim=(COUNTS[0], 12 * COUNTS[-1]))
+    if ends:
+        lowest = min(rate for rate, _ in ends)
+        axes.set_ylim(0.7 * lowest, 60 * lowest)
     _finish(axes)
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xticks([10.0**power for power in range(2, 8)])
+    labels = [_label(axes, COUNTS[-1], rate, curve, colours) for rate, curve in ends]
+    above = -1.0
+    for label in sorted(labels, key=lambda one: one.y):
+        above = max(label.y, above + GAP)
+        _write(axes, label.x + 0.01, above, label, "left")
 
 
 def _finish(axes: Axes) -> None:
-    axes.grid(alpha=0.3, which="both")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(alpha=0.25, which="major")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_number))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _number(value: float, _: object) -> str:
+    return f"{value:g}"

@@ -24,28 +24,10 @@ class Codec:
 
     name: str
     settings: str
-    ladder: str
     limit: int
     encode: Callable[[U8, float], bytes]
     decode: Callable[[bytes], U8]
     payload: Callable[[bytes], int]
-
-
-# Qualities per family, for small images and for photographs: they cover the rates where ours are.
-LADDERS: dict[str, dict[str, tuple[float, ...]]] = {
-    "small": {
-        "JPEG": (1, 3, 6, 10, 15, 22, 32, 48),
-        "WebP": (0, 1, 2, 5, 10, 17, 28, 45),
-        "AVIF": (0, 2, 5, 9, 14, 20, 28, 38),
-        "JPEG XL": (25, 17, 13, 10, 8, 6, 4.5, 3),
-    },
-    "photographs": {
-        "JPEG": (2, 3, 5, 8, 12, 18, 26, 45),
-        "WebP": (0, 1, 3, 7, 15, 28, 45, 65),
-        "AVIF": (2, 6, 10, 15, 20, 27, 35, 45),
-        "JPEG XL": (25, 18, 13, 10, 7.5, 5.5, 4, 2.5),
-    },
-}
 
 
 def codecs(channels: int) -> tuple[Codec, ...]:
@@ -55,16 +37,25 @@ def codecs(channels: int) -> tuple[Codec, ...]:
 
 
 def _jpeg(channels: int) -> Codec:
+    """The smaller one of a baseline file with optimised tables and a progressive one."""
     options: dict[str, Any] = {"format": "JPEG", "optimize": True}
     if channels == 3:
         options["subsampling"] = "4:2:0"
     turbo = features.version("libjpeg_turbo")
+
+    def encode(image: U8, quality: float) -> bytes:
+        files = (
+            _save(image, quality=int(quality), progressive=progressive, **options)
+            for progressive in (False, True)
+        )
+        return min(files, key=len)
+
     return Codec(
         name="JPEG",
-        settings=f"{_described(options)}; libjpeg-turbo {turbo}",
-        ladder="JPEG",
+        settings=f"baseline or progressive, whichever is smaller, {_described(options)}; "
+        f"libjpeg-turbo {turbo}",
         limit=65535,
-        encode=lambda image, quality: _save(image, quality=max(1, int(quality)), **options),
+        encode=encode,
         decode=functools.partial(_open, channels=channels),
         payload=jpeg_payload,
     )
@@ -75,7 +66,6 @@ def _webp(channels: int) -> Codec:
     return Codec(
         name="WebP",
         settings=f"{_described(options)}; libwebp {features.version('webp')}",
-        ladder="WebP",
         limit=16383,
         encode=lambda image, quality: _save(image, quality=int(quality), **options),
         decode=functools.partial(_open, channels=channels),
@@ -91,7 +81,6 @@ def _avif(channels: int, chroma: str) -> Codec:
     return Codec(
         name="AVIF" if channels == 1 else f"AVIF {chroma}",
         settings=f"{_described(options | advanced)}; libavif {features.version('avif')}",
-        ladder="AVIF",
         limit=65535,
         encode=lambda image, quality: _save(
             image, quality=int(quality), advanced=advanced, **options
@@ -107,7 +96,6 @@ def _jxl() -> Codec:
     return Codec(
         name="JPEG XL",
         settings=f"{_described(options)}; {versions}",
-        ladder="JPEG XL",
         limit=65535,
         encode=lambda image, distance: bytes(
             imagecodecs.jpegxl_encode(_fewest_axes(image), distance=distance, **options)

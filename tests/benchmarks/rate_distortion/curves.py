@@ -13,6 +13,7 @@ Field = Callable[[Point], float]
 FEWEST_POINTS = 4
 # Below this overlap a Bjontegaard difference says more about the ends of curves than about codecs.
 SMALLEST_OVERLAP_DB = 0.5
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,6 @@ class Difference:
     percent: float
     low: float
     high: float
-
-
-def stored(point: Point) -> float:
-    """Bytes as written."""
-    return point.stored
-
-
-def payload(point: Point) -> float:
-    """Bytes of payload."""
-    return point.payload
 
 
 def psnr(point: Point) -> float:
@@ -44,20 +35,29 @@ def mean_psnr(point: Point) -> float:
     return point.mean_psnr
 
 
-def bytes_at(curve: Curve, target: float, rate: Field = stored) -> float | None:
-    """Bytes at a PSNR in dB, linear in log bytes between points; None outside the curve."""
-    points = useful(curve.points, rate)
+def bytes_at(curve: Curve, target: float) -> float | None:
+    """Stored bytes at a PSNR in dB, linear in log bytes between points; None outside the curve."""
+    points = useful(curve.points)
     x = [point.psnr for point in points]
     if not points or not x[0] <= target <= x[-1]:
         return None
-    return float(np.exp(np.interp(target, x, np.log([rate(point) for point in points]))))
+    return float(np.exp(np.interp(target, x, np.log([point.stored for point in points]))))
 
 
-def bytes_reaching(curve: Curve, target: float, rate: Field = stored) -> float | None:
-    """The fewest bytes that give at least this PSNR; None where the curve ends below it."""
-    if curve.points and target < (lowest := useful(curve.points, rate)[0]).psnr:
-        return rate(lowest)
-    return bytes_at(curve, target, rate)
+def bytes_reaching(curve: Curve, target: float) -> float | None:
+    """The fewest stored bytes that give at least this PSNR; None where the curve ends below it."""
+    if curve.points and target < (lowest := useful(curve.points)[0]).psnr:
+        return lowest.stored
+    return bytes_at(curve, target)
+
+
+def psnr_at(curve: Curve, size: float) -> float | None:
+    """PSNR in dB at so many stored bytes, linear in log bytes; None outside the curve."""
+    points = useful(curve.points)
+    x = [point.stored for point in points]
+    if not points or not x[0] <= size <= x[-1]:
+        return None
+    return float(np.interp(np.log(size), np.log(x), [point.psnr for point in points]))
 
 
 def nearest(curve: Curve, target: float) -> Point:
@@ -65,24 +65,36 @@ def nearest(curve: Curve, target: float) -> Point:
     return min(curve.points, key=lambda point: abs(point.psnr - target))
 
 
-def useful(points: Sequence[Point], rate: Field, quality: Field = psnr) -> list[Point]:
+def useful(points: Sequence[Point], quality: Field = psnr) -> list[Point]:
     """Points in ascending quality without those that another one beats in both respects."""
     kept: list[Point] = []
-    for point in sorted(points, key=lambda p: (quality(p), -rate(p))):
-        while kept and rate(kept[-1]) >= rate(point):
+    for point in sorted(points, key=lambda p: (quality(p), -p.stored)):
+        while kept and kept[-1].stored >= point.stored:
             kept.pop()
         kept.append(point)
     return kept
 
 
-def difference(
-    anchor: Curve, test: Curve, rate: Field = stored, quality: Field = psnr
-) -> Difference | None:
+def hull(points: Sequence[Point]) -> list[Point]:
+    """The useful points on the upper convex hull of PSNR over log bytes, in ascending PSNR."""
+    kept: list[Point] = []
+    for point in useful(points):
+        while len(kept) > 1 and _slope(kept[-2], kept[-1]) < _slope(kept[-2], point) - ROUNDING:
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def _slope(a: Point, b: Point) -> float:
+    return (b.psnr - a.psnr) / float(np.log(b.stored / a.stored))
+
+
+def difference(anchor: Curve, test: Curve, quality: Field = psnr) -> Difference | None:
     """Bjontegaard difference of the rate, with PCHIP; None without 4 points each and an overlap.
 
     G. Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001.
     """
-    curves = [useful(curve.points, rate, quality) for curve in (anchor, test)]
+    curves = [useful(curve.points, quality) for curve in (anchor, test)]
     if min(map(len, curves)) < FEWEST_POINTS:
         return None
     low = max(quality(points[0]) for points in curves)
@@ -90,7 +102,7 @@ def difference(
     if high - low < SMALLEST_OVERLAP_DB:
         return None
     (a_rate, a_psnr), (t_rate, t_psnr) = (
-        ([rate(p) for p in points], [quality(p) for p in points]) for points in curves
+        ([p.stored for p in points], [quality(p) for p in points]) for points in curves
     )
     percent = bjontegaard.bd_rate(
         a_rate, a_psnr, t_rate, t_psnr, "pchip", require_matching_points=False, min_overlap=0
@@ -98,21 +110,26 @@ def difference(
     return Difference(float(percent), low, high)
 
 
-def window(curve: Curve, low: float, high: float, rate: Field = stored) -> Curve:
-    """The curve between two rates in bytes, with points put in at its ends where it goes on."""
-    points = useful(curve.points, rate)
-    inside = [point for point in points if low <= rate(point) <= high]
+def window(curve: Curve, low: float, high: float) -> Curve:
+    """The curve between two sizes in bytes, with points put in at its ends where it goes on."""
+    points = useful(curve.points)
+    inside = [point for point in points if low <= point.stored <= high]
     if len(points) < FEWEST_POINTS:
         return replace(curve, points=tuple(inside))
-    rates = np.log([rate(point) for point in points])
-    ends = [end for end in (low, high) if rates[0] < np.log(end) < rates[-1]]
+    rates = np.log([point.stored for point in points])
     psnrs, means = (
         PchipInterpolator(rates, [quality(point) for point in points])
         for quality in (psnr, mean_psnr)
     )
     added = [
-        replace(points[0], setting="end", stored=end, payload=end, psnr=float(psnrs(np.log(end))))
-        for end in ends
+        replace(
+            points[0],
+            setting="end",
+            stored=end,
+            psnr=float(psnrs(np.log(end))),
+            mean_psnr=float(means(np.log(end))),
+        )
+        for end in (low, high)
+        if rates[0] < np.log(end) < rates[-1]
     ]
-    added = [replace(p, mean_psnr=float(means(np.log(p.stored)))) for p in added]
     return replace(curve, points=tuple(sorted([*inside, *added], key=psnr)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,10 @@ import numpy.typing as npt
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 SMALLEST_ERROR = 1e-12
-SINGLE = 0
-"""every image is a file of its own, in the format that the codec has for that"""
+Layout = Literal["single", "together"]
+"""every image a file of its own, or all images of the set in one"""
+Kind = Literal["ours", "many", "pca", "classical"]
+"""one model of ours, models of ours that were trained for one rate each, PCA, a classical codec"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,19 +39,16 @@ class Point:
     payload: float
     psnr: float
     mean_psnr: float
-    model: int
+    model: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of one codec in ascending PSNR; `layout` is the number of images in a file, or SINGLE.
-
-    A record of ours and an archive of one record are not the same: SINGLE is not 1.
-    """
+    """Points of one codec in one layout, in ascending PSNR."""
 
     codec: str
-    layout: int
-    images: int
+    kind: Kind
+    layout: Layout
     points: tuple[Point, ...]
 
 
@@ -65,22 +65,18 @@ def psnr(error: float) -> float:
     return float(-10.0 * np.log10(max(error, SMALLEST_ERROR)))
 
 
-def summarise(
-    setting: str, found: Measurement, chosen: npt.NDArray[np.int64] | None = None
-) -> Point:
-    """The means over all images, or over the chosen ones."""
-    select = slice(None) if chosen is None else chosen
-    errors = found.errors[select]
+def summarise(setting: str, found: Measurement) -> Point:
+    """The means over all images."""
     return Point(
         setting=setting,
-        stored=float(found.stored[select].mean()),
-        payload=float(found.payload[select].mean()),
-        psnr=psnr(float(errors.mean())),
-        mean_psnr=float(np.mean([psnr(error) for error in errors])),
+        stored=float(found.stored.mean()),
+        payload=float(found.payload.mean()),
+        psnr=psnr(float(found.errors.mean())),
+        mean_psnr=float(np.mean([psnr(error) for error in found.errors])),
         model=found.model,
     )
 
 
-def curve(codec: str, layout: int, images: int, points: Sequence[Point]) -> Curve:
+def curve(codec: str, kind: Kind, layout: Layout, points: Sequence[Point]) -> Curve:
     """The points in ascending PSNR, as a curve."""
-    return Curve(codec, layout, images, tuple(sorted(points, key=lambda point: point.psnr)))
+    return Curve(codec, kind, layout, tuple(sorted(points, key=lambda point: point.psnr)))

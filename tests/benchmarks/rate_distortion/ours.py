@@ -6,7 +6,7 @@ have encoded, and the model asks them again for every level.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,15 +26,13 @@ from codec.record import Record, pack, unpack
 from codec.tables import Tables, fit_tables
 from rate_distortion.atlas import groups
 from rate_distortion.cache import Results
-from rate_distortion.measurement import SINGLE, U8, Measurement, squared_error
+from rate_distortion.measurement import U8, Measurement, squared_error
 
 I32 = npt.NDArray[np.int32]
 F32 = npt.NDArray[np.float32]
 CODEC = Path(codec.__file__).resolve().parent
 CHUNK_VALUES, CHUNK_IMAGES, CHUNK_ROWS = 2**22, 256, 4096
 NO_MODEL = bytes(32)
-ARCHIVES = 64
-MEMORY = Path("/dev/shm")  # noqa: S108 - archives are written to be measured, not to be kept
 
 __all__ = ["Tables", "fit_tables", "quantise"]
 
@@ -87,17 +85,14 @@ def facts(path: Path) -> Facts:
     )
 
 
-def measure(
-    path: Path, images: Sequence[U8], part: npt.NDArray[np.int64], layouts: Sequence[int]
-) -> Results:
-    """The levels, in each of the layouts; those of fewer images than all are made of the part.
-
-    Raises ResiduumError.
+def measure(path: Path, images: Sequence[U8], *, few: bool = False) -> Results:
+    """The levels of a bundle, as single records and in an archive; `few` is for a bundle that was
+    trained for one rate: its default level and the neighbours of that. Raises ResiduumError.
     """
     bundle = load_bundle(path)
     model = Model(bundle, RememberingGraphs(open_graphs(bundle, "cpu", 1)))
     results: Results = {}
-    for level in chosen_levels(bundle.manifest.quality_levels, bundle.manifest.quality_default):
+    for level in _levels(bundle.manifest.quality_levels, bundle.manifest.quality_default, few=few):
         records, errors = _round_trip(model, images, level)
         found = Measurement(
             stored=np.array([len(record) for record in records], np.float64),
@@ -105,51 +100,37 @@ def measure(
             errors=errors,
             model=_decoder_bytes(bundle),
         )
-        by_layout = in_layouts(found, records, part, layouts, bundle.model_id)
-        results |= {(layout, str(level)): one for layout, one in by_layout.items()}
+        results |= in_layouts(found, records, bundle.model_id, f"level {level}")
     return results
 
 
 def in_layouts(
-    single: Measurement,
-    records: Sequence[bytes],
-    part: npt.NDArray[np.int64],
-    layouts: Sequence[int],
-    model_id: bytes,
-) -> dict[int, Measurement]:
-    """The measurement of records, and the same in archives of each size; see `measure`."""
-    found = {}
-    for layout in layouts:
-        chosen = part if layout < len(records) else np.arange(len(records))
-        overhead = archive_overhead([records[i] for i in chosen], layout, model_id)
-        found[layout] = Measurement(
-            stored=single.stored[chosen] + overhead,
-            payload=single.payload[chosen],
-            errors=single.errors[chosen],
-            model=single.model,
-        )
-    return {SINGLE: single} | found
+    single: Measurement, records: Sequence[bytes], model_id: bytes, setting: str
+) -> Results:
+    """The measurement of single records, and the same with all records in one archive.
 
-
-def archive_overhead(records: Sequence[bytes], size: int, model_id: bytes) -> float:
-    """What archives of `size` records hold beside the records, bytes per record, negative where
-    the tails that they leave out are more. Measured on the first ARCHIVES of them.
+    What the archive holds beside the bodies, less the tails that it leaves out, is shared evenly.
     """
-    counted = records[: size * ARCHIVES]
-    total = 0
-    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        for first in range(0, len(counted), size):
-            path = Path(folder) / f"{first}.rsa"
-            archive.create(path, model_id, name="benchmark", version="1")
-            with archive.ArchiveWriter(path, sync=False) as writer:
-                for record in counted[first : first + size]:
-                    writer.append(record)
-            total += path.stat().st_size
-    return (total - sum(map(len, counted))) / len(counted)
+    shared = (archive_bytes(records, model_id) - sum(map(len, records))) / len(records)
+    together = replace(single, stored=single.stored + shared)
+    return {("single", setting): single, ("together", setting): together}
 
 
-def chosen_levels(levels: int, default: int) -> list[int]:
-    """Every second level, the default one among them: neighbours differ by a factor of sqrt(2)."""
+def archive_bytes(records: Sequence[bytes], model_id: bytes) -> int:
+    """Bytes of an archive of the records, without names, as it lies on the disk."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "all.rsa"
+        archive.create(path, model_id, name="benchmark", version="1")
+        with archive.ArchiveWriter(path, sync=False) as writer:
+            for record in records:
+                writer.append(record)
+        return path.stat().st_size
+
+
+def _levels(levels: int, default: int, *, few: bool) -> list[int]:
+    """Every second level, the default one among them: their steps differ by a factor of sqrt(2)."""
+    if few:
+        return [level for level in range(default - 1, default + 2) if 0 <= level < levels]
     return [level for level in range(levels) if (level - default) % 2 == 0]
 
 
@@ -192,7 +173,7 @@ def packed_bytes(arrays: dict[str, npt.NDArray[Any]]) -> int:
 
 def sources() -> str:
     """SHA-256 of the modules of codec/: results of other code are not recalled."""
-    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(CODEC.glob("*.py")))).hexdigest()
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(CODEC.rglob("*.py")))).hexdigest()
 
 
 def _decoder_bytes(bundle: Bundle) -> int:

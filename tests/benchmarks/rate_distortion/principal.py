@@ -36,7 +36,7 @@ class Candidate:
     error: float
 
 
-def measure(images: sets.ImageSet, data: Path, kept: Path, layouts: Sequence[int]) -> Results:
+def measure(images: sets.ImageSet, data: Path, kept: Path) -> Results:
     """The points of the hull; `kept` holds components that were fitted before."""
     spec = images.spec
     own = sets.training_images(spec, data)
@@ -51,9 +51,8 @@ def measure(images: sets.ImageSet, data: Path, kept: Path, layouts: Sequence[int
     for one in hull(_candidates(seen, codes, pca, tables)):
         fitted = ours.first_dimensions(tables[one.step], one.components)
         found, records = _point(images, codes, pca, one, fitted)
-        by_layout = ours.in_layouts(found, records, images.part, layouts, ours.NO_MODEL)
         setting = f"{one.components} of step {one.step:.3g}"
-        results |= {(layout, setting): point for layout, point in by_layout.items()}
+        results |= ours.in_layouts(found, records, ours.NO_MODEL, setting)
     return results
 
 

@@ -1,0 +1,55 @@
+"""The qualities of the classical codecs: they cover the PSNRs where ours are, and some more.
+
+AVIF and JPEG XL need 20 to 30 seconds for 10,000 single files at one quality, so these have four
+qualities, the fewest that a BD-rate is told from; all images are measured at each of them.
+"""
+
+from rate_distortion.measurement import Layout
+
+Ladder = tuple[float, ...]
+
+_JPEG: Ladder = (1, 3, 6, 10, 15, 22, 32)
+_WEBP: Ladder = (0, 1, 3, 6, 12, 20)
+_SINGLE: dict[str, dict[str, Ladder]] = {
+    "mnist": {"JPEG": _JPEG, "WebP": _WEBP, "AVIF": (0, 2, 5, 9), "JPEG XL": (25, 17, 13, 10)},
+    "fashion": {"JPEG": _JPEG, "WebP": _WEBP, "AVIF": (0, 4, 8, 14), "JPEG XL": (25, 17, 12, 8.5)},
+    "cifar10": {
+        "JPEG": _JPEG,
+        "WebP": _WEBP,
+        "AVIF 4:2:0": (3, 9, 15, 22),
+        "JPEG XL": (25, 13, 9.5, 7),
+    },
+    "faces": {
+        "JPEG": _JPEG,
+        "WebP": _WEBP,
+        "AVIF": (0, 3, 6, 10, 14, 20),
+        "JPEG XL": (25, 17, 13, 10, 8, 6),
+    },
+    "kodak": {
+        "JPEG": (3, 5, 8, 12, 18, 26, 40, 60),
+        "WebP": (0, 1, 4, 10, 20, 35, 55, 75),
+        "AVIF 4:2:0": (4, 9, 14, 20, 27, 35, 45),
+        "AVIF 4:4:4": (4, 9, 14, 20, 27, 35, 45),
+        "JPEG XL": (25, 16, 11, 8, 5.5, 4, 2.5),
+    },
+}
+_TOGETHER: dict[str, dict[str, Ladder]] = {
+    "mnist": {"AVIF": (0, 1, 3, 5, 8, 12), "JPEG XL": (25, 20, 16, 13, 10, 8)},
+    "fashion": {"AVIF": (0, 3, 6, 10, 14, 20), "JPEG XL": (25, 18, 14, 11, 8.5, 7)},
+    "cifar10": {
+        "AVIF 4:2:0": (3, 7, 11, 16, 22, 28),
+        "AVIF 4:4:4": (3, 7, 11, 16, 22, 28),
+        "JPEG XL": (25, 18, 13, 10, 7.5, 6),
+    },
+    "kodak": {
+        "AVIF 4:2:0": (4, 12, 20, 30, 42),
+        "AVIF 4:4:4": (4, 12, 20, 30, 42),
+        "JPEG XL": (25, 14, 9, 5.5, 3),
+    },
+}
+
+
+def qualities(set_name: str, codec: str, layout: Layout) -> Ladder:
+    """The qualities of a codec on a set; none where it is not measured."""
+    single = _SINGLE[set_name].get(codec, ())
+    return _TOGETHER.get(set_name, {}).get(codec, single) if layout == "together" else single
