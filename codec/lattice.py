@@ -12,11 +12,12 @@ nothing; each later one lies between positions that are known:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+Float = TypeVar("Float", np.float32, np.float64)
 Index = npt.NDArray[np.intp]
 Step = tuple[int, int]
 Set = tuple[Step, Step, Step, Step]
@@ -38,7 +39,7 @@ class LatticePass:
         """The positions, as lines and columns of a map."""
         return slice(self.line, None, self.stride), slice(self.column, None, self.stride)
 
-    def neighbours(self, known: F64, step: Step) -> F64:
+    def neighbours(self, known: npt.NDArray[Float], step: Step) -> npt.NDArray[Float]:
         """The neighbours `[R, a, b, D]` of all positions, `step` away in the map `[R, h, w, D]`.
 
         One beyond an edge is looked for on the other side of the position, lines and columns each
@@ -46,7 +47,7 @@ class LatticePass:
         """
         lines, in_lines = _reflected(known.shape[1], self.line, self.stride, step[0])
         columns, in_columns = _reflected(known.shape[2], self.column, self.stride, step[1])
-        found: F64 = known[:, lines[:, None], columns]
+        found = known[:, lines[:, None], columns]
         if in_lines.all() and in_columns.all():
             return found
         return found * (in_lines[:, None] & in_columns)[:, :, None]

@@ -1,14 +1,14 @@
 """Everything that is fitted to data at export: steps, tables, default quality, calibration."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from codec import anomaly
 from codec.anomaly import NAMES, Calibration
 from codec.bundle import Bundle
+from codec.bundle_tables import prior_name
 from codec.errors import BundleError, InvalidInput
 from codec.images import U8
 from codec.images import fit as fit_image
@@ -17,23 +17,16 @@ from codec.pipeline import Graphs, Model
 from codec.prior import FactorisedPrior, Prior
 from codec.quantise import F32, I32, quantise, steps
 from codec.tables import fit_tables, index_tables
+from exporter.fit_map_prior import fit_map_priors
+from exporter.latents import Latents, encode_all, enough, statistics
 from training import diagnostics
 from training.metrics import squared_error
 
 QUALITY_LEVELS = 17
-MIN_SIGMA = 1e-4
 PRIOR_PIXELS = 100.0
 CALL_PIXELS = 2**18
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Latents:
-    """The encoder's word on the training images: codes, or mu and mean posterior sigma `[D]`."""
-
-    values: npt.NDArray[np.generic]
-    sigma: F32
 
 
 def fit_bundle(
@@ -50,16 +43,18 @@ def fit_bundle(
     `[H, W, C]`; with the default quality that reaches `target_psnr`, dB, if that is given.
     """
     manifest = draft.manifest
-    say(f"encoding {len(training)} training images and fitting {manifest.quality_levels} tables")
-    latents = encode_all(graphs, batches(training, manifest.input), manifest.latent)
+    chosen = enough(training, manifest)
+    say(f"encoding {len(chosen)} training images and fitting {manifest.quality_levels} tables")
+    latents = encode_all(graphs, batches(chosen, manifest.input), manifest.latent)
     all_steps, priors = fit_levels(latents, manifest.latent)
-    bundle = replace(draft, steps=all_steps, priors=priors)
+    manifest = replace(manifest, latent=replace(manifest.latent, prior=prior_name(priors)))
+    bundle = replace(draft, manifest=manifest, steps=all_steps, priors=priors)
     if target_psnr is not None:
         level = choose_quality(bundle, graphs, held_out, target_psnr)
         manifest = replace(manifest, quality_default=level)
         say(f"quality level {level} reaches {target_psnr:g} dB")
-    statistics = latent_statistics(latents, manifest.latent, all_steps[manifest.quality_default])
-    blank = blank_calibration(*statistics, manifest.input.channels)
+    seen = statistics(latents, manifest.latent, all_steps[manifest.quality_default])
+    blank = blank_calibration(*seen, manifest.input.channels)
     bundle = replace(bundle, manifest=manifest, calibration=blank)
     say(f"calibrating on {len(held_out)} held-out images")
     return replace(bundle, calibration=calibrate(bundle, graphs, held_out, registered))
@@ -80,51 +75,18 @@ def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
         yield np.concatenate(held)
 
 
-def encode_all(graphs: Graphs, batches: Iterable[U8], latent: LatentSpec) -> Latents:
-    """Runs the encoder over uint8 batches `[B, C, H, W]`; positions of all images join one axis.
-
-    mu becomes `[N, D, n]`, index maps too; n is 1 for a global latent.
-    """
-    first, variance, count = [], np.zeros(latent.dims), 0
-    for x in batches:
-        values, second = graphs.encode(x)
-        first.append(values.reshape(len(values), latent.dims, -1))
-        if latent.kind == "gaussian":
-            flat = second.reshape(len(second), latent.dims, -1).astype(np.float64)
-            variance += np.exp(flat).mean(2).sum(0)
-            count += len(second)
-    sigma = np.sqrt(variance / max(count, 1)).astype(np.float32)
-    return Latents(_joined(first), np.maximum(sigma, np.float32(MIN_SIGMA)))
-
-
-def _joined(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
-    """Batches of different sizes are flattened to one row of positions, `[1, D, n]`."""
-    if len({part.shape[2] for part in parts}) == 1:
-        return np.concatenate(parts)
-    flat = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in parts]
-    return np.concatenate(flat, axis=1)[None]
-
-
 def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, ...]]:
     """Steps `[Q, D]` and priors of all quality levels, from the latents of training images."""
     if latent.codebook is not None:
-        codes: I32 = latents.values.astype(np.int32)
+        codes: I32 = latents.flat().astype(np.int32)
         prior = FactorisedPrior(index_tables(codes, latent.codebook))
         return np.ones((1, latent.dims), np.float32), (prior,)
-    mu = latents.values.astype(np.float32)
     all_steps = np.stack([steps(latents.sigma, level) for level in range(QUALITY_LEVELS)])
+    if latent.grid != (1, 1):
+        maps = [values.astype(np.float32) for values in latents.maps]
+        return all_steps, fit_map_priors(maps, all_steps)
+    mu = latents.flat().astype(np.float32)
     return all_steps, tuple(FactorisedPrior(fit_tables(quantise(mu, step))) for step in all_steps)
-
-
-def latent_statistics(latents: Latents, latent: LatentSpec, step: F32) -> tuple[F32, F32]:
-    """Mean and variance `[D]` of what the decoder gets, over the training images."""
-    values = latents.values.astype(np.float32)
-    if latent.kind == "gaussian":
-        values = quantise(values, step) * step.reshape(1, -1, 1)
-    mean = values.mean((0, 2), dtype=np.float64)
-    # The step's own noise keeps a dead dimension from having no variance at all.
-    variance = values.var((0, 2), dtype=np.float64) + step.astype(np.float64) ** 2 / 12.0
-    return mean.astype(np.float32), variance.astype(np.float32)
 
 
 def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: float) -> int:
