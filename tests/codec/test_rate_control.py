@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codec.bundle import Bundle
 from codec.errors import InvalidInput
+from codec.onnx import open_graphs
+from codec.pipeline import Model
 from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
 
 LEVELS = 17
@@ -109,3 +112,100 @@ def test_psnr_is_that_of_the_definition():
 def test_an_impossible_rate_is_refused(fields, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         Rate(**fields)
+
+
+def waves(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
+    """Gray images from smooth to busy."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width][..., None]
+    slopes = np.linspace(0.05, 1.5, count)
+    phases = rng.uniform(0, 6, count)
+    return [
+        (127.5 + 120 * np.sin(p + s * rows) * np.cos(p - s * columns)).astype(np.uint8)
+        for p, s in zip(phases, slopes, strict=True)
+    ]
+
+
+class CountedGraphs:
+    """Real graphs, and how many rows went through each."""
+
+    def __init__(self, graphs):
+        self.graphs, self.encoded, self.decoded = graphs, 0, 0
+
+    def encode(self, x):
+        self.encoded += len(x)
+        return self.graphs.encode(x)
+
+    def decode(self, latent):
+        self.decoded += len(latent)
+        return self.graphs.decode(latent)
+
+
+@pytest.fixture(params=["tiny", "tiny_map"])
+def served(request) -> tuple[Model, list[np.ndarray]]:
+    """A real model and images for it; of several sizes where it takes any."""
+    model = request.getfixturevalue(request.param)
+    if request.param == "tiny":
+        return model, waves(12, 16, 16)
+    return model, [*waves(4, 24, 40), *waves(4, 16, 16, seed=1)]
+
+
+def at_all_levels(model: Model, images: list[np.ndarray]) -> list[list[bytes]]:
+    """Records `[image][level]`."""
+    levels = [model.compress(images, level) for level in range(model.manifest.quality_levels)]
+    return [list(records) for records in zip(*levels, strict=True)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_target_bytes_of_a_real_model_hold_against_all_levels(served, share) -> None:
+    model, images = served
+    table = at_all_levels(model, images)
+    smallest = max(min(map(len, row)) for row in table)
+    target = round(smallest + share * (max(len(row[-1]) for row in table) - smallest))
+    made = model.compress_at(images, Rate(target_bytes=target))
+    for one, row in zip(made, table, strict=True):
+        assert one.record == row[one.quality]
+        assert len(one.record) <= target
+        assert one.quality == LEVELS - 1 or len(row[one.quality + 1]) > target
+    if smallest > 3:
+        with pytest.raises(InvalidInput, match=rf"its smallest record has {smallest} bytes"):
+            model.compress_at(images, Rate(target_bytes=smallest - 1))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_target_psnr_of_a_real_model_holds_against_all_levels(served, share) -> None:
+    model, images = served
+    table = at_all_levels(model, images)
+    reached = [
+        [psnr(image, back) for back in model.decompress(row)]
+        for image, row in zip(images, table, strict=True)
+    ]
+    low, high = min(map(min, reached)), min(map(max, reached))
+    target = low + share * (high - low)
+    made = model.compress_at(images, Rate(target_psnr=target))
+    for one, row, values in zip(made, table, reached, strict=True):
+        assert one.record == row[one.quality]
+        assert values[one.quality] >= target
+        assert one.quality == 0 or values[one.quality - 1] < target
+    with pytest.raises(InvalidInput, match=rf"its best is {high:.2f} dB"):
+        model.compress_at(images, Rate(target_psnr=high + 1e-6))
+
+
+@pytest.mark.parametrize("rate", [Rate(target_bytes=12), Rate(target_psnr=12.0)])
+def test_the_encoder_runs_once_whatever_is_asked_for(bundle: Bundle, rate: Rate) -> None:
+    graphs = CountedGraphs(open_graphs(bundle, "cpu"))
+    images = [np.full((16, 16, 1), value, np.uint8) for value in (60, 90, 120)]
+    Model(bundle, graphs).compress_at(images, rate)
+    assert graphs.encoded == len(images)
+    assert graphs.decoded <= 5 * len(images) * (rate.target_psnr is not None)
+
+
+def test_one_model_covers_a_range_of_four_in_bytes(tiny_map: Model) -> None:
+    images = waves(6, 64, 64)
+    coarse, fine = (sum(map(len, tiny_map.compress(images, level))) for level in (0, 16))
+    assert fine >= 4 * coarse
+
+
+def test_an_impossible_level_is_refused_with_the_levels_there_are(tiny: Model) -> None:
+    with pytest.raises(InvalidInput, match=r"^quality 17, the model has levels 0\.\.16"):
+        tiny.compress_at(waves(1, 16, 16), Rate(quality=17))
