@@ -238,3 +238,18 @@ def test_options_that_exclude_each_other_are_a_usage_error(
     assert main(["compress", str(folder), "--out", str(out), *options, *source]) == USAGE
     assert capsys.readouterr().err.startswith(f"residuum: {sentence}")
     assert not out.exists()
+
+
+def test_an_archived_anomaly_comes_back_exactly(
+    source, bundle, folder, offline, images, tmp_path, capsys
+):
+    archive, out = tmp_path / "kept.rsa", tmp_path / "out"
+    assert main(["archive", "create", str(archive), str(folder), "--evidence", *source]) == OK
+    assert main(["archive", "extract", str(archive), "--out", str(out), *source]) == OK
+    (expected,) = offline.restore(offline.encode(images[:1], evidence=True))
+    assert expected.evidence
+    np.testing.assert_array_equal(pixels(out / "noise.png"), expected.image[..., 0])
+    again = ["archive", "add", str(archive), str(folder / "hill.png")]
+    options = ["--target-bytes", "9", "--quality", "3"]
+    assert main([*again, *options, "--bundle", str(bundle)]) == USAGE
+    assert "leave out all but one" in capsys.readouterr().err

@@ -16,7 +16,9 @@ from residuum_client.commands.batches import Content, answers
 from residuum_client.commands.files import IMAGE_SUFFIXES, RECORD_SUFFIXES, Fail, Input, find
 from residuum_client.commands.source import Source
 from residuum_client.commands.terminal import Terminal
+from residuum_client.commands.wishes import Wishes
 from residuum_client.errors import InvalidInput, RecordError
+from residuum_client.options import EncodeOptions
 
 COLUMNS = ("archive", "images", "input bytes", "archive bytes", "bytes per image")
 
@@ -30,16 +32,16 @@ class Create:
     inputs: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, records (NAME.rsd) of the model, or folders of them at any depth."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    quality: int | None = None
-    """Level from 0, the coarsest, up; the model's default if left out."""
+    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines, one per image, instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        options = self.wishes.keywords()
         with self.source.open() as model:
             inputs = _inputs(self.inputs, terminal.fail)
-            work = _Work(self.archive, model, self.quality, self.json)
+            work = _Work(self.archive, model, options, self.json)
             with creating(self.archive, model.describe().model) as archive:
                 work.do(archive, inputs, terminal)
         work.tell(terminal)
@@ -54,18 +56,18 @@ class Add:
     inputs: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, records (NAME.rsd) of the model, or folders of them at any depth."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    quality: int | None = None
-    """Level from 0, the coarsest, up; the model's default if left out."""
+    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines, one per image, instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        options = self.wishes.keywords()
         inputs = _inputs(self.inputs, terminal.fail)
         needed = self.source != Source() or not all(map(_is_record, inputs))
         with self.source.open() if needed else nullcontext() as model:
             model_id = None if model is None else model.describe().model.model_id
-            work = _Work(self.archive, model, self.quality, self.json)
+            work = _Work(self.archive, model, options, self.json)
             with appending(self.archive, model_id=model_id) as archive:
                 work.do(archive, inputs, terminal)
         work.tell(terminal)
@@ -75,9 +77,9 @@ class _Work:
     """Files into an archive one by one, and what is to be told of it at the end."""
 
     def __init__(
-        self, path: Path, model: Backend | None, quality: int | None, as_json: bool
+        self, path: Path, model: Backend | None, options: EncodeOptions, as_json: bool
     ) -> None:
-        self._path, self._model, self._quality, self._json = path, model, quality, as_json
+        self._path, self._model, self._options, self._json = path, model, options, as_json
         self._count, self._read = 0, 0
 
     def do(self, archive: WrittenArchive, inputs: Sequence[Input], terminal: Terminal) -> None:
@@ -112,7 +114,7 @@ class _Work:
             if are_records or self._model is None:
                 yield from answers(list(run), list, fail)
             else:
-                call = partial(self._model.encode, quality=self._quality)
+                call = partial(self._model.encode, **self._options)
                 yield from answers(list(run), call, fail)
 
 
