@@ -33,7 +33,7 @@ protos:
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
 	build/protos-venv/bin/python protos/generate.py
 
-bench: bench-rd bench-bundles bench-evidence bench-exact bench-fuzz bench-serve bench-train
+bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train
 
 # Rate and distortion of ours, PCA, JPEG, WebP, AVIF and JPEG XL in four accountings, on two cores.
 # RD_OPTIONS='--bundle SET=PATH --set SET ...' adds bundles or measures fewer sets.

@@ -18,6 +18,8 @@ from codec.errors import ArchiveError
 
 I64 = npt.NDArray[np.int64]
 _SAME, _MAX_K = 255, 33
+# About the median a larger k never saves a bit, and no column has more bits for each number.
+_WRITTEN_K, _MAX_BITS = 31, 34
 _VARINT_BYTES = 5
 
 
@@ -48,12 +50,12 @@ def pack_column(values: I64) -> bytes:
     rest = np.where(values >= centre, 2 * (values - centre), 2 * (centre - values) - 1)
     if not rest.any():
         return varint(centre) + bytes([_SAME])
-    k = min(range(_MAX_K + 1), key=lambda k: int((rest >> k).sum()) + k * len(rest))
+    k = min(range(_WRITTEN_K + 1), key=lambda k: int((rest >> k).sum()) + k * len(rest))
     ends = np.cumsum((rest >> k) + 1)
-    quotients = np.zeros(ends[-1], np.uint8)
-    quotients[ends - 1] = 1
+    quotients = np.zeros(ends[-1], np.bool_)
+    quotients[ends - 1] = True
     remainders = rest[:, None] >> np.arange(k - 1, -1, -1) & 1
-    bits = np.concatenate([quotients, remainders.reshape(-1).astype(np.uint8)])
+    bits = np.concatenate([quotients, remainders.ravel().astype(np.bool_)])
     return varint(centre) + bytes([k]) + np.packbits(bits).tobytes()
 
 
@@ -63,12 +65,12 @@ def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
     Raises ArchiveError.
     """
     centre, at = read_varint(data, at)
-    k = data[at] if at < len(data) else _MAX_K + 1
-    at += 1
+    if at >= len(data):
+        raise ArchiveError("a column of numbers is cut short")
+    k, at = data[at], at + 1
     if k == _SAME:
         return np.full(count, centre, np.int64), at
-    # The best k never needs more bits than this.
-    longest = -(-count * (_MAX_K + 2) // 8)
+    longest = -(-count * _MAX_BITS // 8)
     bits = np.unpackbits(np.frombuffer(data[at : at + longest], np.uint8))
     ends = np.flatnonzero(bits)[:count] + 1
     if k > _MAX_K or len(ends) < count or ends[-1] + k * count > len(bits):

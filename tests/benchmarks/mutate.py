@@ -29,12 +29,14 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
+COSTS = ROOT / "build/mutate_costs.json"
 EXPLAINED = Path(__file__).with_name("equivalent_mutants.toml")
 RECORD, ARCHIVE = "test_record.py", "tests/codec/archive"
 # Which test file is asked first. All of the archive's follow; the record's have none to follow.
 FIRST = {
     "record.py": RECORD,
     "columns.py": "test_columns.py",
+    "name_lists.py": "test_name_lists.py",
     "blocks.py": "test_hostile.py",
     "index.py": "test_hostile.py",
     "journal.py": "test_hostile.py",
@@ -73,9 +75,13 @@ class Check:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """All of it."""
-        self._costs = unchanged(session.items)
+        self._costs = load(COSTS)
+        items = [i for i in session.items if self._costs.get(i.nodeid, 0) <= self._patience]
+        self._costs |= unchanged(items)
+        COSTS.parent.mkdir(parents=True, exist_ok=True)
+        COSTS.write_text(json.dumps(self._costs))
         known, start = explained(), time.perf_counter()
-        for outcome in self._fates(session.items):
+        for outcome in self._fates([i for i in items if self._costs[i.nodeid] <= self._patience]):
             self.outcomes.append(outcome)
             if outcome.alive:
                 mark = "equivalent" if outcome.mutant.key in known else "SURVIVED"
@@ -110,7 +116,6 @@ class Check:
         """The tests that may know the mutant, the best first."""
         first = FIRST[mutant.path.name]
         mine = [i for i in items if (i.path.name == RECORD) == (first == RECORD)]
-        mine = [i for i in mine if self._costs[i.nodeid] <= self._patience]
 
         def rank(item: pytest.Item) -> tuple[object, ...]:
             cost = self._costs[item.nodeid]
@@ -157,12 +162,17 @@ def unchanged(items: Sequence[pytest.Item]) -> dict[str, float]:
     return costs
 
 
+def load(path: Path) -> dict[str, float]:
+    """What an earlier run has measured, if there was one."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def explained() -> dict[str, str]:
     """Sentences by mutant: why no test can tell it from the code."""
     return tomllib.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
 
 
-def check(chosen: Sequence[Mutant], jobs: int, patience: float) -> list[Outcome]:
+def check(chosen: Sequence[Mutant], jobs: int, patience: float, *, own: bool) -> list[Outcome]:
     """What becomes of mutants."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
@@ -177,7 +187,11 @@ def check(chosen: Sequence[Mutant], jobs: int, patience: float) -> list[Outcome]
     alone = ["-c", os.devnull, f"--rootdir={ROOT}", "--import-mode=importlib", "--assert=plain"]
     quiet = ["-s", "--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal"]
     plugin = Check(chosen, jobs, patience)
-    tests = [f"tests/codec/{RECORD}", ARCHIVE]
+    kinds = {FIRST[mutant.path.name] == RECORD for mutant in chosen}
+    tests = [f"tests/codec/{RECORD}" if kind else ARCHIVE for kind in kinds]
+    if own:
+        names = sorted({FIRST[mutant.path.name] for mutant in chosen} - {RECORD})
+        tests = [f"{ARCHIVE}/{name}" for name in names]
     pytest.main([*alone, *quiet, "-k", BLIND, *tests], plugins=[plugin])
     return plugin.outcomes
 
@@ -187,6 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=list(FIRST), help="names of files")
     parser.add_argument("--match", default="", help="only mutants with this in their description")
+    parser.add_argument("--own", action="store_true", help="only the test file that is first")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--patience", type=float, default=3, help="CPU seconds of a test at most")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench/mutate.json")
@@ -195,7 +210,7 @@ def main() -> None:
         ROOT / "codec" / ("" if name == "record.py" else "archive") / name for name in options.only
     ]
     chosen = [m for path in paths for m in mutants(path, ROOT) if options.match in m.key]
-    outcomes = check(chosen, options.jobs, options.patience)
+    outcomes = check(chosen, options.jobs, options.patience, own=options.own)
     if len(outcomes) < len(chosen):
         sys.exit("the check was not completed")
     left = [outcome.mutant.key for outcome in outcomes if outcome.alive]

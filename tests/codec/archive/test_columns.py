@@ -25,10 +25,36 @@ def column(*values: int) -> bytes:
         # 1 and 6 below, 3 above, at 16: 1, 11, 6, 0 with k = 2: quotients 1 001 01 1, remainders
         # 01 11 10 00, a zero
         ([15, 10, 19, 16], "100296f0"),
+        # 2^32 - 1 below, at 2^32 - 1, the largest k that is ever written: 0001 1, 31 bits twice
+        ([0, 2**32 - 1], "ffffffff0f1f1bffffffe80000000"),
     ],
 )
 def test_the_bytes_of_a_column_never_change(values: list[int], golden: str) -> None:
     assert column(*values).hex() == golden
+
+
+@given(numbers)
+def test_the_centre_of_a_column_is_the_median(values: list[int]) -> None:
+    assert read_varint(column(*values), 0)[0] == sorted(values)[len(values) // 2]
+
+
+@pytest.mark.parametrize("spread", [1, 5, 100, 2**20])
+def test_no_other_parameter_would_be_shorter(spread: int) -> None:
+    values = np.random.default_rng(spread).normal(2**30, spread, 99).round().astype(np.int64)
+    far = np.abs(values - np.median(values))
+    rest = 2 * far - (values < np.median(values))
+    best = min(sum(int(m) // 2**k + 1 + k for m in rest) for k in range(40))
+    assert len(pack_column(values)) == 5 + 1 + -(-best // 8)
+
+
+def test_a_column_has_at_most_34_bits_for_each_number() -> None:
+    widest = bytes([0, 33]) + np.packbits([1] * 8 + [0] * (8 * 33)).tobytes()
+    assert len(widest) == 2 + 34
+    assert unpack_column(widest, 0, 8)[0].tolist() == [0] * 8
+    longest = bytes([200, 2, 0]) + np.packbits([0] * 264 + [1] * 8).tobytes()
+    assert unpack_column(longest, 0, 8)[0].tolist() == [328 + 132] + [328] * 7
+    with pytest.raises(ArchiveError, match="cut short"):
+        unpack_column(bytes([200, 2, 0]) + np.packbits([0] * 265 + [1] * 8).tobytes(), 0, 8)
 
 
 @given(numbers, st.binary(max_size=5))
@@ -91,7 +117,17 @@ def test_a_varint_is_read_back(value: int) -> None:
     assert read_varint(varint(value), 0) == (value, len(varint(value)))
 
 
-@pytest.mark.parametrize("data", ["", "80", "8000", "ffffffff10", "ffffffff7f", "808080808001"])
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (16384, "808001")],
+)
+def test_the_bytes_of_a_varint_never_change(value: int, data: str) -> None:
+    assert varint(value).hex() == data
+
+
+@pytest.mark.parametrize(
+    "data", ["", "80", "8000", "ffffffff10", "ffffffff7f", "808080808001", "8080808010"]
+)
 def test_a_varint_that_nobody_writes_is_refused(data: str) -> None:
     with pytest.raises(ArchiveError):
         read_varint(bytes.fromhex(data), 0)
