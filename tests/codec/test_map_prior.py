@@ -237,3 +237,56 @@ def test_a_hostile_prior_is_refused(change: dict[str, np.ndarray]) -> None:
     )
     with pytest.raises(BundleError):
         replace(good, **change)
+
+
+def packed() -> dict[str, np.ndarray]:
+    """Three levels on two sets of weights, as arrays; five channels."""
+    some = map(random_prior, range(99))
+    first = next(p for p in some if len(p.weights.group) == 5 and len(p.weights.thresholds) == 3)
+    other = replace(first.weights, mean=first.weights.mean // 2)
+    second = replace(first, weights=other, mean_bias=first.mean_bias + 3)
+    third = replace(second, scale_bias=first.scale_bias + 30_000)
+    return MapPrior.pack([first, second, third])
+
+
+def test_packed_priors_come_back_and_share_what_they_shared() -> None:
+    arrays = packed()
+    priors = MapPrior.unpack(arrays, 5, 3)
+    again = MapPrior.pack(priors)
+    assert again.keys() == arrays.keys()
+    assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
+    assert [int(one) for one in arrays["set"]] == [0, 1, 1]
+    codes = np.random.default_rng(0).integers(-3, 4, (1, 5, 9, 8), np.int32)
+    payloads = [RangeCoder(prior).encode(codes) for prior in priors]
+    assert len(set(payloads)) == 3
+    for prior, payload in zip(MapPrior.unpack(again, 5, 3), payloads, strict=True):
+        assert RangeCoder(prior).encode(codes) == payload
+
+
+@pytest.mark.parametrize("name", packed())
+def test_a_missing_array_is_named(name: str) -> None:
+    arrays = packed()
+    del arrays[name]
+    with pytest.raises(KeyError, match=name):
+        MapPrior.unpack(arrays, 5, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"set": np.array([0, 1, 1], np.int64)},
+        {"set": np.array([0, 1], np.uint8)},
+        {"set": np.array([0, 1, 200], np.uint8)},
+        {"group": np.zeros(4, np.uint8)},
+        {"mean_bias": np.zeros((2, 7, 5), np.int32)},
+        {"scale_bias": np.zeros((3, 7, 4), np.int32)},
+        {"low": np.zeros(3, np.int32)},
+        {"mean_1": np.zeros((7, 9, 4, 4), np.int16)},
+        {"scale_0": np.full((7, 3, 5, 5), -1, np.int16)},
+        {"thresholds": np.zeros((2, 2), np.int32)},
+        {"thresholds": np.zeros(77, np.int32)},
+    ],
+)
+def test_hostile_arrays_are_refused(change: dict[str, np.ndarray]) -> None:
+    with pytest.raises((BundleError, KeyError)):
+        MapPrior.unpack({**packed(), **change}, 5, 3)
