@@ -34,7 +34,7 @@ from training.idx import IMAGES, find_idx, read_idx
 ROOT = Path(__file__).resolve().parents[2]
 F64 = npt.NDArray[np.float64]
 MAX_RECORD_OVERHEAD, MAX_ARCHIVE_OVERHEAD = 3.0, 1.3
-BATCH, QUESTIONS = 256, 1000
+BATCH, QUESTIONS = 256, 500
 NAME = "test/{:05}.png"
 APPENDER = """
 import sys
@@ -113,7 +113,7 @@ def access(path: Path, records: Sequence[bytes]) -> dict[str, float]:
 
 
 def torn_appends(folder: Path, records: Sequence[bytes], model_id: bytes) -> dict[str, int]:
-    """The journal cut at every byte of its last record, for 200 records one after the other."""
+    """The journal cut at every byte of its last record, for 40 records one after the other."""
     path = folder / "torn.rsa"
     create(path, model_id)
     journal = path.with_name("torn.rsa.journal")
@@ -121,7 +121,7 @@ def torn_appends(folder: Path, records: Sequence[bytes], model_id: bytes) -> dic
     cuts, lost = 0, 0
     with ArchiveWriter(path, sync=False) as writer:
         writer.append(records[0])
-        for number, record in enumerate(records[1:200], 1):
+        for number, record in enumerate(records[1:40], 1):
             before = journal.stat().st_size
             writer.append(record, NAME.format(number))
             whole = journal.read_bytes()
@@ -152,7 +152,7 @@ def kills(folder: Path, record: bytes, model_id: bytes, count: int) -> dict[str,
             process.stdin.write((bytes([len(record)]) + record).hex().encode())
             process.stdin.close()
             process.stdout.readline()
-            time.sleep(rng.uniform(0, 0.3))
+            time.sleep(rng.uniform(0, 0.2))
             process.kill()
             # The last line may be cut in the pipe.
             told = process.stdout.read().count(b"\n") + 1
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=ROOT / "deploy/bundles/fashion")
     parser.add_argument("--data", type=Path, required=True, help="folder of Fashion-MNIST")
     parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("build/bench/archive.json"))
     options = parser.parse_args()
     records, ideal, payloads, model_id = records_of(options.bundle, options.data, options.count)
@@ -193,7 +193,7 @@ def main() -> None:
             result[kind] = {"bytes": size, "overhead": size - float(ideal.mean())}
             result[kind] |= {"append_us": 1e6 * append, "close_ms": 1e3 * close}
         result["access"] = access(folder / "named archive.rsa", records)
-        synced, _ = write(folder / "synced.rsa", records[:500], model_id, named=True, sync=True)
+        synced, _ = write(folder / "synced.rsa", records[:100], model_id, named=True, sync=True)
         result["access"]["synced_append_us"] = 1e6 * synced
         result["torn appends"] = torn_appends(folder, records, model_id)
         result["kills"] = kills(folder, records[0], model_id, options.kills)
