@@ -43,7 +43,10 @@ _UNREAD = {"annotation", "returns", "decorator_list", "exc"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mutant:
-    """A changed module; `where` is the function, `before` and `after` a line of it."""
+    """One change of a module; `where` is the function, `before` and `after` a line of it.
+
+    It is way `change` of changing node number `number`.
+    """
 
     path: Path
     module: str
@@ -51,12 +54,22 @@ class Mutant:
     where: str
     before: str
     after: str
-    tree: ast.Module
+    source: str
+    number: int
+    change: int
 
     @property
     def key(self) -> str:
         """What stays the same when lines move."""
         return f"{self.path.name} {self.where}: {self.before} -> {self.after}"
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole module, changed."""
+        tree = ast.parse(self.source)
+        places = _places(tree, "module")
+        _ways(next(place for i, place in enumerate(places) if i == self.number).node)[self.change]()
+        return tree
 
 
 class _Place(NamedTuple):
@@ -67,26 +80,28 @@ class _Place(NamedTuple):
 
 def mutants(path: Path, root: Path) -> Iterator[Mutant]:
     """All mutants of a file of packages in `root`, in the order of its lines."""
-    tree = ast.parse(path.read_text())
+    source = path.read_text()
+    tree = ast.parse(source)
     module = ".".join(path.relative_to(root).with_suffix("").parts)
     for number, (node, statement, where) in enumerate(_places(tree, "module")):
-        for change in range(_changes(node)):
-            changed = copy.deepcopy(tree)
-            twin = _nth(changed, number)
-            _apply(twin.node, change)
-            before, after = _line(statement), _line(twin.statement)
-            yield Mutant(path, module, statement.lineno, where, before, after, changed)
-
-
-def _nth(tree: ast.Module, number: int) -> _Place:
-    return next(place for i, place in enumerate(_places(tree, "module")) if i == number)
+        before = _line(statement)
+        for change, way in enumerate(_ways(node)):
+            kept = {k: v[:] if isinstance(v, list) else v for k, v in vars(node).items()}
+            way()
+            after = _line(statement)
+            vars(node).update(kept)
+            line = statement.lineno
+            yield Mutant(path, module, line, where, before, after, source, number, change)
 
 
 def _line(statement: ast.stmt) -> str:
     """The statement in one line; of a compound one its head."""
     if isinstance(statement, ast.FunctionDef):
         return f"def {statement.name}({ast.unparse(statement.args)})"
-    return ast.unparse(statement).splitlines()[0]
+    head = copy.copy(statement)
+    for field in {"body", "orelse", "finalbody", "handlers"} & set(head._fields):
+        setattr(head, field, [ast.Pass()] if field == "body" else [])
+    return ast.unparse(head).splitlines()[0]
 
 
 def _places(node: ast.AST, where: str, statement: ast.stmt | None = None) -> Iterator[_Place]:
@@ -107,15 +122,6 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
-
-
-def _changes(node: ast.AST) -> int:
-    """In how many ways a node can be changed."""
-    return len(_ways(node))
-
-
-def _apply(node: ast.AST, change: int) -> None:
-    _ways(node)[change]()
 
 
 def _ways(node: ast.AST) -> list[Callable[[], None]]:
