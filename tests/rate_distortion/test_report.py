@@ -53,7 +53,7 @@ CURVES = [
 def test_the_first_table_has_a_column_for_each_accounting_and_psnr() -> None:
     grid = summary.summary(chapter("mnist", CURVES))
     assert grid.head == ("", *["23 dB", "25 dB"] * 5)
-    assert [name for name, _ in grid.groups][3] == "D 10k C and the model, 10,000 images"
+    assert [name for name, _ in grid.groups][3] == "D 10k: C and the model, 10,000 images"
     rows = {row.cells[0]: row for row in grid.rows}
     assert rows["ours, <a>"].cells[1:] == (
         *("12.0", "24.0", "10.0", "22.0", "12.0", "24.0"),

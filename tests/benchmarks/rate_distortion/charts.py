@@ -25,9 +25,9 @@ COLOURS = {
 }
 OURS = ("#c53030", "#dd6b20", "#d53f8c", "#b7791f")
 BELOW, ABOVE, HEADROOM = 2.5, 2.5, 0.14
-LABEL_SIZE, LETTER = 9.0, 0.0145
+LABEL_SIZE, LETTER = 9.5, 0.013
 """size of labels in points, width of a letter as a share of a panel's width"""
-GAP = 0.045
+GAP = 0.042
 COUNTS = np.logspace(2, 7, 101)
 
 
@@ -60,7 +60,7 @@ def draw(measured: Sequence[Curve], spec: Spec, pixels: int, count: int) -> byte
             axes.axhline(target, color="#a0aec0", linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
     target = spec.targets[len(spec.targets) // 2]
     panels[3].set_title(
-        f"D   {unit} at {target:g} dB, all images in one file, the model counted",
+        f"D   all images in one file and the model, at {target:g} dB",
         loc="left",
         fontweight="bold",
     )
@@ -89,24 +89,22 @@ def _rates(
     ends: list[tuple[float, float, Curve]] = []
     shown: list[float] = []
     for curve in found:
-        x = np.array([point.stored * scale for point in curve.points])
-        y = np.array([point.psnr for point in curve.points])
+        x, y = _below_top(curve, scale, high)
         own = curve.kind in ("ours", "many")
         axes.plot(
             x,
             y,
             marker="o",
+            markevery=[i for i, value in enumerate(y) if value != high],
             color=colours[curve.codec],
             linewidth=2.4 if own else 1.5,
             linestyle="--" if curve.kind == "many" else "-",
             markersize=4 if own else 3,
             zorder=3 if own else 2,
         )
-        inside = (y >= low) & (y <= high)
-        if inside.any():
-            end = _leaves(x, y, high)
-            ends.append((*end, curve))
-            shown += [*x[inside].tolist(), end[0]]
+        if (inside := y >= low).any():
+            ends.append((float(x[-1]), float(y[-1]), curve))
+            shown += x[inside].tolist()
     top = high + HEADROOM * (high - low)
     axes.set(xscale="log", ylim=(low, top))
     if shown:
@@ -115,16 +113,16 @@ def _rates(
     _label_tops(axes, [_label(axes, x, y, curve, colours) for x, y, curve in ends])
 
 
-def _leaves(x: F64, y: F64, high: float) -> tuple[float, float]:
-    """Where a line reaches `high`, or its last point."""
+def _below_top(curve: Curve, scale: float, high: float) -> tuple[F64, F64]:
+    """Rates and PSNRs of the points up to `high`, and of where the line leaves there."""
+    x = np.log([point.stored * scale for point in curve.points])
+    y = np.array([point.psnr for point in curve.points])
     above = np.flatnonzero(y > high)
-    if not len(above):
-        return float(x[-1]), float(y[-1])
-    last = int(above[0])
-    if last == 0:
-        return float(x[0]), high
-    share = (high - y[last - 1]) / (y[last] - y[last - 1])
-    return float(x[last - 1] * (x[last] / x[last - 1]) ** share), high
+    if len(above):
+        last = int(above[0])
+        end = np.interp(high, y[: last + 1], x[: last + 1])
+        x, y = np.append(x[:last], end), np.append(y[:last], high)
+    return np.exp(x), y
 
 
 def _label(axes: Axes, x: float, y: float, curve: Curve, colours: dict[str, str]) -> Label:
@@ -180,15 +178,25 @@ def _amortisation(
         lowest = min(rate for rate, _ in ends)
         axes.set_ylim(0.7 * lowest, 60 * lowest)
     _finish(axes)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(_number))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xticks([10.0**power for power in range(2, 8)])
     labels = [_label(axes, COUNTS[-1], rate, curve, colours) for rate, curve in ends]
-    above = -1.0
-    for label in sorted(labels, key=lambda one: one.y):
-        above = max(label.y, above + GAP)
-        _write(axes, label.x + 0.01, above, label, "left")
+    labels.sort(key=lambda one: one.y)
+    for label, y in zip(labels, _apart([label.y for label in labels]), strict=True):
+        _write(axes, label.x + 0.01, y, label, "left")
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Ascending places moved as little as leaves a GAP between any two."""
+    moved = list(places)
+    for _ in range(100):
+        for i in range(1, len(moved)):
+            if (lack := GAP - moved[i] + moved[i - 1]) > 0:
+                moved[i - 1 : i + 1] = [moved[i - 1] - lack / 2, moved[i] + lack / 2]
+    return moved
 
 
 def _finish(axes: Axes) -> None:
@@ -197,6 +205,7 @@ def _finish(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(_number))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.minorticks_off()
 
 
 def _number(value: float, _: object) -> str:

@@ -116,7 +116,7 @@ def document(title: str, body: str) -> str:
 
 def show(console: Console, grid: Grid) -> None:
     """Prints the grid."""
-    groups = [name.partition(" ")[0] for name, width in grid.groups for _ in range(width)]
+    groups = [name.partition(":")[0] for name, width in grid.groups for _ in range(width)]
     shown = Table(title=grid.title, title_justify="left", title_style="bold")
     for index, name in enumerate(grid.head):
         above = f"{groups[index - 1]}\n" if groups and index else ""

@@ -36,7 +36,7 @@ def _small(chapter: Chapter) -> Grid:
     ]
     return Grid(
         title=f"{spec.title}: bytes per image at a PSNR",
-        groups=tuple((f"{a.name} {a.meaning}", len(spec.targets)) for a in ACCOUNTS),
+        groups=tuple((f"{a.name}: {a.meaning}", len(spec.targets)) for a in ACCOUNTS),
         head=("", *(f"{target:g} dB" for _, target in columns)),
         rows=[*rows, *_goal(chapter, by_codec, len(columns))],
     )
