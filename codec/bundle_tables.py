@@ -1,7 +1,7 @@
 """`tables.npz` in and out: the steps of all quality levels, and the arrays of their priors.
 
 steps [Q, D] float32
-and what the prior's own `pack` adds (codec.prior, codec.map_prior, ...)
+and what the prior's own `pack` adds (codec.prior, codec.map_prior, codec.index_prior, ...)
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from types import MappingProxyType
 import numpy as np
 
 from codec.errors import BundleError
+from codec.index_prior import IndexPrior
 from codec.manifest import Manifest, PriorName
 from codec.map_prior import MapPrior
 from codec.prior import Arrays, FactorisedPrior, Prior, require
 from codec.quantise import F32
 
 PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
-    {"factorised": FactorisedPrior, "map": MapPrior}
+    {"factorised": FactorisedPrior, "map": MapPrior, "neighbours": IndexPrior}
 )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from codec.errors import BundleError
 from codec.prior import require
-from codec.tables import I32
+from codec.tables import I32, MAX_ROWS
 
 I8 = npt.NDArray[np.int8]
 MAX_DEPTH = 64
@@ -42,13 +42,15 @@ class ContextTree:
         later = (self.branches < 0) | (self.branches > np.arange(nodes)[:, None])
         if not later.all() or max(self.branches.max(initial=-1), self.roots.max()) >= nodes:
             raise BundleError("tables.npz: a branch of a context tree leads to no later node")
+        if min(self.branches.min(initial=-1), self.roots.min()) < -MAX_ROWS:
+            raise BundleError(f"tables.npz: a context tree asks for more than {MAX_ROWS} rows")
         object.__setattr__(self, "depth", self._depth())
         object.__setattr__(self, "_ways", self._leaves_that_stay())
 
     @property
     def rows(self) -> int:
         """How many table rows the leaves ask for."""
-        return int(max(-self.branches.min(initial=0), -self.roots.min(), 0))
+        return -int(min(self.branches.min(initial=0), self.roots.min(), 0))
 
     def row(self, contexts: I32, dim: int) -> npt.NDArray[np.uint16]:
         """Rows `[...]` of contexts `[..., M]` in the tree of a dimension."""

@@ -181,7 +181,8 @@ def waves(height: int, width: int) -> Iterator[tuple[Index, Index]]:
     """
     for wave in range(SLOPE * (height - 1) + width):
         lines = np.arange(max(0, -(-(wave - width + 1) // SLOPE)), min(height, wave // SLOPE + 1))
-        yield lines, wave - SLOPE * lines
+        if len(lines):
+            yield lines, wave - SLOPE * lines
 
 
 def row_tables(rows: U8) -> Tables:

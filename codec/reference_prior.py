@@ -99,7 +99,8 @@ def _index_passes(prior: IndexPrior, known: Map, shape: Shape) -> Iterator[list[
                 for line in range(height)
                 if 0 <= wave - 2 * line < width
             ]
-            yield _by_row(symbols)
+            if symbols:
+                yield _by_row(symbols)
 
 
 class _IndexRows:

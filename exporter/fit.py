@@ -17,6 +17,7 @@ from codec.pipeline import Graphs, Model
 from codec.prior import FactorisedPrior, Prior
 from codec.quantise import F32, I32, quantise, steps
 from codec.tables import fit_tables, index_tables
+from exporter.fit_index_prior import can_fit, fit_index_prior
 from exporter.fit_map_prior import fit_map_priors
 from exporter.latents import Latents, encode_all, enough, statistics
 from training import diagnostics
@@ -78,8 +79,7 @@ def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
 def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, ...]]:
     """Steps `[Q, D]` and priors of all quality levels, from the latents of training images."""
     if latent.codebook is not None:
-        codes: I32 = latents.flat().astype(np.int32)
-        prior = FactorisedPrior(index_tables(codes, latent.codebook))
+        prior = _index_prior(latents, latent.codebook, latent)
         return np.ones((1, latent.dims), np.float32), (prior,)
     all_steps = np.stack([steps(latents.sigma, level) for level in range(QUALITY_LEVELS)])
     if latent.grid != (1, 1):
@@ -87,6 +87,14 @@ def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, 
         return all_steps, fit_map_priors(maps, all_steps)
     mu = latents.flat().astype(np.float32)
     return all_steps, tuple(FactorisedPrior(fit_tables(quantise(mu, step))) for step in all_steps)
+
+
+def _index_prior(latents: Latents, codebook: int, latent: LatentSpec) -> Prior:
+    if can_fit(latent.dims, codebook):
+        maps = [values.astype(np.int32) for values in latents.maps]
+        return fit_index_prior(maps, codebook, latent.grid)
+    codes: I32 = latents.flat().astype(np.int32)
+    return FactorisedPrior(index_tables(codes, codebook))
 
 
 def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: float) -> int:

@@ -17,7 +17,17 @@ from codec.context_tree import ContextTree
 from codec.index_prior import Contexts, IndexPrior, weights_of
 from codec.quantise import F32, I32
 from codec.tables import F64, I64
-from exporter.index_contexts import Maps, Model, Samples, learn, metric, samples, shrunk, sources
+from exporter.index_contexts import (
+    Maps,
+    Model,
+    Samples,
+    context_width,
+    learn,
+    metric,
+    samples,
+    shrunk,
+    sources,
+)
 
 ROWS, ENTRIES = 1024, 2**19
 """rows at most, and frequencies at most, of all dimensions together"""
@@ -49,6 +59,11 @@ class Part:
     rows: npt.NDArray[np.uint8]
 
 
+def can_fit(dims: int, codebook: int) -> bool:
+    """Whether there is room for a row and for the vectors of each dimension's neighbours."""
+    return dims * codebook <= ENTRIES and context_width(dims, codebook) > 0
+
+
 def fit_index_prior(maps: Maps, codebook: int, grid: tuple[int, int] | None) -> IndexPrior:
     """The prior of indices 0 .. codebook - 1 from training maps; `grid` is (rows, columns) where
     all maps have one size, and a position then means the same in each of them.
@@ -72,7 +87,8 @@ def _fit(
 ) -> Part:
     drawn = samples(maps, heard, codebook, grid)
     spoken = len(heard) * (codebook + 1)
-    model = learn(drawn, codebook, spoken + grid[0] * grid[1])
+    width = context_width(maps[0].shape[1], codebook)
+    model = learn(drawn, codebook, spoken + grid[0] * grid[1], width)
     model = _rounded(shrunk(model, drawn), spoken)
     contexts = model.contexts(drawn.rows)
     tree = grow(model, contexts[:: max(1, len(contexts) // TREE_SAMPLES)], leaves)
@@ -112,7 +128,7 @@ def _cut(model: Model, contexts: F32, chosen: I64, order: int) -> Cut:
     centre = found.mean(0)
     values, vectors = np.linalg.eigh(metric(model, centre.astype(np.float32)))
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    spread, axes = np.linalg.eigh(np.cov(((found - centre) @ root).T, bias=True))
+    spread, axes = np.linalg.eigh(np.atleast_2d(np.cov(((found - centre) @ root).T, bias=True)))
     plane = root @ axes[:, -1]
     plane = np.rint(INT8 * plane / max(np.abs(plane).max(), 1e-12)).astype(np.int8)
     side = found @ plane

@@ -25,8 +25,10 @@ STEPS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
 MANY_DIMS, LATEST = 6, 4
 """dimensions from which on a neighbour's other dimensions are left out, and how many earlier ones
 of the same position are heard then"""
-WIDTH = 16
+WIDTH, VECTOR_BYTES = 16, 2**21
+"""components of a context, fewer where a codebook is so large that its vectors would be more"""
 POSITIONS = 400_000
+"""that are looked at, of all dimensions together, and of each a quarter of it if there are many"""
 HELD_OUT = 10
 """each tenth image"""
 EPOCHS, LARGEST_BATCH, RATE = 3, 1024, 1e-2
@@ -85,10 +87,15 @@ def sources(dims: int) -> I16:
     return np.array(found, np.int16)
 
 
+def context_width(dims: int, codebook: int) -> int:
+    """M; 0 if the codebook is too large for any."""
+    return min(WIDTH, VECTOR_BYTES // (len(sources(dims)) * (codebook + 1)))
+
+
 def samples(maps: Maps, heard: I16, codebook: int, grid: tuple[int, int]) -> Samples:
     """Positions of images drawn evenly from all; `heard [S, 4]` are the sources of a dimension."""
-    total = sum(m[:, 0].size for m in maps)
-    every = max(1, total // POSITIONS)
+    total, share = sum(m[:, 0].size for m in maps), min(maps[0].shape[1], 4)
+    every = max(1, total * share // POSITIONS)
     parts = [_of_maps(m[::every], heard, codebook, grid) for m in maps]
     rows, index, number = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Samples(rows, index, number % HELD_OUT == HELD_OUT - 1)
@@ -114,11 +121,11 @@ def _of_maps(maps: I32, heard: I16, codebook: int, grid: tuple[int, int]) -> tup
     return np.stack(columns, -1).reshape(-1, len(columns)), index.ravel(), number
 
 
-def learn(drawn: Samples, codebook: int, vectors: int) -> Model:
+def learn(drawn: Samples, codebook: int, vectors: int, width: int) -> Model:
     """The model that fits the samples that are not held out."""
     rows, index = (torch.from_numpy(a[~drawn.held_out]) for a in (drawn.rows, drawn.index))
     generator = torch.Generator().manual_seed(len(index))
-    model = _start(index, codebook, vectors, generator)
+    model = _start(index, codebook, (vectors, width), generator)
     batch = min(LARGEST_BATCH, max(32, len(index) // 100))
     steps = max(1, EPOCHS * (len(index) // batch))
     optimiser = torch.optim.Adam(model, lr=RATE)
@@ -139,10 +146,10 @@ def learn(drawn: Samples, codebook: int, vectors: int) -> Model:
 
 
 def _start(
-    index: Tensor, codebook: int, vectors: int, generator: torch.Generator
+    index: Tensor, codebook: int, shape: tuple[int, int], generator: torch.Generator
 ) -> list[nn.Parameter]:
-    table = 0.02 * torch.randn(vectors, WIDTH, generator=generator)
-    directions = torch.randn(codebook, WIDTH, generator=generator) / WIDTH**0.5
+    table = 0.02 * torch.randn(shape, generator=generator)
+    directions = torch.randn(codebook, shape[1], generator=generator) / WIDTH**0.5
     bias = torch.log(torch.bincount(index, minlength=codebook) + 0.5)
     return [nn.Parameter(part) for part in (table, directions, bias - bias.mean())]
 
