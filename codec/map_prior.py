@@ -22,11 +22,15 @@ import numpy.typing as npt
 from codec.errors import BundleError
 from codec.lattice import LATTICE, MAX_SETS, SET_SIZE, LatticePass
 from codec.prior import Arrays, Pass, Prior, require
-from codec.tables import F64, I32, I64, U16, Tables
+from codec.tables import I32, I64, U16, Tables
 
 I16 = npt.NDArray[np.int16]
+F32 = npt.NDArray[np.float32]
+Real = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 PHASES = 4
 MEAN_ONE, SCALE_ONE = 256, 4096
+PHASE_BITS, QUARTER_BITS, HALF_QUARTER = 2, 6, 32
+FLOAT32_ONE = 2**24
 # Weights of the same position, then one per neighbour of the two sets.
 MEAN_BLOCKS, SCALE_BLOCKS = 1 + MAX_SETS * SET_SIZE, 1 + MAX_SETS
 # Bounds every offset: the mean of codes within ±2**20 stays within ±2**26.
@@ -88,12 +92,11 @@ class MapPrior(Prior):
     def passes(self, codes: I32) -> Iterator[Pass]:
         """See Prior."""
         images, dims, height, width = codes.shape
-        # Everything is an integer far below 2**53, where float64 and its fast products are exact.
-        known = np.zeros((images, height, width, dims))
+        # Integers below 2**24 (2**53): float32 (float64) and its fast products are exact.
+        known = np.zeros((images, height, width, dims), np.float32)
         for number, lattice in enumerate(LATTICE):
-            here = known[:, lattice.line :: lattice.stride, lattice.column :: lattice.stride]
-            if here.size:
-                yield from self._groups(codes, known, here, number, lattice)
+            if known[:, *lattice.grid].size:
+                yield from self._groups(codes, known, number, lattice)
 
     @classmethod
     def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
@@ -131,38 +134,69 @@ class MapPrior(Prior):
         biases = zip(arrays["set"], arrays["mean_bias"], arrays["scale_bias"], strict=True)
         return tuple(cls(tables, sets[k], mean, scale) for k, mean, scale in biases)
 
-    def _groups(
-        self, codes: I32, known: F64, here: F64, number: int, lattice: LatticePass
-    ) -> Iterator[Pass]:
-        mean, scale = self._from_neighbours(known, number, lattice)
+    def _groups(self, codes: I32, known: F32, number: int, lattice: LatticePass) -> Iterator[Pass]:
         weights, group = self.weights, self.weights.group
-        last = int(group.max())
+        limit, last = self._limit(number), int(group.max())
+        small = _within(known, limit)
+        mean, scale = self._from_neighbours(known, number, lattice, small)
         for chosen in (np.flatnonzero(group == g) for g in range(last + 1)):
             rows, offset = self._context(mean[..., chosen], scale[..., chosen])
             place = (slice(None), chosen, *lattice.grid)
             yield Pass(place, np.moveaxis(rows, 3, 1), np.moveaxis(offset, 3, 1))
-            decoded = np.moveaxis(codes[place], 1, 3).astype(np.float64)
-            here[..., chosen] = decoded
+            decoded = np.moveaxis(codes[place], 1, 3).astype(np.float32)
+            known[:, *lattice.grid][..., chosen] = decoded
             if group[chosen[0]] < last:
-                mean += decoded @ weights.mean[number, 0, chosen].astype(np.float64)
-                scale += np.abs(decoded) @ weights.scale[number, 0, chosen].astype(np.float64)
+                small = small and _within(decoded, limit)
+                mean = mean + _product(decoded, weights.mean[number, 0, chosen], small)
+                scale = scale + _product(np.abs(decoded), weights.scale[number, 0, chosen], small)
 
-    def _from_neighbours(self, known: F64, number: int, lattice: LatticePass) -> tuple[F64, F64]:
+    def _limit(self, number: int) -> float:
+        """The magnitude of codes up to which float32 holds every sum of a pass exactly."""
+        weights = self.weights
+        gain = np.abs(weights.mean[number].astype(np.int64)).sum((0, 1))
+        sizes = weights.scale[number].sum(1, dtype=np.int64)
+        grown = sizes[0] + SET_SIZE * sizes[1:].sum(0)
+        room = FLOAT32_ONE - np.abs(
+            [self.mean_bias[number], self.scale_bias[number]], dtype=np.int64
+        )
+        return float((room / np.maximum([gain, grown], 1)).min())
+
+    def _from_neighbours(
+        self, known: F32, number: int, lattice: LatticePass, small: bool
+    ) -> tuple[Real, Real]:
         """Mean and scale `[R, a, b, D]`, as far as other positions tell."""
+        exact = np.float32 if small else np.float64
         shape = known[:, *lattice.grid].shape
-        mean = np.broadcast_to(self.mean_bias[number].astype(np.float64), shape).copy()
-        scale = np.broadcast_to(self.scale_bias[number].astype(np.float64), shape).copy()
+        mean = np.broadcast_to(self.mean_bias[number].astype(exact), shape)
+        scale = np.broadcast_to(self.scale_bias[number].astype(exact), shape)
         for block, steps in enumerate(lattice.sets):
-            size = np.zeros(shape)
-            for one, step in enumerate(steps, 1 + SET_SIZE * block):
-                neighbour = lattice.neighbours(known, step)
-                mean += neighbour @ self.weights.mean[number, one].astype(np.float64)
-                size += np.abs(neighbour)
-            scale += size @ self.weights.scale[number, 1 + block].astype(np.float64)
+            around = np.stack([lattice.neighbours(known, step) for step in steps], 3)
+            size = np.abs(around)
+            size = size[:, :, :, 0] + size[:, :, :, 1] + size[:, :, :, 2] + size[:, :, :, 3]
+            first = 1 + SET_SIZE * block
+            matrices = self.weights.mean[number, first : first + SET_SIZE]
+            matrix = matrices.reshape(-1, shape[3])
+            mean = mean + _product(around.reshape(*shape[:3], -1), matrix, small)
+            scale = scale + _product(size, self.weights.scale[number, 1 + block], small)
         return mean, scale
 
-    def _context(self, mean: F64, scale: F64) -> tuple[U16, I64]:
-        quarters = (mean.astype(np.int64) + MEAN_ONE // (2 * PHASES)) // (MEAN_ONE // PHASES)
-        offset, phase = np.divmod(quarters + PHASES // 2, PHASES)
-        classes = np.searchsorted(self.weights.thresholds, scale, side="right")
+    def _context(self, mean: Real, scale: Real) -> tuple[U16, I64]:
+        # Where float32 did, 32 bits do: they are half the work.
+        whole = mean.astype(np.int32 if mean.dtype == np.float32 else np.int64)
+        quarters = np.right_shift(whole + HALF_QUARTER, QUARTER_BITS) + PHASES // 2
+        offset, phase = np.right_shift(quarters, PHASE_BITS), quarters & (PHASES - 1)
+        # Of one type with the scales, or all of them would be copied.
+        thresholds = self.weights.thresholds.astype(scale.dtype)
+        classes = np.searchsorted(thresholds, scale, side="right")
         return (PHASES * classes + phase).astype(np.uint16), offset
+
+
+def _within(codes: F32, limit: float) -> bool:
+    return bool(codes.max() <= limit and codes.min() >= -limit)
+
+
+def _product(features: F32, weights: I16, small: bool) -> Real:
+    """`features @ weights`, without rounding; `small`: float32 is known to do."""
+    if small:
+        return features @ weights.astype(np.float32)
+    return features.astype(np.float64) @ weights.astype(np.float64)
