@@ -124,7 +124,7 @@ def unpack_header(data: bytes) -> tuple[Header, int]:
     model_id, at = data[at : at + MODEL_ID_BYTES], at + MODEL_ID_BYTES
     labels = []
     for _ in range(2):
-        size = data[at] if at < len(data) else 0
+        size = int.from_bytes(data[at : at + 1])
         labels.append(data[at + 1 : at + 1 + size])
         at += 1 + size
     stored = data[at : at + CRC.size]

@@ -3,9 +3,9 @@
     make bench-mutate        MUTATE_OPTIONS='--only columns.py' for one file
 
 The tests are collected once. For every mutant (mutants.py) this process forks; the child puts the
-changed functions and constants in the place of those that are loaded, and runs the tests, the
-quickest first, until one fails. Survivors are listed; those that equivalent_mutants.toml explains
-are called equivalent, and any other makes the exit status 1.
+changed functions and constants in the place of those that are loaded, and runs the tests until one
+fails, the quickest first, and of those the ones that have found most. Survivors are listed; those
+that equivalent_mutants.toml explains are called equivalent, any other makes the exit status 1.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -37,7 +38,7 @@ FIRST = {
     "record.py": RECORD,
     "columns.py": "test_columns.py",
     "name_lists.py": "test_name_lists.py",
-    "blocks.py": "test_hostile.py",
+    "blocks.py": "test_blocks.py",
     "index.py": "test_hostile.py",
     "journal.py": "test_hostile.py",
     "disk.py": "test_crash.py",
@@ -69,7 +70,9 @@ class Check:
 
     def __init__(self, chosen: Sequence[Mutant], jobs: int, patience: float) -> None:
         self._chosen, self._jobs, self._patience = chosen, jobs, patience
+        self._notes = Path(tempfile.mkdtemp(prefix="mutants-"))
         self._costs: dict[str, float] = {}
+        self._kills: Counter[tuple[str, str]] = Counter()
         self.outcomes: list[Outcome] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -99,7 +102,16 @@ class Check:
                 mutant = waiting.pop()
                 running[fork(lambda m=mutant: self._live(m, items))] = mutant
             child, status, usage = os.wait4(-1, 0)
-            yield Outcome(running.pop(child), status == ALIVE, usage.ru_utime + usage.ru_stime)
+            mutant, killer = running.pop(child), self._killer(child)
+            self._kills[mutant.path.name, killer] += 1
+            yield Outcome(mutant, status == ALIVE, usage.ru_utime + usage.ru_stime)
+
+    def _killer(self, child: int) -> str:
+        """The test that has killed a mutant, if it could still say so."""
+        note = self._notes / str(child)
+        killer = note.read_text() if note.exists() else ""
+        note.unlink(missing_ok=True)
+        return killer
 
     def _live(self, mutant: Mutant, items: Sequence[pytest.Item]) -> int:
         order = self._order(mutant, items)
@@ -110,7 +122,11 @@ class Check:
             graft(mutant.module, mutant.tree, mutant.path)
         except Exception:  # noqa: BLE001 - code that cannot even be loaded
             return DEAD
-        return ALIVE if all(passes(*pair) for pair in pairs(order)) else DEAD
+        for item, following in pairs(order):
+            if not passes(item, following):
+                (self._notes / str(os.getpid())).write_text(item.nodeid)
+                return DEAD
+        return ALIVE
 
     def _order(self, mutant: Mutant, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The tests that may know the mutant, the best first."""
@@ -120,7 +136,8 @@ class Check:
         def rank(item: pytest.Item) -> tuple[object, ...]:
             cost = self._costs[item.nodeid]
             tier = sum(cost > limit for limit in TIERS)
-            return tier, item.path.name != first, item.path.name, cost
+            kills = self._kills[mutant.path.name, item.nodeid]
+            return tier, -kills, item.path.name != first, item.path.name, cost
 
         return sorted(mine, key=rank)
 

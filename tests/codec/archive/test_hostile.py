@@ -337,7 +337,10 @@ def test_an_index_of_impossible_blocks_is_refused():
         layout.firsts, layout.offsets = counts, offsets
         with pytest.raises(ArchiveError, match="impossible"):
             unpack_index(pack_index(layout, SEED), 50, layout.end, SEED)
-    layout.firsts, layout.offsets = [0, 256], [50, 2**30]
+    largest = 14 + 256 * (1024 + 8) + 4096 + 4 + 2**18 + 2**24
+    layout.firsts, layout.offsets = [0, 256], [50, 50 + largest]
+    assert len(unpack_index(pack_index(layout, SEED), 50, layout.end, SEED)) == 1
+    layout.offsets = [50, 51 + largest]
     with pytest.raises(ArchiveError, match="impossible"):
         unpack_index(pack_index(layout, SEED), 50, layout.end, SEED)
 
