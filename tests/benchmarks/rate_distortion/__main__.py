@@ -31,7 +31,7 @@ Found = Mapping[tasks.Task, Timed | tasks.Failure]
 def main() -> int:
     """Entry point."""
     options = _options()
-    console, start = Console(width=160), time.perf_counter()
+    console, start = Console(width=220), time.perf_counter()
     left_out: list[str] = []
     found = _sets(options, left_out)
     own = _bundles(options, list(found), left_out)

@@ -5,6 +5,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -116,11 +117,21 @@ def document(title: str, body: str) -> str:
 
 def show(console: Console, grid: Grid) -> None:
     """Prints the grid."""
-    groups = [name.partition(":")[0] for name, width in grid.groups for _ in range(width)]
-    shown = Table(title=grid.title, title_justify="left", title_style="bold")
+    shown = Table(
+        title=grid.title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    above = _above(grid)
     for index, name in enumerate(grid.head):
-        above = f"{groups[index - 1]}\n" if groups and index else ""
-        shown.add_column(above + name, justify="right" if index else "left")
+        title = name.removesuffix(" dB")
+        shown.add_column(
+            f"{above[index]}\n{title}" if grid.groups else title,
+            justify="right" if index else "left",
+            no_wrap=True,
+        )
     for row in grid.rows:
         cells = (
             f"[bold]{escape(text)}[/bold]" if i in row.best else escape(text)
@@ -128,3 +139,11 @@ def show(console: Console, grid: Grid) -> None:
         )
         shown.add_row(*cells)
     console.print(shown)
+
+
+def _above(grid: Grid) -> list[str]:
+    """The short name of each column's group, above the first of its columns."""
+    names = [""] * len(grid.head)
+    for at, (name, _) in zip(sorted(grid.firsts()), grid.groups, strict=True):
+        names[at] = name.partition(":")[0]
+    return names

@@ -89,13 +89,15 @@ def _photographs(chapter: Chapter) -> Grid:
         for codec, kind in kinds.items()
         if kind != "many"
     ]
+    goals = ("< 0 %" if column in ((first, "A"), ("WebP", "A")) else "" for column in head)
+    rows.append(Row(("goal for ours", *goals, *[""] * len(TOLD_RATES)), kind="goal"))
     low, high = PHOTOGRAPH_RATES
     return Grid(
         title=f"{chapter.images.spec.title}: BD-rate over {low:g} to {high:g} bits per pixel",
         groups=(
-            (f"BD-rate against {first}", len(ACCOUNTS)),
-            *((f"against {other}", 1) for other in others),
-            ("PSNR, dB, at bits per pixel (A)", len(TOLD_RATES)),
+            (f"{first}: BD-rate against it", len(ACCOUNTS)),
+            *((f"{other}: against it", 1) for other in others),
+            ("dB: PSNR at bits per pixel (A)", len(TOLD_RATES)),
         ),
         head=("", *(account for _, account in head), *(f"{rate:g}" for rate in TOLD_RATES)),
         rows=rows,
