@@ -120,7 +120,7 @@ def _entry(data: bytes, at: int, number: int, seed: int) -> tuple[Item, int] | N
     middle = at + ENTRY_BYTES
     if data[middle - CRC.size : middle] != CRC.pack(crc) or level > MAX_LEVEL:
         # After a power failure a file may have grown by bytes that were never written.
-        if not any(data[at:]):
+        if not data[at:].strip(b"\0"):
             return None
         raise ArchiveError(f"the journal is damaged at record {number}")
     stop = middle + body_size + name_size

@@ -44,7 +44,7 @@ FIRST = {
     "disk.py": "test_crash.py",
     "names.py": "test_archive.py",
     "reader.py": "test_archive.py",
-    "snapshot.py": "test_hostile.py",
+    "snapshot.py": "test_snapshot.py",
     "writer.py": "test_archive.py",
 }
 # What these start is a process of its own, which never sees the mutant.
@@ -219,6 +219,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(FIRST), help="names of files")
     parser.add_argument("--match", default="", help="only mutants with this in their description")
     parser.add_argument("--own", action="store_true", help="only the test file that is first")
+    parser.add_argument("--again", type=Path, help="only survivors of an earlier run, its --out")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--patience", type=float, default=3, help="CPU seconds of a test at most")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench/mutate.json")
@@ -227,6 +228,9 @@ def main() -> None:
         ROOT / "codec" / ("" if name == "record.py" else "archive") / name for name in options.only
     ]
     chosen = [m for path in paths for m in mutants(path, ROOT) if options.match in m.key]
+    if options.again:
+        again = json.loads(options.again.read_text())["survivors"]
+        chosen = [m for m in chosen if m.key in again]
     outcomes = check(chosen, options.jobs, options.patience, own=options.own)
     if len(outcomes) < len(chosen):
         sys.exit("the check was not completed")

@@ -370,6 +370,35 @@ def test_a_journal_that_is_damaged_before_its_end_is_refused():
             assert len(found) < 3
 
 
+def test_a_journal_that_is_cut_at_any_byte_of_its_last_record_loses_that_one_alone():
+    place, items = (
+        Place(7, 50, 3),
+        [Item(8, b"one"), Item(8, b"two", b"name"), Item(31, b"x", b"y")],
+    )
+    whole = pack_journal(place, items, SEED)
+    before = len(whole) - len(pack_entry(items[-1], 9, SEED))
+    for size in range(before, len(whole)):
+        found = unpack_journal(whole[:size], SEED)
+        assert (found.items, found.size) == (tuple(items[:-1]), before)
+    assert unpack_journal(whole, SEED).items == tuple(items)
+    assert unpack_journal(whole[:29], SEED).items == ()
+
+
+def test_a_last_record_that_is_both_cut_and_damaged_is_refused():
+    data = bytearray(pack_journal(Place(0, 50, 0), [Item(8, b"one")], SEED)[: 29 + 11])
+    data[29] ^= 1
+    with pytest.raises(ArchiveError, match="damaged at record 0"):
+        unpack_journal(bytes(data), SEED)
+
+
+def test_no_longer_journal_is_read_than_can_be_written():
+    largest = 29 + 256 * (7 + 4 + 4 + 1024) + 2**18 + 2**24
+    data = pack_journal(Place(0, 50, 0), [Item(8, b"one")], SEED).ljust(largest, b"\0")
+    assert unpack_journal(data, SEED).items == (Item(8, b"one"),)
+    with pytest.raises(ArchiveError, match="more than"):
+        unpack_journal(data + b"\0", SEED)
+
+
 def test_a_journal_holds_no_more_than_a_block():
     place, item = Place(0, 50, 0), Item(8, b"x")
     data = pack_journal(place, [item] * BLOCK_RECORDS, SEED)
