@@ -36,7 +36,8 @@ protos:
 bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train
 
 # Rate and distortion of ours, PCA, JPEG, WebP, AVIF and JPEG XL in four accountings, on two cores.
-# RD_OPTIONS='--bundle SET=PATH --set SET ...' adds bundles or measures fewer sets.
+# RD_OPTIONS: '--bundle SET=PATH' adds a bundle, '--set SET' measures one set only, and '--single
+# SET=PATH,PATH' compares the one model with models trained for one rate each.
 bench-rd: $(VENV)/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/benchmarks $(BIN)/python -m rate_distortion --data $(DATA) --out build/bench/rd $(RD_OPTIONS)
 

@@ -38,14 +38,14 @@ def main() -> int:
     work: list[tasks.Task] = [*own, *(tasks.Principal(name) for name in found)]
     for images in found.values():
         work += tasks.classic_tasks(images.spec)
-    place = tasks.Workplace(found, options.data, options.kept)
+    place = tasks.Workplace(found, options.data, options.kept, options.avif_speed)
     results = tasks.run_all(work, place, options.processes, Console(stderr=True).print)
     left_out += sorted(
         {f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)}
     )
     chapters = [_chapter(images, results) for images in found.values()]
     took = _time(results, time.perf_counter() - start, options.processes)
-    _write(options.out, chapters, left_out, took, own)
+    _write(options, chapters, left_out, took, own)
     page.show(console, chapters, left_out)
     console.print(f"{page.told(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True)
     return 0
@@ -67,6 +67,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--without-ours", action="store_true", help="no bundle that lies about")
     parser.add_argument("--limit", type=int, default=10_000, help="test images of a set")
+    parser.add_argument("--avif-speed", type=int, default=classic.AVIF_SPEED, choices=range(11))
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args()
 
@@ -151,15 +152,18 @@ def _time(results: Found, seconds: float, processes: int) -> page.Took:
 
 
 def _write(
-    out: Path,
+    options: argparse.Namespace,
     chapters: Sequence[Chapter],
     left_out: Sequence[str],
     took: page.Took,
     own: Sequence[tasks.Task],
 ) -> None:
     settings = {
-        codec.name: codec.settings for channels in (1, 3) for codec in classic.codecs(channels)
+        codec.name: codec.settings
+        for channels in (1, 3)
+        for codec in classic.codecs(channels, options.avif_speed)
     }
+    out: Path = options.out
     facts = {
         "took": asdict(took),
         "settings": settings,

@@ -30,10 +30,15 @@ class Codec:
     payload: Callable[[bytes], int]
 
 
-def codecs(channels: int) -> tuple[Codec, ...]:
+AVIF_SPEED = 6
+"""of libaom, 0 to 10. With 4, an atlas of CIFAR-10 has 7 % fewer bytes, in five times the time."""
+
+
+def codecs(channels: int, avif_speed: int = AVIF_SPEED) -> tuple[Codec, ...]:
     """The codecs for gray or colour images."""
     chroma = ("4:0:0",) if channels == 1 else ("4:2:0", "4:4:4")
-    return (_jpeg(channels), _webp(channels), *(_avif(channels, s) for s in chroma), _jxl())
+    avif = (_avif(channels, samples, avif_speed) for samples in chroma)
+    return (_jpeg(channels), _webp(channels), *avif, _jxl())
 
 
 def _jpeg(channels: int) -> Codec:
@@ -73,9 +78,9 @@ def _webp(channels: int) -> Codec:
     )
 
 
-def _avif(channels: int, chroma: str) -> Codec:
+def _avif(channels: int, chroma: str, speed: int) -> Codec:
     # The default tuning of libaom for still images is for the eye; PSNR is what is measured here.
-    options: dict[str, Any] = {"format": "AVIF", "speed": 6, "subsampling": chroma}
+    options: dict[str, Any] = {"format": "AVIF", "speed": speed, "subsampling": chroma}
     options["max_threads"] = 1
     advanced = {"tune": "psnr"}
     return Codec(

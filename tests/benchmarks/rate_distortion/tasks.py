@@ -60,11 +60,14 @@ def label(task: Task) -> tuple[str, Kind]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workplace:
-    """What every task needs: the sets by name, the folder of data, the folder of results."""
+    """What every task needs: the sets by name, the folder of data, the folder of results, and how
+    fast AVIF encodes.
+    """
 
     sets: Mapping[str, sets.ImageSet]
     data: Path
     kept: Path
+    avif_speed: int = classic.AVIF_SPEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def run(task: Task, place: Workplace) -> Timed:
     images = place.sets[task.set_name]
     facts: dict[str, object] = {"images": images.digest}
     if isinstance(task, Classic):
-        codec = {c.name: c for c in classic.codecs(images.spec.channels)}[task.codec]
+        known = classic.codecs(images.spec.channels, place.avif_speed)
+        codec = {c.name: c for c in known}[task.codec]
         facts |= {"codec": codec.name, "settings": codec.settings}
         facts |= {"quality": task.quality, "layout": task.layout}
         return recalled(place.kept, facts, lambda: encoded(codec, task, images.images))
