@@ -35,9 +35,10 @@ HOW = (
     "atlas of 400 images of CIFAR-10 (22 to 25 dB), and takes five times as long: --avif-speed 4.",
     "PCA has our quantiser, integer tables fitted on training images, range coder, record and "
     "archive; of the numbers of components and the steps, those on the hull are its points.",
-    "Every point is measured on the same test images, all there are unless --limit is given. For A of the sets with 10,000 images "
-    "AVIF and JPEG XL have four qualities, since 10,000 files take 15 to 30 seconds at each, and "
-    "AVIF 4:2:0, which needs more bytes than 4:4:4 for the same PSNR there, is left out.",
+    "Every point is measured on the same test images, all there are unless --limit is given. For A "
+    "of the sets with 10,000 images AVIF and JPEG XL have four qualities, since 10,000 files take "
+    "15 to 30 seconds at each, and AVIF 4:2:0, which needs more bytes than 4:4:4 for the same PSNR "
+    "there, is left out.",
 )
 
 
