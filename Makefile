@@ -47,9 +47,10 @@ bench-bundles: $(VENV)/.complete
 	$(BIN)/residuum-evaluate deploy/bundles/fashion --data $(DATA)/fashion_mnist --out build/bench/fashion --reference 10000 --limit-levels 10000
 	$(BIN)/residuum-evaluate deploy/bundles/pcb --data $(DATA)/deeppcb/pcb --out build/bench/pcb --reference 500
 
-# A million random, truncated and bit-flipped records against both shipped bundles.
+# 100,000 damaged records against shipped and small bundles, and 50,000 damaged archives.
 bench-fuzz: $(VENV)/.runtime
-	$(BIN)/python tests/benchmarks/fuzz_records.py --out build/bench/fuzz.json
+	$(BIN)/python tests/benchmarks/fuzz_records.py --out build/bench/fuzz_records.json
+	$(BIN)/python tests/benchmarks/fuzz_archives.py --out build/bench/fuzz_archives.json
 
 # How much of the defects of circuit boards is kept as evidence, and for how many bytes; with a picture.
 bench-evidence: $(VENV)/.complete

@@ -14,8 +14,8 @@
         and the block so far
         bodies    one after the other: records without their tails  (codec.record)
 
-All numbers are big endian, all CRCs zlib's. A block of another archive, or in another place, is
-damage like any other.
+All numbers are big endian, all CRCs zlib's. A block of another model's archive, or in another
+place, is damage like any other.
 """
 
 import struct

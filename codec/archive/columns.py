@@ -81,7 +81,9 @@ def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
     size = -(-stop // 8)
     if bits[stop : 8 * size].any():
         raise ArchiveError("a column of numbers does not end in zeros")
-    rest = (np.diff(ends, prepend=0) - 1 << k) + remainders
+    quotients = ends - 1
+    quotients[1:] -= ends[:-1]
+    rest = (quotients << k) + remainders
     values = np.where(rest & 1, centre - (rest + 1 >> 1), centre + (rest >> 1))
     if not ((values >= 0) & (values < 2**32)).all():
         raise ArchiveError("a column of numbers goes beyond its limits")
