@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-train bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -67,6 +67,10 @@ bench-archive: $(VENV)/.complete
 # A test must fail for every comparison, operator and constant of record and archive that is changed.
 bench-mutate: $(VENV)/.complete
 	$(BIN)/python tests/benchmarks/mutate.py --out build/bench/mutate.json $(MUTATE_OPTIONS)
+
+# Bits per index of a codebook model, a run or a bundle: make bench-index MODEL=RUN DATA=DIR [TEST=DIR]
+bench-index: $(VENV)/.complete
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/benchmarks/index_bits.py --model $(MODEL) --data $(DATA) $(if $(TEST),--test $(TEST)) --out build/bench/index.json
 
 # Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime

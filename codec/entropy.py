@@ -31,6 +31,8 @@ MAX_GAMMA_ZEROS = MAX_CODE.bit_length() + 8
 BATCH_CODES = 2**18
 # A call per run of equal rows costs about as much as this many table entries in one call for all.
 RUN_ENTRIES = 400
+# Runs of so many symbols in the mean are read symbol by symbol and written as one.
+SHORT_RUN = 3
 NO_STREAM = "the payload is no code stream of this model"
 
 _Encoder = constriction.stream.queue.RangeEncoder
@@ -72,6 +74,7 @@ class RangeCoder:
         self._prior, self._tables = prior, prior.tables
         self._weights = np.ascontiguousarray(prior.tables.frequencies.astype(np.float64) - 1.0)
         self._models = [_Categorical(row, perfect=False) for row in self._weights]
+        self._single = [_Call(slice(0, 1), None, (model, 1)) for model in self._models]
         self._spans, self._parts = _spans(prior.tables.frequencies)
 
     def encode(self, codes: I32) -> bytes:
@@ -149,11 +152,11 @@ class RangeCoder:
             places = rows.astype(np.int64) * len(self._parts) + symbols
             parts, spans = self._parts.take(symbols), self._spans.take(places, 0)
         for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
+            if calls and calls[0].model is None:
+                encoder.encode(parts[index], _FAMILY, spans[index])
+                continue
             for call in calls:
-                if call.model is None:
-                    encoder.encode(parts[index], _FAMILY, spans[index])
-                else:
-                    encoder.encode(symbols[index, call.run], call.model)
+                encoder.encode(symbols[index, call.run], call.model)
 
     def _calls(self, rows: U16, images: int) -> list[list[_Call]]:
         """The calls for sorted rows `[1, n]` of all images, or `[B, n]`."""
@@ -163,9 +166,13 @@ class RangeCoder:
     def _calls_of(self, rows: U16) -> list[_Call]:
         if len(rows) == 0:
             return []
-        cuts = np.flatnonzero(rows[1:] != rows[:-1]) + 1
-        if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * (len(cuts) + 1):
+        change = rows[1:] != rows[:-1]
+        runs = 1 + int(np.count_nonzero(change))
+        if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * runs:
             return [_Call(slice(0, len(rows)), None, (_FAMILY, self._weights[rows]))]
+        if len(rows) <= SHORT_RUN * runs:
+            return [self._single[row] for row in rows.tolist()]
+        cuts = np.flatnonzero(change) + 1
         starts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
         models = [self._models[row] for row in rows[starts].tolist()]
         return [
