@@ -10,7 +10,8 @@ from codec.archive.blocks import Item
 from codec.archive.journal import Place, pack_journal
 from codec.errors import ArchiveError
 
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+# In the place of the descriptor of a file that was closed.
+CLOSED = -1
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
 
 def write_whole(path: Path, data: bytes) -> int:
     """Makes a file, or another content of it, and brings it to the disk; it stays open."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _CLOEXEC, 0o666)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_at(fd, data, 0)
         os.fsync(fd)
@@ -60,7 +61,7 @@ def write_whole(path: Path, data: bytes) -> int:
 
 def sync_folder(path: Path) -> None:
     """Brings the names of a folder's files to the disk."""
-    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -90,7 +91,7 @@ class JournalFile:
     @classmethod
     def reopen(cls, archive: Path, size: int) -> Self:
         """The journal that is there; what is behind `size` is cut."""
-        fd = os.open(journal_path(archive), os.O_RDWR | _CLOEXEC)
+        fd = os.open(journal_path(archive), os.O_RDWR)
         os.ftruncate(fd, size)
         return cls(archive, fd, size)
 
@@ -112,6 +113,6 @@ class JournalFile:
 
     def close(self) -> None:
         """Closes the file."""
-        if self._fd >= 0:
+        if self._fd != CLOSED:
             os.close(self._fd)
-        self._fd = -1
+        self._fd = CLOSED

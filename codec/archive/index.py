@@ -124,7 +124,9 @@ def unpack_index(data: bytes, start: int, stop: int, seed: int) -> Layout:
     size, records = _COUNTS.unpack(trailer[: _COUNTS.size])
     if size != len(body) or data[-CRC.size - len(_END) :] != _sealed(data, seed):
         raise ArchiveError("the index is damaged: its checksum is wrong")
-    kind, count = _START.unpack(body[: _START.size].ljust(_START.size, b"\0"))
+    if len(body) < _START.size:
+        raise ArchiveError("the index is damaged: it is cut short")
+    kind, count = _START.unpack(body[: _START.size])
     if kind != _KIND or count > min(MAX_BLOCKS, (stop - start) // _LEAST_BLOCK):
         raise ArchiveError("the index is damaged: it does not begin like one")
     sizes, at = _column(body, _START.size, count)

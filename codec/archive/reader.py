@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from codec.archive.blocks import Head, Header, Item
-from codec.archive.disk import told
+from codec.archive.disk import CLOSED, told
 from codec.archive.index import name_range
 from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
@@ -54,7 +54,7 @@ class ArchiveReader:
     ) -> None:
         self.path, self._salvage = Path(path), salvage
         with told(self.path):
-            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._fd = os.open(self.path, os.O_RDONLY)
             try:
                 self._take(take_snapshot(self.path, self._fd, salvage=salvage))
                 check_model(self.header, model_id)
@@ -75,9 +75,9 @@ class ArchiveReader:
 
     def close(self) -> None:
         """Closes the file."""
-        if self._fd >= 0:
+        if self._fd != CLOSED:
             os.close(self._fd)
-        self._fd = -1
+        self._fd = CLOSED
 
     @property
     def header(self) -> Header:

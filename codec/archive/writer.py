@@ -23,6 +23,7 @@ from codec.archive.blocks import (
     pack_header,
 )
 from codec.archive.disk import (
+    CLOSED,
     JournalFile,
     journal_path,
     sync_folder,
@@ -38,8 +39,6 @@ from codec.archive.reader import check_model
 from codec.archive.snapshot import read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput
 from codec.record import open_seal
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 def create(path: Path | str, model_id: bytes, *, name: str = "", version: str = "") -> None:
@@ -79,7 +78,7 @@ class ArchiveWriter:
     ) -> None:
         self.path, self._sync = Path(path), sync
         with told(self.path), contextlib.ExitStack() as stack:
-            self._fd = os.open(self.path, os.O_RDWR | _CLOEXEC)
+            self._fd = os.open(self.path, os.O_RDWR)
             stack.callback(os.close, self._fd)
             _lock(self._fd)
             snapshot = take_snapshot(self.path, self._fd)
@@ -115,7 +114,7 @@ class ArchiveWriter:
         level, body = open_seal(record, self.header.model_id)
         item = Item(level, body, b"" if name is None else encode_name(name))
         with told(self.path):
-            if self._fd < 0:
+            if self._fd == CLOSED:
                 raise ArchiveError("was closed")
             if item.name and self._find(item.name) is not None:
                 raise InvalidInput(f"the archive has a record of the name {name} already")
@@ -137,7 +136,7 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Ends the archive with its index. Raises ArchiveError; its journal then keeps the rest."""
-        if self._fd < 0:
+        if self._fd == CLOSED:
             return
         try:
             with told(self.path):
@@ -146,7 +145,7 @@ class ArchiveWriter:
             if self._journal is not None:
                 self._journal.close()
             os.close(self._fd)
-            self._fd = -1
+            self._fd = CLOSED
 
     def _ready(self) -> JournalFile:
         """A journal with room for a record."""

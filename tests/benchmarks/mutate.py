@@ -39,13 +39,13 @@ FIRST = {
     "columns.py": "test_columns.py",
     "name_lists.py": "test_name_lists.py",
     "blocks.py": "test_blocks.py",
-    "index.py": "test_hostile.py",
+    "index.py": "test_index.py",
     "journal.py": "test_hostile.py",
     "disk.py": "test_crash.py",
     "names.py": "test_archive.py",
     "reader.py": "test_archive.py",
     "snapshot.py": "test_snapshot.py",
-    "writer.py": "test_archive.py",
+    "writer.py": "test_writer.py",
 }
 # What these start is a process of its own, which never sees the mutant.
 BLIND = "not random_moments"

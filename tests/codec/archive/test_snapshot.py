@@ -1,5 +1,6 @@
 """What a reader sees while a writer is at work, and what it makes of an archive that is broken."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,29 @@ def test_a_journal_that_changes_is_looked_at_until_it_fits(path, pauses, monkeyp
         assert list(reader) == [*RECORDS, RECORDS[0]]
         assert [reader.name(number) for number in (256, 299, 300)] == ["256", "299", "new"]
     assert len(pauses) == 4
+    writer.close()
+
+
+def test_an_index_longer_than_its_archive_is_refused(path):
+    data = path.read_bytes()
+    with ArchiveReader(path) as reader:
+        start = reader._snapshot.layout.offsets[0]
+    for more in (1, start, 2 * start):
+        size = len(data) - start - 20 + more
+        path.write_bytes(data[:-20] + size.to_bytes(4, "big") + data[-16:])
+        with pytest.raises(ArchiveError, match=f"an index of {size + 20} bytes in a file of"):
+            ArchiveReader(path)
+
+
+def test_a_journal_file_beyond_what_is_read_is_refused(path):
+    largest = 29 + 256 * (7 + 4 + 4 + 1024) + 2**18 + 2**24
+    writer = ArchiveWriter(path, sync=False)
+    writer.append(RECORDS[0], "new")
+    os.truncate(journal(path), largest)  # by zeros, which take no room
+    assert len(ArchiveReader(path)) == 301
+    os.truncate(journal(path), largest + 1)
+    with pytest.raises(ArchiveError, match=f"the journal has more than {largest} bytes"):
+        ArchiveReader(path)
     writer.close()
 
 
