@@ -108,7 +108,14 @@ def test_the_command_reports_what_there_is_and_why_the_rest_is_left_out(tmp_path
             small = Image.fromarray(rng.integers(0, 256, (5, 5), dtype=np.uint8))
             small.resize((16, 16), Image.Resampling.BICUBIC).save(folder / f"{index:03}.png")
     arguments = ["--data", tmp_path / "data", "--out", tmp_path / "rd", "--kept", tmp_path / "kept"]
+    tiny = ROOT / "tests/data/tiny_bundle"
     chosen = ["--set", "faces", "--set", "kodak", "--bundle", f"faces={tmp_path / 'none'}"]
+    chosen += [
+        "--bundle",
+        f"faces={tiny}",
+        "--single",
+        f"faces={tiny},{tiny.with_name('tiny_map_bundle')}",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "rate_distortion", *map(str, arguments), *chosen],
         env=os.environ | {"PYTHONPATH": str(ROOT / "tests/benchmarks"), "OMP_NUM_THREADS": "1"},
@@ -121,7 +128,8 @@ def test_the_command_reports_what_there_is_and_why_the_rest_is_left_out(tmp_path
     assert list(facts["sets"]) == ["faces"]
     assert facts["sets"]["faces"]["images"] == 6
     codecs = {curve["codec"] for curve in facts["sets"]["faces"]["curves"]}
-    assert codecs == {"PCA", "JPEG", "WebP", "AVIF", "JPEG XL"}
+    own = {"ours, tiny", "ours, one model per rate"}
+    assert codecs == {"PCA", "JPEG", "WebP", "AVIF", "JPEG XL"} | own
     assert any(line.startswith("Kodak: ") for line in facts["left_out"])
     assert any("none" in line and "Ours" in line for line in facts["left_out"])
     assert (tmp_path / "rd/faces.png").read_bytes()[:4] == b"\x89PNG"
