@@ -13,11 +13,17 @@ from codec.errors import BundleError
 from codec.index_prior import IndexPrior
 from codec.manifest import Manifest, PriorName
 from codec.map_prior import MapPrior
+from codec.mixture_prior import MixturePrior
 from codec.prior import Arrays, FactorisedPrior, Prior, require
 from codec.quantise import F32
 
 PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
-    {"factorised": FactorisedPrior, "map": MapPrior, "neighbours": IndexPrior}
+    {
+        "factorised": FactorisedPrior,
+        "mixture": MixturePrior,
+        "map": MapPrior,
+        "neighbours": IndexPrior,
+    }
 )
 
 

@@ -10,7 +10,7 @@ The range coder is constriction's (64-bit state, 32-bit words, 24-bit probabilit
 `codec.reference` holds the same arithmetic in plain Python integers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
@@ -19,14 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.errors import RecordError
+from codec.escapes import escape_bits, read_escapes
 from codec.prior import Pass, Prior
-from codec.quantise import MAX_CODE
-from codec.tables import F64, I32, I64, TOTAL, U16, U32, Tables, from_excess, to_excess
+from codec.spans import Spans
+from codec.tables import I32, I64, TOTAL, U16, U32, Tables
 
 Shape = tuple[int, int, int, int]
 WORD_BYTES, STATE_BITS = 4, 64
-# Elias gamma of the largest excess that a code within ±MAX_CODE can have, and some room.
-MAX_GAMMA_ZEROS = MAX_CODE.bit_length() + 8
 # How many codes go through a prior at once: it bounds the memory of a large batch.
 BATCH_CODES = 2**18
 # A call per run of equal rows costs about as much as this many table entries in one call for all.
@@ -75,7 +74,7 @@ class RangeCoder:
         self._weights = np.ascontiguousarray(prior.tables.frequencies.astype(np.float64) - 1.0)
         self._models = [_Categorical(row, perfect=False) for row in self._weights]
         self._single = [_Call(slice(0, 1), None, (model, 1)) for model in self._models]
-        self._spans, self._parts = _spans(prior.tables.frequencies)
+        self._spans = Spans(prior.tables.frequencies)
 
     def encode(self, codes: I32) -> bytes:
         """See Coder."""
@@ -99,7 +98,8 @@ class RangeCoder:
         return [found for part in parts for found in self._decode(part, shape)]
 
     def _encode(self, codes: I32) -> list[bytes]:
-        flat, encoders = codes.reshape(-1, *codes.shape[2:]), [_Encoder() for _ in codes]
+        flat = self._prior.extended(codes.reshape(-1, *codes.shape[2:]))
+        encoders = [_Encoder() for _ in codes]
         for part in self._prior.passes(flat):
             order, rows = _sorted(part, codes.shape[1])
             values = (flat[part.place] - part.offset).reshape(len(codes), -1)
@@ -113,20 +113,22 @@ class RangeCoder:
         return [_shortest(encoder) for encoder in encoders]
 
     def _decode(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
-        flat = np.zeros((len(payloads) * shape[0], *shape[1:]), np.int32)
+        tiles, dims, *grid = shape
+        flat = np.zeros((len(payloads) * tiles, dims + self._prior.extra, *grid), np.int32)
         images = _streams(payloads)
         for part in self._prior.passes(flat):
-            order, rows = _sorted(part, shape[0])
+            order, rows = _sorted(part, tiles)
             values = np.empty((len(payloads), order.shape[1]), np.int64)
             np.put_along_axis(values, order, self._values(images, rows), 1)
             codes = values.reshape(flat[part.place].shape) + part.offset
-            beyond = np.abs(codes) > MAX_CODE
-            if beyond.any():
-                for index in _indices(beyond.any((1, 2, 3))):
-                    images[index // shape[0]].refuse(f"the payload holds a code beyond ±{MAX_CODE}")
-                codes[beyond] = 0
+            stray = (codes < part.least) | (codes > part.most)
+            if stray.any():
+                reason = f"the payload holds a code outside {part.least}..{part.most}"
+                for index in _indices(np.any(stray, (1, 2, 3))):
+                    images[index // tiles].refuse(reason)
+                codes[stray] = 0
             flat[part.place] = codes
-        found = flat.reshape(len(payloads), *shape)
+        found = flat[:, :dims].reshape(len(payloads), *shape)
         return [image.close() or codes for image, codes in zip(images, found, strict=True)]
 
     def _values(self, images: Sequence["_Stream"], rows: U16) -> I64:
@@ -148,9 +150,7 @@ class RangeCoder:
     ) -> None:
         """Gives each encoder its symbols, of `[B, n]`."""
         if any(call.model is None for calls in each[: len(rows)] for call in calls):
-            # One index, for two of them take three times as long.
-            places = rows.astype(np.int64) * len(self._parts) + symbols
-            parts, spans = self._parts.take(symbols), self._spans.take(places, 0)
+            parts, spans = self._spans.of(symbols, rows)
         for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
             if calls and calls[0].model is None:
                 encoder.encode(parts[index], _FAMILY, spans[index])
@@ -238,27 +238,6 @@ def _streams(payloads: Sequence[bytes]) -> list[_Stream]:
     return [_Stream(payload, words[start:end]) for payload, start, end in cuts]
 
 
-def _spans(frequencies: U32) -> tuple[F64, I32]:
-    """Weights `[rows * K, 3]` of a model of three symbols, and which of them, `[K]`, has the place
-    of symbol k in a row: to encode, the coder need not be told of the other K - 1.
-    """
-    width = frequencies.shape[1]
-    if width < 3:
-        whole = np.repeat(frequencies[:, None].astype(np.float64) - 1, width, 1)
-        return whole.reshape(-1, width), np.arange(width, dtype=np.int32)
-    right = np.cumsum(frequencies, 1, np.float64)
-    left, last = right - frequencies, width - 1
-    # The first symbol has nothing to its left, and the last nothing to its right: they lie beside a
-    # filling of width 1.
-    start, end = left.copy(), right.copy()
-    start[:, 0], end[:, 0] = right[:, 0], right[:, 0] + 1
-    start[:, last], end[:, last] = left[:, last] - 1, left[:, last]
-    parts = np.ones(width, np.int32)
-    parts[0], parts[last] = 0, 2
-    weights = np.stack([start - 1, end - start - 1, TOTAL - end - 1], axis=2)
-    return weights.reshape(-1, 3), parts
-
-
 def _batches(images: int, codes: int) -> Iterator[slice]:
     size = max(1, BATCH_CODES // max(1, codes))
     return (slice(start, start + size) for start in range(0, images, size))
@@ -301,31 +280,3 @@ def shortest_bytes(low: int, width: int, length: int) -> bytes:
             break
         kept, number = kept - 1, multiple
     return number.to_bytes(length, "big")[: kept + 1].rstrip(b"\0")
-
-
-def escape_bits(tables: Tables, values: I64, rows: U16) -> list[int]:
-    """The Elias gamma codes of the values `[n]`, coded with `rows` `[n]`, that are escaped, as
-    bits.
-    """
-    escaped = tables.symbols(values, rows) == tables.escape
-    bits: list[int] = []
-    for excess in to_excess(values[escaped], tables.low[rows[escaped]], tables.escape):
-        digits = f"{int(excess):b}"
-        bits += [0] * (len(digits) - 1) + [int(digit) for digit in digits]
-    return bits
-
-
-def read_escapes(tables: Tables, rows: U16, read_bit: Callable[[], int]) -> list[int]:
-    """The values that escaped symbols with `rows` `[n]` stand for. Raises RecordError."""
-    values = []
-    for low in tables.low[rows].tolist():
-        zeros = 0
-        while read_bit() == 0:
-            zeros += 1
-            if zeros > MAX_GAMMA_ZEROS:
-                raise RecordError("the payload holds a code beyond every limit")
-        excess = 1
-        for _ in range(zeros):
-            excess = 2 * excess + read_bit()
-        values.append(from_excess(excess, low, tables.escape))
-    return values

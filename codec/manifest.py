@@ -104,9 +104,18 @@ class LatentSpec:
             f"prior={self.prior!r}, expected {get_args(PriorName)}",
         )
         _require(
+            self.prior in ("factorised", *self._own_priors()),
+            f"prior={self.prior!r} with kind={self.kind!r} and grid={self.grid}",
+        )
+        _require(
             not self.rate_aware or self.kind == "gaussian",
             f"rate_aware with kind={self.kind!r}: only steps can be coarser or finer",
         )
+
+    def _own_priors(self) -> tuple[PriorName, ...]:
+        if self.kind == "indices":
+            return ("neighbours",)
+        return ("mixture",) if self.grid == (1, 1) else ("map",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

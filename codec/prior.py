@@ -9,12 +9,13 @@ come to the same rows on every machine.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from codec.errors import BundleError
+from codec.quantise import MAX_CODE
 from codec.tables import F64, I32, I64, U16, Tables
 
 Arrays = npt.NDArray[Any]
@@ -28,22 +29,33 @@ class Pass:
     """`codes[place]` `[R, d, a, b]`, coded together as `code - offset` with the tables' `rows`.
 
     `rows` has the shape of `codes[place]`, or 1 for R where they depend on no code at all; `offset`
-    broadcasts to it.
+    broadcasts to it. A code outside `least .. most` is none that an encoder writes.
     """
 
     place: Place
     rows: U16
     offset: I64 | int = 0
+    least: int = -MAX_CODE
+    most: int = MAX_CODE
 
 
 class Prior(ABC):
-    """See the module; `tables` are all rows that a pass can ask for."""
+    """See the module; `tables` are all rows that a pass can ask for.
+
+    A prior may code more than the codes: `extra` symbols beside those of each tile's dimensions, in
+    dimensions of their own behind the others, which the encoder chooses and a decoder drops.
+    """
 
     tables: Tables
+    extra: ClassVar[int] = 0
+
+    def extended(self, codes: I32) -> I32:
+        """Codes `[R, D, h, w]` with the extra symbols, `[R, D + extra, h, w]`."""
+        return codes
 
     @abstractmethod
     def passes(self, codes: I32) -> Iterator[Pass]:
-        """The passes over codes `[R, D, h, w]` in their order.
+        """The passes over extended codes `[R, D + extra, h, w]` in their order.
 
         A pass is worked out when it is asked for: a decoder fills `codes[place]` before it asks for
         the next one.
@@ -65,7 +77,7 @@ class Prior(ABC):
 
     def bits(self, codes: I32) -> F64:
         """Ideal code length, bits, `[R]` of codes `[R, D, h, w]`."""
-        total = np.zeros(len(codes))
+        total, codes = np.zeros(len(codes)), self.extended(codes)
         for part in self.passes(codes):
             values = codes[part.place] - np.asarray(part.offset, np.int64)
             rows = np.broadcast_to(part.rows, values.shape)

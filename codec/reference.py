@@ -10,11 +10,13 @@ from itertools import accumulate
 
 import numpy as np
 
-from codec.entropy import MAX_GAMMA_ZEROS, STATE_BITS, WORD_BYTES, Shape, shortest_bytes
+from codec.entropy import STATE_BITS, WORD_BYTES, Shape, shortest_bytes
 from codec.errors import RecordError
+from codec.escapes import MAX_GAMMA_ZEROS
+from codec.mixture_prior import MixturePrior
 from codec.prior import Prior
 from codec.quantise import MAX_CODE
-from codec.reference_prior import places, reference_passes
+from codec.reference_prior import Place, places, reference_passes
 from codec.tables import I32, PRECISION, TOTAL
 
 WORD = 1 << 8 * WORD_BYTES
@@ -33,6 +35,9 @@ class ReferenceCoder:
 
     def encode(self, codes: I32) -> bytes:
         """See codec.entropy.Coder."""
+        return self._encode(self._prior.extended(codes))
+
+    def _encode(self, codes: I32) -> bytes:
         shape = _shape(codes)
         writer = _Writer()
         known = dict(zip(places(shape), codes.ravel().tolist(), strict=True))
@@ -51,6 +56,8 @@ class ReferenceCoder:
 
     def decode(self, payload: bytes, shape: Shape) -> I32:
         """See codec.entropy.Coder."""
+        tiles, dims, height, width = shape
+        shape = tiles, dims + self._prior.extra, height, width
         reader = _Reader(payload)
         known = dict.fromkeys(places(shape), 0)
         for symbols in reference_passes(self._prior, known, shape):
@@ -58,16 +65,24 @@ class ReferenceCoder:
             for (place, row, offset), symbol in zip(symbols, found, strict=True):
                 value = symbol if symbol < self._escape else self._escaped(reader)
                 known[place] = value + self._low[row] + offset
-                if abs(known[place]) > MAX_CODE:
-                    raise RecordError(f"the payload holds a code beyond ±{MAX_CODE}")
+                least, most = _range(self._prior, place, dims)
+                if not least <= known[place] <= most:
+                    raise RecordError(f"the payload holds a code outside {least}..{most}")
         codes = np.array([known[place] for place in places(shape)], np.int32).reshape(shape)
-        if self.encode(codes) != payload:
+        if self._encode(codes) != payload:
             raise RecordError("the payload is not the canonical code stream of its codes")
-        return codes
+        return codes[:, :dims]
 
     def _escaped(self, reader: "_Reader") -> int:
         half, below = divmod(reader.gamma() - 1, 2)
         return -1 - half if below else self._escape + half
+
+
+def _range(prior: Prior, place: Place, dims: int) -> tuple[int, int]:
+    """What the code of a place may be: of the extra dimension, the number of a cluster."""
+    if isinstance(prior, MixturePrior) and place[1] == dims:
+        return 0, prior.clusters - 1
+    return -MAX_CODE, MAX_CODE
 
 
 def _shape(codes: I32) -> Shape:

@@ -11,12 +11,15 @@ from codec.entropy import Shape
 from codec.index_prior import IndexPrior
 from codec.lattice import LATTICE
 from codec.map_prior import MapPrior
+from codec.mixture_prior import MixturePrior
 from codec.prior import FactorisedPrior, Prior
 
 Place = tuple[int, int, int, int]
 Map = dict[Place, int]
 Symbol = tuple[Place, int, int]
 """place (tile, dimension, line, column), table row, offset"""
+Heard = tuple[list[int], list[int], int]
+"""weights of mean and scale, per channel, and the code"""
 
 
 def reference_passes(prior: Prior, known: Map, shape: Shape) -> Iterator[list[Symbol]]:
@@ -27,56 +30,93 @@ def reference_passes(prior: Prior, known: Map, shape: Shape) -> Iterator[list[Sy
         yield from _map_passes(prior, known, shape)
     elif isinstance(prior, IndexPrior):
         yield from _index_passes(prior, known, shape)
+    elif isinstance(prior, MixturePrior):
+        yield from _mixture_passes(prior, known, shape)
     else:
         raise TypeError(f"no reference for {type(prior).__name__}")
+
+
+def _mixture_passes(prior: MixturePrior, known: Map, shape: Shape) -> Iterator[list[Symbol]]:
+    dims, clusters = shape[1] - 1, len(prior.tables.low) - 1
+    yield [(place, clusters, 0) for place in places(shape) if place[1] == dims]
+    mixture, ratio = prior.mixture, prior.ratio.tolist()
+    symbols = []
+    for place in places(shape):
+        tile, dim, *_ = place
+        if dim < dims:
+            cluster = known[tile, dims, 0, 0]
+            mean = int(mixture.mean[cluster, dim]) * ratio[dim] >> 16
+            scale = int(mixture.scale[cluster, dim]) * ratio[dim] >> 16
+            offset, phase = divmod((mean + 32) // 64 + 2, 4)
+            row = 4 * bisect_right(mixture.thresholds.tolist(), scale) + phase
+            symbols.append((place, row, offset))
+    yield _by_row(symbols)
 
 
 def _map_passes(prior: MapPrior, known: Map, shape: Shape) -> Iterator[list[Symbol]]:
     tiles, dims, height, width = shape
     group = prior.weights.group.tolist()
-    predict = _Prediction(prior, known, shape)
     for number, lattice in enumerate(LATTICE):
+        predict = _Prediction(prior, number, known, shape)
         lines = range(lattice.line, height, lattice.stride)
         columns = range(lattice.column, width, lattice.stride)
         for one in range(max(group) + 1):
             channels = [d for d in range(dims) if group[d] == one]
             symbols = [
-                predict.symbol(number, place)
-                for place in product(range(tiles), channels, lines, columns)
+                predict.symbol(place) for place in product(range(tiles), channels, lines, columns)
             ]
             if symbols:
                 yield _by_row(symbols)
 
 
 class _Prediction:
-    """Rows and offsets of a MapPrior, one place at a time."""
+    """Rows and offsets of a MapPrior, one place at a time, in a lattice pass."""
 
-    def __init__(self, prior: MapPrior, known: Map, shape: Shape) -> None:
-        self._known, self._shape = known, shape
-        self._group: list[int] = prior.weights.group.tolist()
-        self._mean, self._scale = prior.weights.mean.tolist(), prior.weights.scale.tolist()
-        self._mean_bias, self._scale_bias = prior.mean_bias.tolist(), prior.scale_bias.tolist()
-        self._thresholds: list[int] = prior.weights.thresholds.tolist()
+    def __init__(self, prior: MapPrior, number: int, known: Map, shape: Shape) -> None:
+        self._known, self._shape, self._lattice = known, shape, LATTICE[number]
+        weights = prior.weights
+        self._group: list[int] = weights.group.tolist()
+        self._mean, self._scale = weights.mean[number].tolist(), weights.scale[number].tolist()
+        self._mean_bias = prior.mean_bias[number].tolist()
+        self._scale_bias = prior.scale_bias[number].tolist()
+        self._thresholds: list[int] = weights.thresholds.tolist()
+        self._heard: dict[tuple[int, int, int], list[Heard]] = {}
 
-    def symbol(self, number: int, place: Place) -> Symbol:
-        """The row and the offset of a code in a lattice pass."""
-        _, channel, line, column = place
-        mean, scale = self._mean_bias[number][channel], self._scale_bias[number][channel]
-        blocks = [(0, 0, (0, 0))]
-        for one, steps in enumerate(LATTICE[number].sets):
-            blocks += [(1 + 4 * one + i, 1 + one, step) for i, step in enumerate(steps)]
-        for mean_block, scale_block, (down, across) in blocks:
-            y = self._reflect(line, down, self._shape[2])
-            x = self._reflect(column, across, self._shape[3])
-            if y is None or x is None:
-                continue
-            for source in range(self._shape[1]):
-                if mean_block > 0 or self._group[source] < self._group[channel]:
-                    code = self._known[place[0], source, y, x]
-                    mean += self._mean[number][mean_block][source][channel] * code
-                    scale += self._scale[number][scale_block][source][channel] * abs(code)
+    def symbol(self, place: Place) -> Symbol:
+        """The row and the offset of a code."""
+        tile, channel, line, column = place
+        if (tile, line, column) not in self._heard:
+            self._heard[tile, line, column] = list(self._neighbours(tile, line, column))
+        heard = [*self._heard[tile, line, column], *self._earlier(place)]
+        mean = self._mean_bias[channel] + sum(w[channel] * code for w, _, code in heard)
+        scale = self._scale_bias[channel] + sum(v[channel] * abs(code) for _, v, code in heard)
         offset, phase = divmod((mean + 32) // 64 + 2, 4)
         return place, 4 * bisect_right(self._thresholds, scale) + phase, offset
+
+    def _earlier(self, place: Place) -> Iterator[Heard]:
+        """The codes of earlier groups at the same position."""
+        tile, channel, line, column = place
+        for source, group in enumerate(self._group):
+            if group < self._group[channel]:
+                code = self._known[tile, source, line, column]
+                yield self._mean[0][source], self._scale[0][source], code
+
+    def _neighbours(self, tile: int, line: int, column: int) -> Iterator[Heard]:
+        """The codes around a position that are not 0."""
+        for one, steps in enumerate(self._lattice.sets):
+            for i, (down, across) in enumerate(steps):
+                y = self._reflect(line, down, self._shape[2])
+                x = self._reflect(column, across, self._shape[3])
+                if y is None or x is None:
+                    continue
+                for source in range(self._shape[1]):
+                    code = self._known[tile, source, y, x]
+                    if code != 0:
+                        yield (
+                            self._mean[1 + 4 * one + i][source],
+                            self._scale[1 + one][source],
+                            code,
+                        )
 
     @staticmethod
     def _reflect(at: int, step: int, length: int) -> int | None:

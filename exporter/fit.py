@@ -15,10 +15,11 @@ from codec.images import fit as fit_image
 from codec.manifest import InputSpec, LatentSpec
 from codec.pipeline import Graphs, Model
 from codec.prior import FactorisedPrior, Prior
-from codec.quantise import F32, I32, quantise, steps
-from codec.tables import fit_tables, index_tables
+from codec.quantise import F32, I32, steps
+from codec.tables import index_tables
 from exporter.fit_index_prior import can_fit, fit_index_prior
 from exporter.fit_map_prior import fit_map_priors
+from exporter.fit_mixture_prior import fit_global_priors
 from exporter.latents import Latents, encode_all, enough, statistics
 from training import diagnostics
 from training.metrics import squared_error
@@ -86,7 +87,7 @@ def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, 
         maps = [values.astype(np.float32) for values in latents.maps]
         return all_steps, fit_map_priors(maps, all_steps)
     mu = latents.flat().astype(np.float32)
-    return all_steps, tuple(FactorisedPrior(fit_tables(quantise(mu, step))) for step in all_steps)
+    return all_steps, fit_global_priors(mu, all_steps)
 
 
 def _index_prior(latents: Latents, codebook: int, latent: LatentSpec) -> Prior:

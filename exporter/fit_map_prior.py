@@ -13,7 +13,8 @@ import numpy.typing as npt
 from codec.lattice import LATTICE
 from codec.map_prior import MEAN_ONE, PHASES, SCALE_ONE, MapPrior, Weights
 from codec.quantise import F32, I32, quantise
-from codec.tables import F64, U32, Tables, apportion
+from codec.tables import F64, Tables, apportion
+from exporter.class_tables import class_centres, class_tables, count_symbols, reach_of
 from exporter.map_samples import Maps, codes_of, sample, sizes_of
 from exporter.map_weights import FLOOR, fit_weights, scale_bias
 
@@ -99,22 +100,12 @@ def _thresholds(largest: float) -> I32:
 
 def _fit_tables(maps: Maps, steps: F32, drafts: Sequence[MapPrior]) -> Tables:
     """Rows for all classes and phases, from the codes of all levels."""
-    thresholds = drafts[0].weights.thresholds / SCALE_ONE
-    centres = np.append(thresholds, 1.2 * thresholds[-1])
-    reach = int(6 * centres[-1]) + 3
-    counts = np.zeros((PHASES * CLASSES, 2 * reach + 1))
+    centres = class_centres(drafts[0].weights.thresholds / SCALE_ONE)
+    counts = np.zeros((PHASES * CLASSES, 2 * reach_of(centres) + 1))
     for step, draft in zip(steps, drafts, strict=True):
         for codes in _chosen_codes(maps, step, TABLE_CODES // len(steps)):
-            for part in draft.passes(codes):
-                values = codes[part.place] - part.offset + reach
-                inside = (values >= 0) & (values <= 2 * reach)
-                place = part.rows[inside].astype(np.int64) * counts.shape[1] + values[inside]
-                counts += np.bincount(place, minlength=counts.size).reshape(counts.shape)
-    rows = [
-        _row(count, np.arange(-reach, reach + 1.0), float(centres[i // PHASES]), i % PHASES)
-        for i, count in enumerate(counts)
-    ]
-    return Tables(np.full(len(rows), -reach, np.int32), np.stack(rows))
+            count_symbols(counts, draft, codes)
+    return class_tables(counts, centres)
 
 
 def _chosen_codes(maps: Maps, step: F32, codes: int) -> Iterator[I32]:
@@ -125,23 +116,3 @@ def _chosen_codes(maps: Maps, step: F32, codes: int) -> Iterator[I32]:
         size = max(1, 2**18 // chosen[0].size)
         for first in range(0, len(chosen), size):
             yield quantise(chosen[first : first + size], step)
-
-
-def _row(counts: F64, values: F64, scale: float, phase: int) -> U32:
-    """A histogram `[K]` of a class, smoothed by Laplace distributions of its spread and thrice it.
-
-    Their weight is the square root of the sample and one count for each value that they reach.
-    """
-    total = counts.sum()
-    centre = (phase - PHASES // 2) / PHASES
-    spread = (counts @ np.abs(values - centre) + 10 * scale) / (total + 10)
-    near, far = (_laplace(values - centre, max(k * spread, 0.05)) for k in (1.0, 3.0))
-    bell = 0.9 * near + 0.1 * far
-    weight = 0.5 * np.sqrt(total) + 4 * spread + 1
-    share = (counts + weight * bell) / (total + weight)
-    return apportion(np.append(share, 1.0 / (total + 100.0)))
-
-
-def _laplace(x: F64, scale: float) -> F64:
-    shape = np.exp(-np.abs(x) / scale)
-    return np.asarray(shape / shape.sum())

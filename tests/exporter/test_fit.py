@@ -12,11 +12,13 @@ from codec.entropy import RangeCoder
 from codec.errors import BundleError, InvalidInput, RecordError
 from codec.images import fit as fit_image
 from codec.images import to_pixels, unfit
+from codec.index_prior import IndexPrior
 from codec.manifest import InputSpec
 from codec.pipeline import Model
 from codec.quantise import dequantise, quantise
 from codec.record import Record, pack
 from exporter import fit
+from exporter.fit_index_prior import fit_index_prior
 
 NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
 FACTORISED = [name for name in NAMES if name != "sigma_vae_map"]
@@ -132,16 +134,19 @@ def test_index_maps_of_tiles_go_through_one_record(fitted):
     np.testing.assert_array_equal(restored[:16, :24], corner)
 
 
-@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
-def test_each_symbol_of_a_position_is_coded_with_its_own_table(fitted, name):
-    """The tables are those of the symbols' own histograms, so no two symbols may be swapped."""
+@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"])
+def test_index_maps_are_coded_by_the_prior_that_fits_them(fitted, name):
     bundle, each = fitted(name)
-    codebook = bundle.manifest.latent.codebook
-    codes = np.concatenate(encoded(each), axis=1).astype(np.int64)
-    share = bundle.priors[0].tables.frequencies[:, :codebook] / 2**24
-    for found, column in zip(share, codes, strict=True):
-        counts = np.bincount(column, minlength=codebook) + 0.5
-        np.testing.assert_allclose(found, counts / counts.sum(), rtol=1e-3)
+    spec, latent = bundle.manifest.input, bundle.manifest.latent
+    assert latent.prior == "neighbours"
+    sizes = {}
+    for image in each.training:
+        codes = each.graphs.encode(fit_image(image, spec).rows)[0].astype(np.int32)
+        sizes.setdefault(codes.shape[2:], []).append(codes)
+    maps = [np.concatenate(found) for found in sizes.values()]
+    expected = IndexPrior.pack((fit_index_prior(maps, latent.codebook, latent.grid),))
+    for array, found in IndexPrior.pack(bundle.priors).items():
+        np.testing.assert_array_equal(found, expected[array])
 
 
 @pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
