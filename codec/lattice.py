@@ -21,6 +21,7 @@ Float = TypeVar("Float", np.float32, np.float64)
 Index = npt.NDArray[np.intp]
 Step = tuple[int, int]
 Set = tuple[Step, Step, Step, Step]
+ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,17 @@ class LatticePass:
         """The positions, as lines and columns of a map."""
         return slice(self.line, None, self.stride), slice(self.column, None, self.stride)
 
-    def neighbours(self, known: npt.NDArray[Float], step: Step) -> npt.NDArray[Float]:
-        """The neighbours `[R, a, b, D]` of all positions, `step` away in the map `[R, h, w, D]`.
+    def neighbours(
+        self, known: npt.NDArray[Float], step: Step, band: slice = ALL
+    ) -> npt.NDArray[Float]:
+        """The neighbours `[R, a, b, D]` of all positions, `step` away in the map `[R, h, w, D]`; or
+        of those in a band of the a lines.
 
         One beyond an edge is looked for on the other side of the position, lines and columns each
         for themselves; what is outside then too counts as 0.
         """
         lines, in_lines = _reflected(known.shape[1], self.line, self.stride, step[0])
+        lines, in_lines = lines[band], in_lines[band]
         columns, in_columns = _reflected(known.shape[2], self.column, self.stride, step[1])
         found = known[:, lines[:, None], columns]
         if in_lines.all() and in_columns.all():

@@ -35,6 +35,8 @@ FLOAT32_ONE = 2**24
 MEAN_BLOCKS, SCALE_BLOCKS = 1 + MAX_SETS * SET_SIZE, 1 + MAX_SETS
 # Bounds every offset: the mean of codes within ±2**20 stays within ±2**26.
 MAX_GAIN = 64 * MEAN_ONE
+# Neighbours' codes that are gathered at once.
+BAND = 2**17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,18 +168,22 @@ class MapPrior(Prior):
     ) -> tuple[Real, Real]:
         """Mean and scale `[R, a, b, D]`, as far as other positions tell."""
         exact = np.float32 if small else np.float64
-        shape = known[:, *lattice.grid].shape
-        mean = np.broadcast_to(self.mean_bias[number].astype(exact), shape)
-        scale = np.broadcast_to(self.scale_bias[number].astype(exact), shape)
+        tiles, lines, columns, dims = shape = known[:, *lattice.grid].shape
+        mean, scale = np.empty(shape, exact), np.empty(shape, exact)
+        mean[...], scale[...] = self.mean_bias[number], self.scale_bias[number]
+        # Some lines at a time: what is gathered fits the processor's cache, and large maps memory.
+        band = max(1, BAND // (tiles * columns * dims * SET_SIZE))
         for block, steps in enumerate(lattice.sets):
-            around = np.stack([lattice.neighbours(known, step) for step in steps], 3)
-            size = np.abs(around)
-            size = size[:, :, :, 0] + size[:, :, :, 1] + size[:, :, :, 2] + size[:, :, :, 3]
             first = 1 + SET_SIZE * block
-            matrices = self.weights.mean[number, first : first + SET_SIZE]
-            matrix = matrices.reshape(-1, shape[3])
-            mean = mean + _product(around.reshape(*shape[:3], -1), matrix, small)
-            scale = scale + _product(size, self.weights.scale[number, 1 + block], small)
+            to_mean = self.weights.mean[number, first : first + SET_SIZE].reshape(-1, dims)
+            to_scale = self.weights.scale[number, 1 + block]
+            for some in (slice(line, line + band) for line in range(0, lines, band)):
+                around = np.stack([lattice.neighbours(known, step, some) for step in steps], 3)
+                size = np.abs(around)
+                size = size[:, :, :, 0] + size[:, :, :, 1] + size[:, :, :, 2] + size[:, :, :, 3]
+                flat = around.reshape(*around.shape[:3], -1)
+                mean[:, some] += _product(flat, to_mean, small)
+                scale[:, some] += _product(size, to_scale, small)
         return mean, scale
 
     def _context(self, mean: Real, scale: Real) -> tuple[U16, I64]:
