@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codec import map_prior
 from codec.entropy import RangeCoder
 from codec.errors import BundleError, RecordError
 from codec.lattice import LATTICE
@@ -146,6 +147,18 @@ def test_the_payload_is_at_most_a_byte_longer_than_the_ideal_code_length() -> No
         excess.append(len(RangeCoder(prior).encode(codes)) - prior.bits(codes).sum() / 8)
     assert max(excess) < 1.1
     assert 0 < np.mean(excess) < 0.4
+
+
+def test_a_map_that_is_gathered_line_by_line_has_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prior = random_prior(4)
+    dims = len(prior.weights.group)
+    codes = np.random.default_rng(0).integers(-9, 9, (2, dims, 14, 11), np.int32)
+    whole = RangeCoder(prior).encode(codes)
+    monkeypatch.setattr(map_prior, "BAND", 1)
+    assert RangeCoder(prior).encode(codes) == whole
+    assert (RangeCoder(prior).decode(whole, codes.shape) == codes).all()
 
 
 def test_a_perfect_prediction_costs_next_to_nothing() -> None:
