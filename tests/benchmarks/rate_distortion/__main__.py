@@ -39,7 +39,7 @@ def main() -> int:
     for images in found.values():
         work += tasks.classic_tasks(images.spec)
     place = tasks.Workplace(found, options.data, options.kept, options.avif_speed)
-    results = tasks.run_all(work, place, options.processes, Console(stderr=True).print)
+    results = tasks.run_all(work, place, options.processes, _tell)
     left_out += sorted(
         {f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)}
     )
@@ -49,6 +49,10 @@ def main() -> int:
     page.show(console, chapters, left_out)
     console.print(f"{page.told(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True)
     return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:
