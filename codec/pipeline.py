@@ -30,6 +30,8 @@ from codec.regions import hot_boxes
 from codec.tiling import tiled
 
 DEFAULT_RATE = Rate()
+# Scoring holds an image many times over, in floats; compressing does not.
+MAX_SCORED_PIXELS = 2**22
 
 
 class Graphs(Protocol):
@@ -164,6 +166,7 @@ class Model:
     def _raw_scores(
         self, encoded: Sequence[Encoded]
     ) -> Iterator[tuple[dict[str, float], F32, int]]:
+        each("image", encoded, _check_scored)
         coded = [self._coded(one, self.manifest.quality_default) for one in encoded]
         decoded, records = self._decode(coded), self._coder.write(coded)
         bits = self._coder.bits(coded)
@@ -286,3 +289,11 @@ class Model:
         levels = self.manifest.quality_levels
         if not 0 <= quality < levels:
             raise InvalidInput(f"quality {quality}, the model has levels 0..{levels - 1}")
+
+
+def _check_scored(image: Encoded) -> None:
+    height, width = image.goal.shape[:2]
+    if height * width > MAX_SCORED_PIXELS:
+        raise InvalidInput(
+            f"image is {height}x{width}, at most {MAX_SCORED_PIXELS} pixels are scored"
+        )

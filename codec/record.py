@@ -32,7 +32,7 @@ SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
 MAX_RECORD_BYTES = 2**24
 # The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
 # checked first.
-MAX_RECORD_PIXELS = 2**22
+MAX_RECORD_PIXELS = 2**25
 # A varint of this length holds more than the longest side.
 _SIDE_BYTES = 3
 CRC_BITS = 11

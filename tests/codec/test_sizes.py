@@ -1,0 +1,111 @@
+"""Images of every size through a model of any size: exact sizes, stated limits, bounded memory."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codec.errors import InvalidInput, RecordError
+from codec.pipeline import Model
+from codec.record import Record, pack
+from codec.tiling import TiledGraphs
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = ROOT / "tests/data/tiny_map_bundle"
+MEASURED = """
+import resource, sys
+import numpy as np
+from codec.bundle import load_bundle
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+bundle = load_bundle(sys.argv[1])
+model = Model(bundle, open_graphs(bundle, "cpu"))
+cells = np.random.default_rng(0).integers(0, 256, (250, 313, 1), np.uint8)
+image = np.kron(cells, np.ones((16, 16, 1), np.uint8))[:, :5000]
+model.decompress(model.compress([image[:64, :64]]))
+before = peak()
+restored = model.decompress(model.compress([image]))[0]
+assert restored.shape == (4000, 5000, 1)
+print(peak() - before)
+"""
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """A ramp with noise, uint8 `[H, W, 1]`."""
+    noise = np.random.default_rng(height * width).integers(0, 40, (height, width))
+    ramp = np.add.outer(np.arange(height), np.arange(width)) % 200
+    return (noise + ramp).astype(np.uint8)[..., None]
+
+
+def test_every_small_size_comes_back_as_it_was(tiny_map: Model) -> None:
+    sizes = [*itertools.product((1, 2, 7, 8, 9), (1, 3, 8, 15, 17)), (1, 999), (999, 1), (211, 307)]
+    images = [picture(*size) for size in sizes]
+    restored = tiny_map.decompress(tiny_map.compress(images))
+    assert [image.shape for image in restored] == [(*size, 1) for size in sizes]
+
+
+def test_padding_is_nowhere_to_be_seen(tiny_map: Model) -> None:
+    """What lies beyond the image never depends on anything but its edge: the record of an image
+    and that of the same image with its last row and column repeated hold the same codes.
+    """
+    image = picture(41, 50)
+    wider = np.pad(image, ((0, 7), (0, 6), (0, 0)), mode="edge")
+    one, two = tiny_map.compress([image]), tiny_map.compress([wider])
+    assert one[0][2:-5] == two[0][2:-5]
+    restored = [tiny_map.decompress(records)[0] for records in (one, two)]
+    assert (restored[0] == restored[1][:41, :50]).all()
+
+
+def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Model) -> None:
+    large = np.broadcast_to(np.uint8(7), (8192, 4097, 1))
+    with pytest.raises(InvalidInput, match="image 0: image is 8192x4097, at most 33554432 pixels"):
+        tiny_map.compress([large])
+    long = np.broadcast_to(np.uint8(7), (1, 16385, 1))
+    with pytest.raises(InvalidInput, match=r"sides are 1\.\.16384"):
+        tiny_map.compress([long])
+    with pytest.raises(InvalidInput, match=r"image 0: image is 0x5; sides are 1\.\.16384"):
+        tiny_map.compress([large[:0, :5]])
+
+
+def test_a_record_that_claims_too_large_an_image_is_refused(tiny_map: Model) -> None:
+    claim = pack(Record(8, (8192, 4097), b"\1\2\3"), tiny_map.model_id)
+    with pytest.raises(RecordError, match="8192x4097, at most 33554432 pixels are decoded"):
+        tiny_map.decompress([claim])
+
+
+def test_large_images_are_compressed_but_not_scored(tiny_map: Model) -> None:
+    image = picture(2049, 2048)
+    assert tiny_map.decompress(tiny_map.compress([image]))[0].shape == image.shape
+    with pytest.raises(InvalidInput, match="image 0: image is 2049x2048, at most 4194304 pixels"):
+        tiny_map.score([image])
+    with pytest.raises(InvalidInput, match="at most 4194304 pixels are scored"):
+        tiny_map.compress_at([image], evidence=True)
+
+
+def test_the_step_across_a_seam_is_that_of_the_picture(tiny_map: Model) -> None:
+    graphs, spec = tiny_map._graphs, tiny_map.manifest.input
+    small = TiledGraphs(graphs, spec, 128)
+    x = np.ascontiguousarray(picture(768, 1024).transpose(2, 0, 1)[None])
+    whole, tiles = (g.decode(g.encode(x)[0])[0, 0] for g in (graphs, small))
+    assert np.rint(255 * np.abs(whole - tiles)).max() <= 1
+    for axis, length in ((0, 768), (1, 1024)):
+        steps = np.abs(np.diff(tiles, axis=axis)).mean(1 - axis)
+        seams = [seam - 1 for seam in range(128, length, 128)]
+        # The grid of the strides shows in every decoder; a seam must not stand out of it.
+        strides = [edge - 1 for edge in range(8, length, 8) if edge % 128]
+        assert steps[seams].mean() < 1.15 * steps[strides].mean()
+
+
+@pytest.mark.slow
+def test_twenty_megapixels_take_a_bounded_amount_of_memory() -> None:
+    """13 bytes per pixel: float32 pixels, the uint8 image in and out, tiles, codes."""
+    command = [sys.executable, "-c", MEASURED, str(BUNDLE)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 13 * 4000 * 5000
