@@ -19,7 +19,8 @@ from rate_distortion.payload import avif_payload, jpeg_payload, jxl_payload, web
 class Codec:
     """An image codec: images `[H, W, C]` uint8 and a quality to a file, and back.
 
-    `settings` names the libraries and options, `limit` is the longest side of an image in pixels.
+    `settings` names the libraries and options, `limit` is the longest side of an image in pixels,
+    `dial` what the codec calls its quality.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Codec:
     encode: Callable[[U8, float], bytes]
     decode: Callable[[bytes], U8]
     payload: Callable[[bytes], int]
+    dial: str = "quality"
 
 
 AVIF_SPEED = 6
@@ -107,6 +109,7 @@ def _jxl() -> Codec:
         ),
         decode=lambda data: _three_axes(imagecodecs.jpegxl_decode(data, numthreads=1)),
         payload=jxl_payload,
+        dial="distance",
     )
 
 

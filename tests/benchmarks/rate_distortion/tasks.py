@@ -153,7 +153,7 @@ def encoded(codec: classic.Codec, task: Classic, images: Sequence[U8]) -> Result
         payload += [codec.payload(data) / len(group)] * len(group)
         errors += [squared_error(a, b) for a, b in zip(group, back, strict=True)]
     found = Measurement(np.array(stored), np.array(payload), np.array(errors))
-    return {(task.layout, f"quality {task.quality:g}"): found}
+    return {(task.layout, f"{codec.dial} {task.quality:g}"): found}
 
 
 def _rank(task: Task) -> int:
