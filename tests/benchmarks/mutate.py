@@ -41,9 +41,9 @@ FIRST = {
     "blocks.py": "test_blocks.py",
     "index.py": "test_index.py",
     "journal.py": "test_hostile.py",
-    "disk.py": "test_crash.py",
-    "names.py": "test_archive.py",
-    "reader.py": "test_archive.py",
+    "disk.py": "test_reader.py",
+    "names.py": "test_names.py",
+    "reader.py": "test_reader.py",
     "snapshot.py": "test_snapshot.py",
     "writer.py": "test_writer.py",
 }

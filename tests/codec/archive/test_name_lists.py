@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from codec.archive.columns import read_varint, varint
 from codec.archive.name_lists import (
     MAX_NAME_BYTES,
-    NAME_OVERHEAD,
     encode_name,
     pack_names,
     unpack_names,
@@ -27,6 +26,7 @@ names = st.lists(words, min_size=1, max_size=40).map(
     [
         ([b""], "000000"),
         ([b"ab"], "000002" + b"ab".hex()),
+        ([b"?a"], "000002" + b"?a".hex()),
         # Steps 0 1 0 0, of which the last three are written: 1 0 0 about 0, as 001 1 1.
         ([b"a/1", b"a/2", b"", b"b"], "00" + "000038" + "000000" + "030001" + b"a/1b".hex()),
         # Steps 0 1 90: 1 90 about 90, as 177 and 0 with k = 6.
@@ -119,7 +119,7 @@ def test_names_that_unfold_into_more_than_the_limit_are_refused() -> None:
     plain = [b"x" * 1000] * 100
     packed = pack_names(plain)
     assert len(packed) < 100
-    size = sum(map(len, plain)) + NAME_OVERHEAD * len(plain)
+    size = 100 * (1000 + 8)
     assert unpack_names(packed, 100, size) == plain
     with pytest.raises(ArchiveError, match="no more are read"):
         unpack_names(packed, 100, size - 1)
