@@ -13,7 +13,7 @@ levels share the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from codec.errors import BundleError
 from codec.lattice import LATTICE, MAX_SETS, SET_SIZE, LatticePass
-from codec.prior import Arrays, Pass, Prior, require
+from codec.prior import Arrays, Index, Pass, Prior, require
 from codec.tables import I32, I64, U16, Tables
 
 I16 = npt.NDArray[np.int16]
@@ -35,6 +35,8 @@ FLOAT32_ONE = 2**24
 MEAN_BLOCKS, SCALE_BLOCKS = 1 + MAX_SETS * SET_SIZE, 1 + MAX_SETS
 # Bounds every offset: the mean of codes within ±2**20 stays within ±2**26.
 MAX_GAIN = 64 * MEAN_ONE
+# Thresholds lie in 1..MAX_SCALE, 256 codes.
+MAX_SCALE = 2**20
 # Neighbours' codes that are gathered at once.
 BAND = 2**17
 
@@ -45,13 +47,16 @@ class Weights:
 
     `group [D]` uint8: 0, 1, ... in the order of coding. `mean [7, 9, D, D]` and
     `scale [7, 3, D, D]` int16, from channel to channel: block 0 for the same position, then a block
-    per neighbour (mean) or set of neighbours (scale). `thresholds [C - 1]` int32, ascending.
+    per neighbour (mean) or set of neighbours (scale). `thresholds [C - 1]` int32, ascending, in
+    1..MAX_SCALE.
     """
 
     group: npt.NDArray[np.uint8]
     mean: I16
     scale: I16
     thresholds: I32
+    rows: U16 = field(init=False)
+    """the row of phase 0 for each scale up to the largest threshold"""
 
     def __post_init__(self) -> None:
         dims, passes = self.group.size, len(LATTICE)
@@ -60,6 +65,9 @@ class Weights:
         require(self.scale, "scale", np.int16, (passes, SCALE_BLOCKS, dims, dims))
         require(self.thresholds, "thresholds", np.int32, (self.thresholds.size,))
         self._check_values()
+        scales = np.arange(1 + self.thresholds.max(initial=0))
+        classes = np.searchsorted(self.thresholds, scales, side="right")
+        object.__setattr__(self, "rows", (PHASES * classes).astype(np.uint16))
 
     def _check_values(self) -> None:
         used = np.unique(self.group)
@@ -72,6 +80,8 @@ class Weights:
             raise BundleError(f"weights of a mean sum to more than {MAX_GAIN}")
         if self.scale.min() < 0 or (self.thresholds[1:] < self.thresholds[:-1]).any():
             raise BundleError("weights of a scale are negative or thresholds descend")
+        if self.thresholds.size and not 1 <= self.thresholds[0] <= self.thresholds[-1] <= MAX_SCALE:
+            raise BundleError(f"thresholds outside 1..{MAX_SCALE}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,20 +147,25 @@ class MapPrior(Prior):
         return tuple(cls(tables, sets[k], mean, scale) for k, mean, scale in biases)
 
     def _groups(self, codes: I32, known: F32, number: int, lattice: LatticePass) -> Iterator[Pass]:
-        weights, group = self.weights, self.weights.group
-        limit, last = self._limit(number), int(group.max())
+        weights, limit = self.weights, self._limit(number)
+        order = np.argsort(weights.group, kind="stable")
+        ends = np.cumsum(np.bincount(weights.group)).tolist()
         small = _within(known, limit)
-        mean, scale = self._from_neighbours(known, number, lattice, small)
-        for chosen in (np.flatnonzero(group == g) for g in range(last + 1)):
-            rows, offset = self._context(mean[..., chosen], scale[..., chosen])
+        mean, scale = self._from_neighbours(known, number, lattice, order, small)
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            chosen, later = order[start:end], order[end:]
+            rows, offset = self._context(mean[..., start:end], scale[..., start:end])
             place = (slice(None), chosen, *lattice.grid)
             yield Pass(place, np.moveaxis(rows, 3, 1), np.moveaxis(offset, 3, 1))
             decoded = np.moveaxis(codes[place], 1, 3).astype(np.float32)
             known[:, *lattice.grid][..., chosen] = decoded
-            if group[chosen[0]] < last:
-                small = small and _within(decoded, limit)
-                mean = mean + _product(decoded, weights.mean[number, 0, chosen], small)
-                scale = scale + _product(np.abs(decoded), weights.scale[number, 0, chosen], small)
+            if len(later):
+                if small and not _within(decoded, limit):
+                    small, mean, scale = False, mean.astype(np.float64), scale.astype(np.float64)
+                to_mean, to_scale = weights.mean[number, 0], weights.scale[number, 0]
+                between = np.ix_(chosen, later)
+                mean[..., end:] += _product(decoded, to_mean[between], small)
+                scale[..., end:] += _product(np.abs(decoded), to_scale[between], small)
 
     def _limit(self, number: int) -> float:
         """The magnitude of codes up to which float32 holds every sum of a pass exactly."""
@@ -164,19 +179,21 @@ class MapPrior(Prior):
         return float((room / np.maximum([gain, grown], 1)).min())
 
     def _from_neighbours(
-        self, known: F32, number: int, lattice: LatticePass, small: bool
+        self, known: F32, number: int, lattice: LatticePass, order: Index, small: bool
     ) -> tuple[Real, Real]:
-        """Mean and scale `[R, a, b, D]`, as far as other positions tell."""
+        """Mean and scale `[R, a, b, D]` as far as other positions tell, channels in this order."""
         exact = np.float32 if small else np.float64
         tiles, lines, columns, dims = shape = known[:, *lattice.grid].shape
         mean, scale = np.empty(shape, exact), np.empty(shape, exact)
-        mean[...], scale[...] = self.mean_bias[number], self.scale_bias[number]
+        mean[...], scale[...] = self.mean_bias[number, order], self.scale_bias[number, order]
         # Some lines at a time: what is gathered fits the processor's cache, and large maps memory.
         band = max(1, BAND // (tiles * columns * dims * SET_SIZE))
         for block, steps in enumerate(lattice.sets):
             first = 1 + SET_SIZE * block
-            to_mean = self.weights.mean[number, first : first + SET_SIZE].reshape(-1, dims)
-            to_scale = self.weights.scale[number, 1 + block]
+            to_mean = self.weights.mean[number, first : first + SET_SIZE].reshape(-1, dims)[
+                :, order
+            ]
+            to_scale = self.weights.scale[number, 1 + block][:, order]
             for some in (slice(line, line + band) for line in range(0, lines, band)):
                 around = np.stack([lattice.neighbours(known, step, some) for step in steps], 3)
                 size = np.abs(around)
@@ -191,10 +208,9 @@ class MapPrior(Prior):
         whole = mean.astype(np.int32 if mean.dtype == np.float32 else np.int64)
         quarters = np.right_shift(whole + HALF_QUARTER, QUARTER_BITS) + PHASES // 2
         offset, phase = np.right_shift(quarters, PHASE_BITS), quarters & (PHASES - 1)
-        # Of one type with the scales, or all of them would be copied.
-        thresholds = self.weights.thresholds.astype(scale.dtype)
-        classes = np.searchsorted(thresholds, scale, side="right")
-        return (PHASES * classes + phase).astype(np.uint16), offset
+        # As many entries as the largest threshold; beyond its ends are the classes at its ends.
+        rows = self.weights.rows.take(scale.astype(whole.dtype), mode="clip")
+        return rows + phase.astype(np.uint16), offset
 
 
 def _within(codes: F32, limit: float) -> bool:

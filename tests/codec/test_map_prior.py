@@ -11,7 +11,15 @@ from codec import map_prior
 from codec.entropy import RangeCoder
 from codec.errors import BundleError, RecordError
 from codec.lattice import LATTICE
-from codec.map_prior import MAX_GAIN, MEAN_BLOCKS, PHASES, SCALE_BLOCKS, MapPrior, Weights
+from codec.map_prior import (
+    MAX_GAIN,
+    MAX_SCALE,
+    MEAN_BLOCKS,
+    PHASES,
+    SCALE_BLOCKS,
+    MapPrior,
+    Weights,
+)
 from codec.quantise import MAX_CODE
 from codec.reference import ReferenceCoder
 from codec.tables import Tables, apportion
@@ -35,7 +43,7 @@ def random_prior(seed: int) -> MapPrior:
         random_tables(rng, PHASES * classes),
         Weights(group, mean, scale, thresholds),
         rng.integers(-600, 600, (len(LATTICE), dims)).astype(np.int32),
-        rng.integers(0, 9000, (len(LATTICE), dims)).astype(np.int32),
+        rng.integers(-2000, 9000, (len(LATTICE), dims)).astype(np.int32),
     )
 
 
@@ -146,7 +154,7 @@ def test_the_payload_is_at_most_a_byte_longer_than_the_ideal_code_length() -> No
         codes = random_codes(seed, len(prior.weights.group))
         excess.append(len(RangeCoder(prior).encode(codes)) - prior.bits(codes).sum() / 8)
     assert max(excess) < 1.1
-    assert 0 < np.mean(excess) < 0.4
+    assert 0 < np.mean(excess) < 0.45
 
 
 def test_a_map_that_is_gathered_line_by_line_has_the_same_bytes(
@@ -222,6 +230,8 @@ def future(name: str) -> dict[str, np.ndarray]:
         {"thresholds": np.array([20, 10], np.int32)},
         {"thresholds": np.array([10, 20], np.int64)},
         {"thresholds": np.zeros((1, 1), np.int32)},
+        {"thresholds": np.array([0, 20], np.int32)},
+        {"thresholds": np.array([10, MAX_SCALE + 1], np.int32)},
         {"thresholds": np.array(3, np.int32)},
         future("mean"),
         future("scale"),
