@@ -10,14 +10,16 @@ The range coder is constriction's (64-bit state, 32-bit words, 24-bit probabilit
 `codec.reference` holds the same arithmetic in plain Python integers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
+from codec.encoders import FAMILY, Call, Categorical, Encoders
 from codec.errors import RecordError
 from codec.escapes import escape_bits, read_escapes
 from codec.prior import Pass, Prior
@@ -34,14 +36,8 @@ RUN_ENTRIES = 400
 SHORT_RUN = 3
 NO_STREAM = "the payload is no code stream of this model"
 
-_Encoder = constriction.stream.queue.RangeEncoder
 _Decoder = constriction.stream.queue.RangeDecoder
-_Categorical = constriction.stream.model.Categorical
-# Weights f - 1 that sum to TOTAL - K make constriction's internal scale exactly 1.0: it then uses
-# the integer frequencies f unchanged (`fast_quantized_cdf` in its categorical model).
-# `perfect=True` would alter them.
-_FAMILY = _Categorical(perfect=False)
-_BIT = _Categorical(np.full(2, TOTAL / 2 - 1), perfect=False)
+_BIT = Categorical(np.full(2, TOTAL / 2 - 1), perfect=False)
 
 
 class Coder(Protocol):
@@ -56,24 +52,14 @@ class Coder(Protocol):
         """
 
 
-class _Call(NamedTuple):
-    """Neighbouring symbols that constriction codes in one call: with a model for all of them, or
-    without one, which are all symbols of a pass then. And what a decoder is asked.
-    """
-
-    run: slice
-    model: Any
-    question: tuple[Any, ...]
-
-
 class RangeCoder:
     """The fast coder, on constriction."""
 
     def __init__(self, prior: Prior) -> None:
         self._prior, self._tables = prior, prior.tables
         self._weights = np.ascontiguousarray(prior.tables.frequencies.astype(np.float64) - 1.0)
-        self._models = [_Categorical(row, perfect=False) for row in self._weights]
-        self._single = [_Call(slice(0, 1), None, (model, 1)) for model in self._models]
+        self._models = [Categorical(row, perfect=False) for row in self._weights]
+        self._single = [Call(slice(0, 1), None, (model,)) for model in self._models]
         self._spans = Spans(prior.tables.frequencies)
 
     def encode(self, codes: I32) -> bytes:
@@ -99,27 +85,28 @@ class RangeCoder:
 
     def _encode(self, codes: I32) -> list[bytes]:
         flat = self._prior.extended(codes.reshape(-1, *codes.shape[2:]))
-        encoders = [_Encoder() for _ in codes]
+        writer = Encoders(self._spans, len(codes))
         for part in self._prior.passes(flat):
             order, rows = _sorted(part, codes.shape[1])
             values = (flat[part.place] - part.offset).reshape(len(codes), -1)
             values = np.take_along_axis(values, order, 1)
             symbols = self._tables.symbols(values, rows)
-            self._write(encoders, symbols, rows, self._calls(rows, len(codes)))
+            writer.put(symbols, rows, self._calls(rows, len(codes)))
             for index in _indices((symbols == self._tables.escape).any(1)):
                 row = rows[index % len(rows)]
                 bits = escape_bits(self._tables, values[index], row)
-                encoders[index].encode(np.array(bits, np.int32), _BIT)
-        return [_shortest(encoder) for encoder in encoders]
+                writer.encoder(index).encode(np.array(bits, np.int32), _BIT)
+        return [_shortest(writer.encoder(index)) for index in range(len(codes))]
 
     def _decode(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
         tiles, dims, *grid = shape
         flat = np.zeros((len(payloads) * tiles, dims + self._prior.extra, *grid), np.int32)
-        images = _streams(payloads)
+        writer = Encoders(self._spans, len(payloads))
+        images = _streams(payloads, writer)
         for part in self._prior.passes(flat):
             order, rows = _sorted(part, tiles)
             values = np.empty((len(payloads), order.shape[1]), np.int64)
-            np.put_along_axis(values, order, self._values(images, rows), 1)
+            np.put_along_axis(values, order, self._values(images, rows, writer), 1)
             codes = values.reshape(flat[part.place].shape) + part.offset
             stray = (codes < part.least) | (codes > part.most)
             if stray.any():
@@ -131,13 +118,13 @@ class RangeCoder:
         found = flat[:, :dims].reshape(len(payloads), *shape)
         return [image.close() or codes for image, codes in zip(images, found, strict=True)]
 
-    def _values(self, images: Sequence["_Stream"], rows: U16) -> I64:
+    def _values(self, images: Sequence["_Stream"], rows: U16, writer: "Encoders") -> I64:
         """The next values `[B, n]` of each stream, the offset not yet added."""
         each = self._calls(rows, len(images))
         symbols = np.stack(
             [image.symbols(calls) for image, calls in zip(images, each, strict=True)]
         )
-        self._write([image.encoder for image in images], symbols, rows, each)
+        writer.put(symbols, rows, each)
         values = symbols.astype(np.int64) + self._tables.low[rows]
         escaped = symbols == self._tables.escape
         for index in _indices(escaped.any(1)):
@@ -145,38 +132,30 @@ class RangeCoder:
             values[index, escaped[index]] = images[index].escaped(self._tables, row)
         return values
 
-    def _write(
-        self, encoders: Sequence[Any], symbols: I32, rows: U16, each: Sequence[list[_Call]]
-    ) -> None:
-        """Gives each encoder its symbols, of `[B, n]`."""
-        if any(call.model is None for calls in each[: len(rows)] for call in calls):
-            parts, spans = self._spans.of(symbols, rows)
-        for index, (encoder, calls) in enumerate(zip(encoders, each, strict=True)):
-            if calls and calls[0].model is None:
-                encoder.encode(parts[index], _FAMILY, spans[index])
-                continue
-            for call in calls:
-                encoder.encode(symbols[index, call.run], call.model)
-
-    def _calls(self, rows: U16, images: int) -> list[list[_Call]]:
+    def _calls(self, rows: U16, images: int) -> list[list[Call]]:
         """The calls for sorted rows `[1, n]` of all images, or `[B, n]`."""
-        each = [self._calls_of(row) for row in rows]
+        if rows.shape[1] == 0:
+            return [[] for _ in range(images)]
+        changes = rows[:, 1:] != rows[:, :-1]
+        runs = 1 + changes.sum(1)
+        size, width = rows.shape[1], self._weights.shape[1]
+        if size * width > RUN_ENTRIES * runs.max() and size <= SHORT_RUN * runs.min():
+            each = [[self._single[row] for row in one] for one in rows.tolist()]
+        else:
+            parts = zip(rows, changes, runs.tolist(), strict=True)
+            each = [self._calls_of(*part) for part in parts]
         return each * images if len(rows) == 1 else each
 
-    def _calls_of(self, rows: U16) -> list[_Call]:
-        if len(rows) == 0:
-            return []
-        change = rows[1:] != rows[:-1]
-        runs = 1 + int(np.count_nonzero(change))
+    def _calls_of(self, rows: U16, change: npt.NDArray[np.bool_], runs: int) -> list[Call]:
         if len(rows) * self._weights.shape[1] <= RUN_ENTRIES * runs:
-            return [_Call(slice(0, len(rows)), None, (_FAMILY, self._weights[rows]))]
+            return [Call(slice(0, len(rows)), None, (FAMILY, self._weights[rows]))]
         if len(rows) <= SHORT_RUN * runs:
             return [self._single[row] for row in rows.tolist()]
         cuts = np.flatnonzero(change) + 1
         starts, ends = [0, *cuts.tolist()], [*cuts.tolist(), len(rows)]
         models = [self._models[row] for row in rows[starts].tolist()]
         return [
-            _Call(slice(start, end), model, (model, end - start))
+            Call(slice(start, end), model, (model, end - start))
             for start, end, model in zip(starts, ends, models, strict=True)
         ]
 
@@ -187,19 +166,20 @@ class _Stream:
     One that was refused reads zeros from then on: others in its batch are none the worse for it.
     """
 
-    def __init__(self, payload: bytes, words: U32) -> None:
-        self._decoder, self._payload = _Decoder(words), payload
-        self.encoder = _Encoder()
+    def __init__(self, payload: bytes, words: U32, encoder: Callable[[], Any]) -> None:
+        self._decoder, self._payload, self._encoder = _Decoder(words), payload, encoder
         self._error: RecordError | None = None
 
-    def symbols(self, calls: list[_Call]) -> I32:
-        """The next symbols `[n]`, which `encoder` is to be given next."""
+    def symbols(self, calls: list[Call]) -> I32:
+        """The next symbols `[n]`, which the encoder is to be given next."""
         try:
             found = [self._decoder.decode(*call.question) for call in calls]
         except AssertionError:  # constriction's word for a stream that no encoder writes
             self.refuse(NO_STREAM)
         if self._error is not None:
             return np.zeros(sum(call.run.stop - call.run.start for call in calls), np.int32)
+        if calls and len(calls[0].question) == 1:
+            return np.array(found, np.int32)
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def escaped(self, tables: Tables, rows: U16) -> list[int]:
@@ -216,7 +196,7 @@ class _Stream:
 
     def close(self) -> RecordError | None:
         """What is wrong with the payload, now that all of it was read."""
-        if self._error is None and _shortest(self.encoder) != self._payload:
+        if self._error is None and _shortest(self._encoder()) != self._payload:
             self.refuse("the payload is not the canonical code stream of its codes")
         return self._error
 
@@ -225,17 +205,20 @@ class _Stream:
             bit = int(self._decoder.decode(_BIT))
         except AssertionError as error:
             raise RecordError(NO_STREAM) from error
-        self.encoder.encode(bit, _BIT)
+        self._encoder().encode(bit, _BIT)
         return bit
 
 
-def _streams(payloads: Sequence[bytes]) -> list[_Stream]:
+def _streams(payloads: Sequence[bytes], writer: Encoders) -> list[_Stream]:
     """The payloads, zeros behind each, as words of the coder."""
     padded = [one + bytes(-len(one) % WORD_BYTES + 2 * WORD_BYTES) for one in payloads]
     words = np.frombuffer(b"".join(padded), ">u4").astype(np.uint32)
     ends = [*accumulate(len(one) // WORD_BYTES for one in padded)]
-    cuts = zip(payloads, [0, *ends], ends, strict=False)
-    return [_Stream(payload, words[start:end]) for payload, start, end in cuts]
+    cuts = enumerate(zip(payloads, [0, *ends], ends, strict=False))
+    return [
+        _Stream(payload, words[start:end], partial(writer.encoder, index))
+        for index, (payload, start, end) in cuts
+    ]
 
 
 def _batches(images: int, codes: int) -> Iterator[slice]:
