@@ -26,7 +26,7 @@ from codec.errors import ArchiveError, InvalidInput
 MAX_NAME_BYTES = 1024
 # What a list may take for each name beside its bytes: two varints and its part of a column.
 NAME_OVERHEAD = 8
-_PLAIN, _DEFLATED = 0, 1
+_PLAIN, _DEFLATED = b"\0", b"\1"
 _NUMBERED = re.compile(rb"(.*?)([0-9]{1,15})([^0-9]*)", re.DOTALL)
 _STEPS = 2**32
 
@@ -64,7 +64,7 @@ def pack_names(names: Sequence[bytes]) -> bytes:
     plain = b"".join([column, *map(varint, shared), *(varint(len(rest)) for rest in own), *own])
     squeezer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     squeezed = varint(len(plain)) + squeezer.compress(plain) + squeezer.flush()
-    return min(bytes([_PLAIN]) + plain, bytes([_DEFLATED]) + squeezed, key=len)
+    return min(_PLAIN + plain, _DEFLATED + squeezed, key=len)
 
 
 def unpack_names(data: bytes, count: int, limit: int) -> list[bytes]:
@@ -113,7 +113,9 @@ def _step(before: bytes, name: bytes) -> int:
         return 0
     begin, digits, end = match.groups()
     number = name[len(begin) : len(name) - len(end)]
-    step = int(number) - int(digits) if number.isdigit() else 0
+    if not number.isdigit():
+        return 0
+    step = int(number) - int(digits)
     return step if 0 < step < _STEPS and _raised(before, step) == name else 0
 
 
@@ -128,16 +130,15 @@ def _raised(name: bytes, step: int) -> bytes:
 
 def _unfolded(data: bytes, limit: int) -> bytes:
     """The plain bytes of a list of names."""
-    if not data or data[0] not in (_PLAIN, _DEFLATED):
+    method = data[:1]
+    if method == _PLAIN:
+        return data[1:]
+    if method != _DEFLATED:
         raise ArchiveError("a list of names in no form that this software reads")
-    if data[0] == _PLAIN:
-        size, plain = len(data) - 1, data[1:]
-    else:
-        size, at = read_varint(data, 1)
-        plain = _inflated(data[at:], size) if size <= limit else b""
+    size, at = read_varint(data, 1)
     if size > limit:
         raise ArchiveError(f"a list of names of {size} bytes, at most {limit} are read")
-    return plain
+    return _inflated(data[at:], size)
 
 
 def _inflated(data: bytes, size: int) -> bytes:

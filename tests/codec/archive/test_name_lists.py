@@ -1,5 +1,8 @@
 """Lists of names: inverse, short, and refused when they are damaged."""
 
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,3 +146,34 @@ def test_a_name_that_cannot_be_stored_is_the_callers_fault(name: str) -> None:
 
 def test_the_longest_name_is_stored() -> None:
     assert encode_name("ä" * (MAX_NAME_BYTES // 2)) == "ä".encode() * (MAX_NAME_BYTES // 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("", "in no form"),
+        ("02000161", "in no form"),
+        ("00010161", "cut short"),
+        ("0000026162", None),
+        ("0000036162", "cut short"),
+        ("0000016162", "something follows"),
+    ],
+    ids=["nothing", "method", "shares nothing", "sound", "too short", "too long"],
+)
+def test_a_list_is_as_long_as_it_says(data: str, words: str | None) -> None:
+    if words is None:
+        assert unpack_names(bytes.fromhex(data), 1, LIMIT) == [b"ab"]
+    else:
+        with pytest.raises(ArchiveError, match=words):
+            unpack_names(bytes.fromhex(data), 1, LIMIT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9])
+def test_a_list_is_never_unfolded_further_than_it_says(size: int) -> None:
+    bomb = zlib.compress(bytes(2**24), 9)[2:-4]
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match="not as long as it says"):
+        unpack_names(b"\1" + varint(size) + bomb, 1, LIMIT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
