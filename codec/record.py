@@ -32,7 +32,7 @@ SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
 MAX_RECORD_BYTES = 2**24
 # The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
 # checked first.
-MAX_RECORD_PIXELS = 2**25
+MAX_RECORD_PIXELS, MAX_RECORD_SIDE = 2**25, 2**14
 # A varint of this length holds more than the longest side.
 _SIDE_BYTES = 3
 CRC_BITS = 11
@@ -87,9 +87,10 @@ def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
     if sized:
         height, at = _read_varint(body, at)
         width, at = _read_varint(body, at)
-        if height * width > MAX_RECORD_PIXELS:
+        if height * width > MAX_RECORD_PIXELS or max(height, width) > MAX_RECORD_SIDE:
             raise RecordError(
-                f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels are decoded"
+                f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels and sides of "
+                f"{MAX_RECORD_SIDE} are decoded"
             )
         size = (height, width)
     return Record(level, size, body[at:], evidence)

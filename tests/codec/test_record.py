@@ -144,9 +144,20 @@ def test_a_record_cut_short_passes_as_rarely_as_the_checksum_is_wide(length: int
         (b"\xff\xff\xff\x7f", "shortest form"),
         (b"\x80\x80\x80\x01\x01", "shortest form"),
         (b"\x1c", "shortest form"),
+        (b"\x01\x81\x80\x01", "sides of 16384"),
+        (b"\x81\x80\x01\x01", "sides of 16384"),
         (b"\xff\x7f\xff\x7f", f"at most {MAX_RECORD_PIXELS}"),
     ],
-    ids=["long varint", "zero", "endless varint", "four bytes", "cut varint", "huge"],
+    ids=[
+        "long varint",
+        "zero",
+        "endless varint",
+        "four bytes",
+        "cut varint",
+        "wide",
+        "high",
+        "huge",
+    ],
 )
 def test_a_right_checksum_does_not_excuse_a_bad_size(body: bytes, words: str) -> None:
     with pytest.raises(RecordError, match=words):

@@ -74,9 +74,13 @@ def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Model) -> 
         tiny_map.compress([large[:0, :5]])
 
 
-def test_a_record_that_claims_too_large_an_image_is_refused(tiny_map: Model) -> None:
-    claim = pack(Record(8, (8192, 4097), b"\1\2\3"), tiny_map.model_id)
-    with pytest.raises(RecordError, match="8192x4097, at most 33554432 pixels are decoded"):
+@pytest.mark.parametrize("size", [(8192, 4097), (16385, 1), (1, 16385)])
+def test_a_record_that_claims_too_large_an_image_is_refused(
+    tiny_map: Model, size: tuple[int, int]
+) -> None:
+    claim = pack(Record(8, size, b"\1\2\3"), tiny_map.model_id)
+    words = f"{size[0]}x{size[1]}, at most 33554432 pixels and sides of 16384 are decoded"
+    with pytest.raises(RecordError, match=words):
         tiny_map.decompress([claim])
 
 
