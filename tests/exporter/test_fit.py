@@ -21,7 +21,7 @@ from exporter import fit
 from exporter.fit_index_prior import fit_index_prior
 
 NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
-FACTORISED = [name for name in NAMES if name != "sigma_vae_map"]
+FACTORISED = ["sigma_vae"]
 ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
 
 
