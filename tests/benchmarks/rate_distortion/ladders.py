@@ -17,7 +17,7 @@ _SINGLE: dict[str, dict[str, Ladder]] = {
         "JPEG": _JPEG,
         "WebP": _WEBP,
         "AVIF 4:4:4": (6, 13, 20),
-        "JPEG XL": (20, 11, 7.5),
+        "JPEG XL": (25, 11, 7.5),
     },
     "faces": {
         "JPEG": _JPEG,
