@@ -148,6 +148,25 @@ def test_an_index_outside_the_codebook_is_coded_and_known_as_none() -> None:
     assert (fast.decode(payload, codes.shape) == codes).all()
 
 
+def test_passes_of_long_and_of_short_runs_follow_each_other_in_one_payload() -> None:
+    """Wide rows: one for all of dimension 0, one of two for each position of dimension 1."""
+    rng, book = np.random.default_rng(11), 500
+    vectors = rng.integers(-128, 128, (1, book + 1, 1)).astype(np.int8)
+    contexts = Contexts(
+        np.array([[1, 0, 0, 0]], np.int16), vectors, np.zeros((2, 1, 1, 1), np.int16)
+    )
+    cut = np.ones((1, 1), np.int8), np.zeros(1, np.int32), np.array([[-2, -3]], np.int32)
+    tree = ContextTree(*cut, np.array([-1, 0], np.int32))
+    prior = IndexPrior.make(rng.integers(1, 170, (3, book)).astype(np.uint8), contexts, tree)
+    codes = rng.integers(0, book, (3, 1, 2, 12, 30)).astype(np.int32)
+    codes[1, 0, :, 5, 7] = book + 3, -9
+    fast, slow = RangeCoder(prior), ReferenceCoder(prior)
+    payloads = fast.encode_all(codes)
+    assert payloads == [slow.encode(one) for one in codes]
+    for one, found in zip(codes, fast.decode_all(payloads, codes.shape[1:]), strict=True):
+        np.testing.assert_array_equal(found, one)
+
+
 @settings(max_examples=30, deadline=None)
 @given(codebook=st.integers(2, 400), seed=seeds)
 def test_a_row_gives_every_index_its_share(codebook: int, seed: int) -> None:
