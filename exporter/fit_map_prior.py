@@ -1,7 +1,7 @@
 """Fits a map prior to the latent maps of training images.
 
-Sets of weights (exporter.map_weights) at a few levels, which neighbouring levels share; biases at
-each level; then the tables, histograms over all levels and channels.
+Sets of weights (exporter.map_weights) at a few levels, which coarser levels share; biases at each
+level; then the tables, histograms over all levels and channels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,8 @@ from exporter.map_weights import FLOOR, fit_weights, scale_bias
 SETS = 4
 CLASSES = 40
 SMALLEST_SCALE, LARGEST_SCALE = 0.003, 100.0
-BIAS_POSITIONS, TABLE_CODES = 10_000, 2_000_000
+BIAS_POSITIONS, TABLE_CODES = 10_000, 1_500_000
+"""of each pass, and of each level"""
 
 
 def fit_map_priors(maps: Maps, steps: F32, sets: int = SETS) -> tuple[MapPrior, ...]:
@@ -29,10 +30,11 @@ def fit_map_priors(maps: Maps, steps: F32, sets: int = SETS) -> tuple[MapPrior, 
     levels = len(steps)
     sets = min(sets, levels)
     group = channel_groups(maps, steps[levels // 2])
-    centres = [(2 * i + 1) * levels // (2 * sets) for i in range(sets)]
-    chosen = [fit_weights(maps, steps[centre], group) for centre in centres]
-    nearest = [int(np.argmin([abs(level - c) for c in centres])) for level in range(levels)]
-    drafts = _drafts(maps, steps, [chosen[one] for one in nearest])
+    # Weights do well at coarser levels than their own, but not at finer ones.
+    finest = [(i + 1) * levels // sets - 1 for i in range(sets)]
+    chosen = [fit_weights(maps, steps[level], group) for level in finest]
+    used = np.searchsorted(finest, np.arange(levels)).tolist()
+    drafts = _drafts(maps, steps, [chosen[one] for one in used])
     tables = _fit_tables(maps, steps, drafts)
     return tuple(replace(draft, tables=tables) for draft in drafts)
 
@@ -102,17 +104,17 @@ def _fit_tables(maps: Maps, steps: F32, drafts: Sequence[MapPrior]) -> Tables:
     """Rows for all classes and phases, from the codes of all levels."""
     centres = class_centres(drafts[0].weights.thresholds / SCALE_ONE)
     counts = np.zeros((PHASES * CLASSES, 2 * reach_of(centres) + 1))
-    for step, draft in zip(steps, drafts, strict=True):
-        for codes in _chosen_codes(maps, step, TABLE_CODES // len(steps)):
+    for level, (step, draft) in enumerate(zip(steps, drafts, strict=True)):
+        for codes in _chosen_codes(maps, step, level):
             count_symbols(counts, draft, codes)
     return class_tables(counts, centres)
 
 
-def _chosen_codes(maps: Maps, step: F32, codes: int) -> Iterator[I32]:
-    """Codes of images drawn evenly from all, about so many of them."""
-    every = max(1, round(sum(m.size for m in maps) / max(codes, 1)))
+def _chosen_codes(maps: Maps, step: F32, level: int) -> Iterator[I32]:
+    """Codes of images drawn evenly from all, others at each level, about TABLE_CODES of them."""
+    every = max(1, round(sum(m.size for m in maps) / TABLE_CODES))
     for values in maps:
-        chosen = values[::every]
+        chosen = values[level % min(every, len(values)) :: every]
         size = max(1, 2**18 // chosen[0].size)
         for first in range(0, len(chosen), size):
             yield quantise(chosen[first : first + size], step)
