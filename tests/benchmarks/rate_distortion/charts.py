@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rate_distortion import curves
@@ -18,13 +19,13 @@ COLOURS = {
     "JPEG": "#9c6644",
     "WebP": "#2f855a",
     "AVIF": "#2b6cb0",
-    "AVIF 4:2:0": "#2b6cb0",
-    "AVIF 4:4:4": "#63a4dd",
+    "AVIF 4:2:0": "#63a4dd",
+    "AVIF 4:4:4": "#2b6cb0",
     "JPEG XL": "#805ad5",
     "PCA": "#4a5568",
 }
 OURS = ("#c53030", "#dd6b20", "#d53f8c", "#b7791f")
-BELOW, ABOVE, HEADROOM = 2.5, 2.5, 0.14
+BELOW, ABOVE, HEADROOM = 2.5, 0.8, 0.16
 LABEL_SIZE, LETTER = 9.5, 0.013
 """size of labels in points, width of a letter as a share of a panel's width"""
 GAP = 0.042
@@ -156,6 +157,8 @@ def _write(axes: Axes, x: float, y: float, label: Label, side: str) -> None:
         ha=side,
         va="bottom" if side == "center" else "center",
         clip_on=False,
+        zorder=5,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
     )
 
 

@@ -16,8 +16,8 @@ _SINGLE: dict[str, dict[str, Ladder]] = {
     "cifar10": {
         "JPEG": _JPEG,
         "WebP": _WEBP,
-        "AVIF 4:4:4": (6, 13, 20),
-        "JPEG XL": (25, 11, 7.5),
+        "AVIF 4:4:4": (6, 13, 22),
+        "JPEG XL": (25, 11, 6.5),
     },
     "faces": {
         "JPEG": _JPEG,
@@ -38,7 +38,7 @@ _TOGETHER: dict[str, dict[str, Ladder]] = {
     "fashion": {"AVIF": (1, 3, 8, 14), "JPEG XL": (25, 15, 11, 8)},
     "cifar10": {
         "AVIF 4:4:4": (4, 7, 14, 22),
-        "JPEG XL": (25, 14, 9.5, 7),
+        "JPEG XL": (25, 14, 9.5, 6.5),
     },
     "kodak": {
         "WebP": (0, 4, 20, 55),
