@@ -1,4 +1,4 @@
-"""residuum-export RUN --out BUNDLE --calibrate DIR."""
+"""residuum-export RUN|BUNDLE --out BUNDLE --calibrate DIR."""
 
 import sys
 from dataclasses import dataclass, field
@@ -7,16 +7,18 @@ from typing import Annotated
 
 import tyro
 
+from codec.bundle import MANIFEST
 from codec.errors import ResiduumError
 from exporter.export import Options, export
+from exporter.refit import refit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Turn a training run into a bundle that can be served."""
+    """Turn a training run into a bundle that can be served, or fit a bundle to other images."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """folder of the run"""
+    """folder of the run, or a bundle, whose networks stay as they are"""
     out: Path
     """bundle to write: a folder, or a tar if it ends in .tar"""
     calibrate: Path
@@ -24,11 +26,17 @@ class Command:
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether this is a bundle rather than a run."""
+    return path.suffix == ".tar" or (path / MANIFEST).exists()
+
+
 def main() -> int:
     """Entry point; exit status 0, 1 with one sentence on stderr, or 130 if interrupted."""
     command = tyro.cli(Command, prog="residuum-export")
     try:
-        manifest = export(command.run, command.out, command.calibrate, command.options, print)
+        make = refit if is_bundle(command.run) else export
+        manifest = make(command.run, command.out, command.calibrate, command.options, print)
     except (ResiduumError, OSError) as error:
         print(f"residuum-export: {error}", file=sys.stderr)
         return 1

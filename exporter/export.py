@@ -65,7 +65,7 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     Raises TrainingError for the run or the data, InvalidInput for an option, BundleError for the
     result.
     """
-    _check_target(out)
+    check_target(out)
     config, network, info = load_run(run)
     training, held_out = data.training_and_validation(config, calibrate, say)
     manifest = describe(
@@ -98,7 +98,7 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     say(f"parity over {certificate.images} images: {certificate}")
     provenance = _provenance(info, certificate, len(images), options)
     manifest = replace(bundle.manifest, provenance=provenance)
-    return _write(out, replace(bundle, manifest=manifest), graphs, images)
+    return write(out, replace(bundle, manifest=manifest), graphs, images)
 
 
 def _with_reach(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
@@ -106,8 +106,8 @@ def _with_reach(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
     return replace(manifest, input=replace(manifest.input, reach=seen))
 
 
-def _check_target(out: Path) -> None:
-    """Now, and not when all the work is done."""
+def check_target(out: Path) -> None:
+    """Raises BundleError for an `out` that cannot be written: now, and not after all the work."""
     if out.exists():
         raise BundleError(f"{out} exists already")
     parent = next(folder for folder in out.parents if folder.exists())
@@ -219,7 +219,8 @@ def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
     )
 
 
-def _write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
+def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
+    """Writes a fitted bundle; held-out images `[H, W, C]` illustrate its card."""
     model = Model(bundle, graphs)
     members = {
         "encoder.onnx": bundle.encoder,

@@ -15,7 +15,7 @@ from codec.images import fit as fit_image
 from codec.manifest import InputSpec, LatentSpec
 from codec.pipeline import Graphs, Model
 from codec.prior import FactorisedPrior, Prior
-from codec.quantise import F32, I32, steps
+from codec.quantise import F32, I32, octaves, steps
 from codec.tables import index_tables
 from exporter.fit_index_prior import can_fit, fit_index_prior
 from exporter.fit_map_prior import fit_map_priors
@@ -27,6 +27,7 @@ from training.metrics import squared_error
 QUALITY_LEVELS = 17
 PRIOR_PIXELS = 100.0
 CALL_PIXELS = 2**18
+WIDTH_TRIALS = 5
 
 Say = Callable[[str], None]
 
@@ -48,18 +49,27 @@ def fit_bundle(
     chosen = enough(training, manifest)
     say(f"encoding {len(chosen)} training images and fitting {manifest.quality_levels} tables")
     latents = encode_all(graphs, batches(chosen, manifest.input), manifest.latent)
-    all_steps, priors = fit_levels(latents, manifest.latent)
-    manifest = replace(manifest, latent=replace(manifest.latent, prior=prior_name(priors)))
-    bundle = replace(draft, manifest=manifest, steps=all_steps, priors=priors)
+    bundle = with_tables(draft, latents)
     if target_psnr is not None:
         level = choose_quality(bundle, graphs, held_out, target_psnr)
-        manifest = replace(manifest, quality_default=level)
         say(f"quality level {level} reaches {target_psnr:g} dB")
-    seen = statistics(latents, manifest.latent, all_steps[manifest.quality_default])
+        bundle = replace(bundle, manifest=replace(manifest, quality_default=level))
+        wider = widest_steps(bundle, graphs, held_out, target_psnr)
+        bundle = with_tables(bundle, replace(latents, sigma=wider * latents.sigma))
+    manifest = bundle.manifest
+    seen = statistics(latents, manifest.latent, bundle.steps[manifest.quality_default])
     blank = blank_calibration(*seen, manifest.input.channels)
-    bundle = replace(bundle, manifest=manifest, calibration=blank)
+    bundle = replace(bundle, calibration=blank)
     say(f"calibrating on {len(held_out)} held-out images")
     return replace(bundle, calibration=calibrate(bundle, graphs, held_out, registered))
+
+
+def with_tables(draft: Bundle, latents: Latents) -> Bundle:
+    """A bundle with steps and priors for these latents of training images."""
+    all_steps, priors = fit_levels(latents, draft.manifest.latent)
+    latent = replace(draft.manifest.latent, prior=prior_name(priors))
+    manifest = replace(draft.manifest, latent=latent)
+    return replace(draft, manifest=manifest, steps=all_steps, priors=priors)
 
 
 def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
@@ -86,7 +96,7 @@ def fit_levels(latents: Latents, latent: LatentSpec) -> tuple[F32, tuple[Prior, 
     if latent.grid != (1, 1):
         maps = [values.astype(np.float32) for values in latents.maps]
         return all_steps, fit_map_priors(maps, all_steps)
-    mu = latents.flat().astype(np.float32)
+    mu = latents.flat()[0].T.astype(np.float32)
     return all_steps, fit_global_priors(mu, all_steps)
 
 
@@ -109,6 +119,23 @@ def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target:
         if reached >= target:
             return level
     raise BundleError(f"no quality level reaches {target:g} dB; the finest has {reached:.2f} dB")
+
+
+def widest_steps(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: float) -> float:
+    """How much wider, up to a level, steps can be that still reach this PSNR, dB.
+
+    Levels lie a fifth apart in bytes, and nobody asks for more than the target.
+    """
+    manifest = bundle.manifest
+    level, fits, fails = manifest.quality_default, 0.0, octaves(0) - octaves(1)
+    if manifest.latent.kind == "indices":
+        return 1.0
+    for _ in range(WIDTH_TRIALS):
+        trial = (fits + fails) / 2
+        model = Model(replace(bundle, steps=np.float32(2**trial) * bundle.steps), graphs)
+        reached = psnr(images, model.decompress(model.compress(images, level)))
+        fits, fails = (trial, fails) if reached >= target else (fits, trial)
+    return float(2**fits)
 
 
 def psnr(images: Sequence[U8], restored: Sequence[U8]) -> float:

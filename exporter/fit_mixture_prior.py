@@ -36,6 +36,8 @@ def fit_global_priors(mu: F32, steps: F32) -> tuple[Prior, ...]:
     """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]`: a mixture with the number of
     clusters that codes held-out images best, or a table per dimension if that is better.
     """
+    if len(mu) < CLUSTERS[0] * IMAGES_PER_CLUSTER:
+        return _factorised(mu, steps)
     middle = len(steps) // 2
     some = mu[:: 1 + len(mu) // TRIAL_IMAGES]
     held_out = np.arange(len(some)) % HELD_OUT == 0

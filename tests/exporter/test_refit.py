@@ -1,0 +1,62 @@
+"""A bundle fitted to other images: its networks stay, and what is fitted moves."""
+
+import numpy as np
+import pytest
+
+from codec.bundle import load_bundle
+from codec.errors import BundleError
+from codec.onnx import open_graphs
+from codec.pipeline import Model
+from exporter.__main__ import is_bundle
+from exporter.export import Options, export
+from exporter.refit import refit
+from training import data as training_data
+from training.checkpoint import load_run
+
+
+@pytest.fixture(scope="module")
+def bundle_path(run, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("bundles") / "discs"
+    export(run, out, data, Options(), str)
+    return out
+
+
+def test_a_bundle_fitted_to_the_same_images_stays_as_it_was(bundle_path, data, tmp_path):
+    refit(bundle_path, tmp_path / "again", data, Options(), str)
+    old, new = load_bundle(bundle_path), load_bundle(tmp_path / "again")
+    assert new.model_id == old.model_id
+    np.testing.assert_array_equal(new.calibration.fused, old.calibration.fused)
+    assert new.manifest.provenance["refitted"] == {"target_psnr": None, "registered": False}
+
+
+def test_a_target_widens_the_steps_until_held_out_images_just_reach_it(
+    bundle_path, run, data, tmp_path
+):
+    held_out = training_data.validation_images(load_run(run)[0], data)
+    images = [image.transpose(1, 2, 0) for image in held_out]
+    old = load_bundle(bundle_path)
+
+    def psnr(bundle, level):
+        model = Model(bundle, open_graphs(bundle, "cpu"))
+        pairs = zip(images, model.decompress(model.compress(images, level)), strict=True)
+        mse = np.mean([((a.astype(float) - b) ** 2).mean() for a, b in pairs])
+        return 10 * np.log10(255**2 / mse)
+
+    target = (psnr(old, 4) + psnr(old, 5)) / 2
+    refit(bundle_path, tmp_path / "wide", data, Options(target_psnr=target), str)
+    new = load_bundle(tmp_path / "wide")
+    level = new.manifest.quality_default
+    assert psnr(new, level) >= target
+    ratio = new.steps[level] / old.steps[level]
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+    assert 1.0 <= ratio[0] < 2 ** (1 / 4)
+
+
+def test_what_stands_there_already_is_not_overwritten(bundle_path, data):
+    with pytest.raises(BundleError, match="exists already"):
+        refit(bundle_path, bundle_path, data, Options(), str)
+
+
+def test_a_run_is_told_from_a_bundle(bundle_path, run):
+    assert is_bundle(bundle_path)
+    assert not is_bundle(run)
