@@ -42,8 +42,8 @@ class ContextTree:
         later = (self.branches < 0) | (self.branches > np.arange(nodes)[:, None])
         if not later.all() or max(self.branches.max(initial=-1), self.roots.max()) >= nodes:
             raise BundleError("tables.npz: a branch of a context tree leads to no later node")
-        if min(self.branches.min(initial=-1), self.roots.min()) < -MAX_ROWS:
-            raise BundleError(f"tables.npz: a context tree asks for more than {MAX_ROWS} rows")
+        if nodes > MAX_ROWS or min(self.branches.min(initial=-1), self.roots.min()) < -MAX_ROWS:
+            raise BundleError(f"tables.npz: context trees of more than {MAX_ROWS} nodes or rows")
         object.__setattr__(self, "depth", self._depth())
         object.__setattr__(self, "_ways", self._leaves_that_stay())
 

@@ -283,3 +283,14 @@ def test_a_tree_that_is_too_deep_is_refused() -> None:
         ContextTree(planes, thresholds, branches, np.array([0], np.int32))
     short = ContextTree(planes, thresholds, branches, np.array([6], np.int32))
     assert short.depth == 64
+
+
+def test_trees_of_more_nodes_than_there_can_be_rows_are_refused() -> None:
+    nodes = 65537
+    with pytest.raises(BundleError, match="more than 65536 nodes"):
+        ContextTree(
+            np.zeros((nodes, 1), np.int8),
+            np.zeros(nodes, np.int32),
+            np.full((nodes, 2), -1, np.int32),
+            np.array([0], np.int32),
+        )
