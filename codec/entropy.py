@@ -254,12 +254,10 @@ def shortest_bytes(low: int, width: int, length: int) -> bytes:
     """The shortest byte string whose number, zeros appended up to `length` bytes, lies in [low, low
     + width).
     """
-    # Some multiple of a unit within the width lies in the interval; of coarser ones, perhaps.
-    kept, number = length - (width.bit_length() - 1) // 8, 0
-    while kept >= 0:
-        unit = 1 << 8 * (length - kept)
-        multiple = -(-low // unit) * unit
-        if multiple >= low + width:
-            break
-        kept, number = kept - 1, multiple
-    return number.to_bytes(length, "big")[: kept + 1].rstrip(b"\0")
+    if low == 0:
+        return b""
+    # A multiple of 256^k lies in the interval just where its ends differ above their last k bytes.
+    # Shifts, since a hostile record of a large image makes a number of megabytes.
+    k = ((low - 1 ^ low + width - 1).bit_length() - 1) // 8
+    number = -(-low >> 8 * k)
+    return number.to_bytes(length - k, "big").rstrip(b"\0")

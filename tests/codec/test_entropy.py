@@ -1,5 +1,7 @@
 """The range coder against its reference, its inverse, and hostile payloads."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,3 +112,13 @@ def test_a_byte_behind_the_payload_is_refused() -> None:
     for tail in (b"\0", b"\1"):
         with pytest.raises(RecordError):
             RangeCoder(prior).decode(payload + tail, codes.shape)
+
+
+def test_the_shortest_bytes_of_a_number_of_megabytes_are_found_at_once() -> None:
+    """A record of a few bytes that says a large image leads to such numbers."""
+    length = 2**22
+    start = time.process_time()
+    assert shortest_bytes(1, 2**64 - 1, length) == b"\0" * (length - 8) + b"\1"
+    assert shortest_bytes(256**length - 2, 2, length) == b"\xff" * (length - 1) + b"\xfe"
+    assert shortest_bytes(0, 2**40, length) == b""
+    assert time.process_time() - start < 2
