@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from training import reproduce
+from training import codec_presets, reproduce
 from training.config import ModelConfig, ObjectiveConfig, TrainConfig
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
@@ -142,6 +142,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             lr_warmup_steps=100,
             ema_decay=0.0,
         ),
+        **codec_presets.presets(),
         **reproduce.presets(),
     }
 )
@@ -153,6 +154,7 @@ def names() -> str:
     return "\n".join(
         [
             ", ".join(single),
+            "codec/DATASET with DATASET of mnist, cifar10, faces",
             f"ours/DATASET with DATASET of {', '.join(reproduce.OURS)}",
             f"reproduce/DATASET/MODEL with DATASET of {', '.join(reproduce.DATASETS)}",
             f"    and MODEL of {', '.join(reproduce.MODELS)}",

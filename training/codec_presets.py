@@ -1,0 +1,89 @@
+"""Presets of codecs: networks for a range of rates, for the data sets that codecs are measured on.
+
+A decoder that knows the rate, trained with a fixed noise of the pixels around the middle of the
+range. Their figures are those of RESULTS.md and `make bench-rd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from training.config import ModelConfig, ObjectiveConfig, TrainConfig
+
+
+def presets() -> Mapping[str, TrainConfig]:
+    """By name."""
+    return {
+        "codec/mnist": TrainConfig(
+            model=ModelConfig(
+                family="sigma_vae",
+                height=28,
+                width=28,
+                latent=48,
+                widths=(32, 64),
+                hidden=(512,),
+                rate_aware=True,
+            ),
+            objective=_objective(0.01, (-1.0, 2.0)),
+            validation_fraction=0.05,
+            epochs=20,
+        ),
+        "codec/cifar10": TrainConfig(
+            model=_principal(channels=3, side=32, latent=256),
+            objective=_objective(0.02, (-1.0, 1.5)),
+            source="cifar10",
+            validation_fraction=0.05,
+            flip=True,
+            epochs=9,
+            batch_size=64,
+            lr_warmup_steps=200,
+        ),
+        "codec/faces": TrainConfig(
+            model=_principal(channels=1, side=64, latent=320),
+            objective=_objective(0.02, (-1.0, 1.0)),
+            validation_fraction=0.05,
+            flip=True,
+            epochs=15,
+            batch_size=64,
+            lr_warmup_steps=200,
+        ),
+        "photo": TrainConfig(
+            model=ModelConfig(
+                family="pca_vae_map",
+                channels=3,
+                latent=64,
+                widths=(96, 128),
+                depth=3,
+                stride=8,
+                rate_aware=True,
+            ),
+            objective=_objective(0.01, (-0.8, 1.6)),
+            validation_fraction=0.05,
+            crop=128,
+            scale_jitter=(0.5, 1.0),
+            flip=True,
+            epochs=21,
+            epoch_steps=250,
+            batch_size=8,
+            lr=1e-3,
+            lr_warmup_steps=100,
+        ),
+    }
+
+
+def _objective(variance: float, octaves: tuple[float, float]) -> ObjectiveConfig:
+    return ObjectiveConfig(sigma="fixed", fixed_variance=variance, octaves=octaves)
+
+
+def _principal(*, channels: int, side: int, latent: int) -> ModelConfig:
+    return ModelConfig(
+        family="pca_vae",
+        channels=channels,
+        height=side,
+        width=side,
+        latent=latent,
+        widths=(96,),
+        depth=3,
+        stride=4,
+        rate_aware=True,
+    )
