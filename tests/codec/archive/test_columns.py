@@ -38,6 +38,13 @@ def test_the_centre_of_a_column_is_the_median(values: list[int]) -> None:
     assert read_varint(column(*values), 0)[0] == sorted(values)[len(values) // 2]
 
 
+def test_the_centre_of_a_long_column_is_the_median() -> None:
+    rng = np.random.default_rng(0)
+    for count in (199, 200, 256):
+        values = rng.choice(2**20, count, replace=False)
+        assert read_varint(pack_column(values), 0)[0] == sorted(values.tolist())[count // 2]
+
+
 @pytest.mark.parametrize("spread", [1, 5, 100, 2**20])
 def test_no_other_parameter_would_be_shorter(spread: int) -> None:
     values = np.random.default_rng(spread).normal(2**30, spread, 99).round().astype(np.int64)
@@ -99,6 +106,16 @@ def test_a_column_with_bits_behind_its_last_number_is_refused() -> None:
 def test_a_column_with_an_impossible_parameter_is_refused(k: int) -> None:
     with pytest.raises(ArchiveError):
         unpack_column(bytes([0, k]) + b"\xff" * 1000, 0, 3)
+
+
+def test_no_larger_parameter_is_read_even_for_small_numbers() -> None:
+    for k, zeros in ((33, 33), (34, 34)):
+        data = bytes([7, k]) + np.packbits([1] + [0] * zeros).tobytes()
+        if k == 33:
+            assert unpack_column(data, 0, 1)[0].tolist() == [7]
+        else:
+            with pytest.raises(ArchiveError, match="cut short"):
+                unpack_column(data, 0, 1)
 
 
 def test_the_largest_parameter_is_read() -> None:
