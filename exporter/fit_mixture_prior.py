@@ -45,16 +45,17 @@ def fit_global_priors(mu: F32, steps: F32) -> tuple[Prior, ...]:
     level = steps[middle : middle + 1]
     best, least = 0, _factorised(seen, level)[0].bits(unseen).mean()
     for clusters in (k for k in CLUSTERS if k * IMAGES_PER_CLUSTER <= len(seen)):
-        bits = _mixtures(seen, level, clusters)[0].bits(unseen).mean()
+        bits = mixture_priors(seen, level, clusters)[0].bits(unseen).mean()
         best, least = (clusters, bits) if bits < least else (best, least)
-    return _mixtures(mu, steps, best) if best else _factorised(mu, steps)
+    return mixture_priors(mu, steps, best) if best else _factorised(mu, steps)
 
 
 def _factorised(mu: F32, steps: F32) -> tuple[Prior, ...]:
     return tuple(FactorisedPrior(fit_tables(quantise(mu, step))) for step in steps)
 
 
-def _mixtures(mu: F32, steps: F32, clusters: int) -> tuple[Prior, ...]:
+def mixture_priors(mu: F32, steps: F32, clusters: int) -> tuple[Prior, ...]:
+    """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]` in so many clusters."""
     middle, finest = steps[len(steps) // 2], steps[-1]
     share, mean, variance = fit_clusters(mu / middle, clusters)
     mean, scale = (values * (middle / finest) for values in (mean, np.sqrt(variance)))
