@@ -18,7 +18,7 @@ from exporter.class_tables import class_centres, class_tables, count_symbols, re
 from exporter.map_samples import Maps, codes_of, sample, sizes_of
 from exporter.map_weights import FLOOR, fit_weights, scale_bias
 
-SETS = 4
+SETS = 6
 CLASSES = 40
 SMALLEST_SCALE, LARGEST_SCALE = 0.003, 100.0
 BIAS_POSITIONS, TABLE_CODES = 10_000, 1_500_000
