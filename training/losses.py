@@ -7,7 +7,6 @@ The formulas are pure functions in `objectives` and `regularisers`; here they ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,8 +20,8 @@ from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Model
 from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
-from training.models.pca_vae_map import PcaVaeMap
 from training.objective_config import LEARNED_SIGMA, ObjectiveConfig
+from training.rates import coarsen, draw_octaves, prior_of
 from training.state import State
 
 
@@ -110,30 +109,6 @@ def decode(state: State, model: Model, z: Tensor, octaves: Tensor | None = None)
         if octaves is None or isinstance(model, IndexModel | LinearVae):
             return model.decode(z).float()
         return model.decode(z, octaves).float()
-
-
-def prior_of(model: GaussianModel, z: Tensor, octaves: Tensor | None = None) -> Posterior | None:
-    """The prior of a sample, where the network has one of its own."""
-    return model.prior(z, octaves) if isinstance(model, PcaVaeMap) else None
-
-
-def coarsen(model: GaussianModel, posterior: Posterior, octaves: Tensor) -> Posterior:
-    """The posterior at the rates of `octaves` [B]."""
-    mu, log_var = posterior
-    if isinstance(model, PcaVaeMap):  # no one spread for a prior that changes from place to place
-        wider = 2 * math.log(2) * octaves
-        return Posterior(mu, log_var + wider.reshape(-1, *([1] * (mu.dim() - 1))))
-    return Posterior(mu, objectives.coarsen(log_var, octaves))
-
-
-def draw_octaves(state: State, x: Tensor) -> Tensor | None:
-    """log2 of the step multiplier for each image [B], or None where a run has one rate only."""
-    low, high = state.config.objective.octaves
-    if low == high == 0:
-        return None
-    share = torch.special.ndtr(state.world.normal_like(x[:, 0, 0, 0], state.noise))
-    octaves: Tensor = low + (high - low) * share
-    return octaves
 
 
 def draw(

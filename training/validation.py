@@ -16,10 +16,11 @@ from torch import Tensor
 from training import diagnostics, objectives
 from training.config import TrainConfig
 from training.data import Images
-from training.losses import Drawn, Loss, distort, draw, evaluate, latent_loss, prior_of
+from training.losses import Drawn, Loss, distort, draw, evaluate, latent_loss
 from training.metrics import evenly
 from training.model_config import POINT_FAMILIES
 from training.models import GaussianModel, IndexModel, Posterior
+from training.rates import prior_of
 from training.state import State
 
 PIXELS = 2**20

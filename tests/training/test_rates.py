@@ -9,10 +9,10 @@ import torch
 from training import objectives
 from training.config import ModelConfig, ObjectiveConfig, from_json, to_json
 from training.errors import TrainingError
-from training.losses import draw_octaves
 from training.model_config import RATE_FAMILIES
 from training.models import build
 from training.models.layers import told
+from training.rates import draw_octaves
 from training.state import new_state
 
 
