@@ -46,7 +46,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 def pack_column(values: I64) -> bytes:
     """A column of at least one number in 0..2**32 - 1."""
-    centre = int(np.partition(values, len(values) // 2)[len(values) // 2])
+    centre = int(np.sort(values)[len(values) // 2])
     rest = np.where(values >= centre, 2 * (values - centre), 2 * (centre - values) - 1)
     if not rest.any():
         return varint(centre) + bytes([_SAME])
