@@ -100,6 +100,8 @@ def test_arbitrary_bytes_are_a_column_or_refused(junk: bytes, count: int) -> Non
 def test_a_column_with_bits_behind_its_last_number_is_refused() -> None:
     with pytest.raises(ArchiveError, match="zeros"):
         unpack_column(bytes.fromhex("110065"), 0, 3)
+    with pytest.raises(ArchiveError, match="zeros"):
+        unpack_column(bytes.fromhex("100296f1"), 0, 4)
 
 
 @pytest.mark.parametrize("k", [34, 100, 254])
