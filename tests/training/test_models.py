@@ -8,6 +8,7 @@ from torch.nn import functional
 from training.config import GLOBAL_FAMILIES, ModelConfig
 from training.models import FACTORIES, IndexModel, VqVae, build
 from training.models.global_latent import running_mean, side_shapes
+from training.models.pca_vae_map import PcaVaeMap
 from training.presets import PRESETS
 
 
@@ -66,10 +67,14 @@ def test_unit_codes_scale_the_latents_to_length_one():
 def test_every_family_has_a_factory_and_gradients_reach_every_weight():
     for family in FACTORIES:
         model = build(small(family, side="light" if family == "reslag" else "none"))
-        x = torch.rand(4, 1, 16, 24)
+        lattice = isinstance(model, PcaVaeMap)  # whose prior has seven kinds of positions
+        x = torch.rand(4, 1, 32, 48) if lattice else torch.rand(4, 1, 16, 24)
         latent = model.encode(x)
         z = latent.z if isinstance(model, IndexModel) else latent.mu + latent.log_var
-        model.decode(z).sum().backward()
+        loss = model.decode(z).sum()
+        if lattice:
+            loss = loss + torch.cat(model.prior(z)).sum()
+        loss.backward()
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad), family
 
 
