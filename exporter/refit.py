@@ -67,6 +67,6 @@ def _config(manifest: Manifest) -> TrainConfig:
         model = ModelConfig(family="linear", channels=spec.channels, height=height, width=width)
         return TrainConfig(model=model, **split)
     model = ModelConfig(
-        family="pca_vae_map", channels=spec.channels, height=0, width=0, stride=spec.stride
+        family="sigma_vae_map", channels=spec.channels, widths=(8, 8), stride=spec.stride
     )
     return TrainConfig(model=model, crop=CROP_STRIDES * spec.stride, **split)

@@ -1,7 +1,10 @@
 """A bundle fitted to other images: its networks stay, and what is fitted moves."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from codec.bundle import load_bundle
 from codec.errors import BundleError
@@ -60,3 +63,19 @@ def test_what_stands_there_already_is_not_overwritten(bundle_path, data):
 def test_a_run_is_told_from_a_bundle(bundle_path, run):
     assert is_bundle(bundle_path)
     assert not is_bundle(run)
+
+
+def test_a_model_of_images_of_any_size_is_fitted_to_other_images(tmp_path):
+    tiny = Path(__file__).parents[1] / "data" / "tiny_map_bundle"
+    rng = np.random.default_rng(7)
+    (tmp_path / "images").mkdir()
+    for index in range(40):
+        pixels = rng.integers(0, 256, (48, 40 + 8 * (index % 2)), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
+    refit(tiny, tmp_path / "new", tmp_path / "images", Options(), str)
+    old, new = load_bundle(tiny), load_bundle(tmp_path / "new")
+    assert new.decoder == old.decoder
+    assert new.model_id != old.model_id
+    image = rng.integers(0, 256, (33, 50, 1), np.uint8)
+    model = Model(new, open_graphs(new, "cpu"))
+    assert model.decompress(model.compress([image]))[0].shape == image.shape
