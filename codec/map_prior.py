@@ -22,6 +22,7 @@ import numpy.typing as npt
 from codec.errors import BundleError
 from codec.lattice import LATTICE, MAX_SETS, SET_SIZE, LatticePass
 from codec.prior import Arrays, Index, Pass, Prior, require
+from codec.products import product
 from codec.tables import I32, I64, U16, Tables
 
 I16 = npt.NDArray[np.int16]
@@ -220,5 +221,5 @@ def _within(codes: F32, limit: float) -> bool:
 def _product(features: F32, weights: I16, small: bool) -> Real:
     """`features @ weights`, without rounding; `small`: float32 is known to do."""
     if small:
-        return features @ weights.astype(np.float32)
-    return features.astype(np.float64) @ weights.astype(np.float64)
+        return product(features, weights.astype(np.float32))
+    return product(features.astype(np.float64), weights.astype(np.float64))

@@ -21,6 +21,7 @@ import numpy as np
 from codec.errors import BundleError
 from codec.map_prior import MEAN_ONE, PHASES, SCALE_ONE
 from codec.prior import Arrays, Pass, Prior, require
+from codec.products import product
 from codec.tables import F64, I32, I64, U16, Tables
 
 RATIO_BITS = 16
@@ -107,7 +108,7 @@ class MixturePrior(Prior):
         square, linear, constant = self._costs
         x = np.clip(codes[:, :, 0, 0], -MAX_COST_CODE, MAX_COST_CODE).astype(np.float64)
         # Integers below 2**53 throughout, which float64 adds exactly in any order.
-        cost = (x * x) @ square + x @ linear + constant
+        cost = product(x * x, square) + product(x, linear) + constant
         cluster = cost.argmin(1).astype(np.int32)
         return np.concatenate([codes, cluster[:, None, None, None]], axis=1)
 
