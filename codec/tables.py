@@ -63,9 +63,9 @@ class Tables:
 
     def symbols(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> I32:
         """Symbols of values coded with `rows`, both of one shape; the escape for values outside."""
-        shifted = values - self.low[rows]
-        outside = (shifted < 0) | (shifted >= self.escape)
-        return np.where(outside, self.escape, shifted).astype(np.int32)
+        shifted = np.subtract(values, self.low.take(rows), dtype=np.int64)
+        # Without their signs, values below the table are beyond its end as well.
+        return np.minimum(shifted.view(np.uint64), self.escape).astype(np.int32)
 
     def bits(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> F64:
         """Ideal code length, bits, of each value coded with its row, all of one shape.
