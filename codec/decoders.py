@@ -7,9 +7,9 @@ from itertools import accumulate, cycle, pairwise
 import constriction
 import numpy as np
 
+from codec.entropy_models import BIT, FAMILY, WORD_BYTES, EntropyModels, Run, long_runs
 from codec.errors import RecordError
 from codec.escapes import read_escapes
-from codec.models import BIT, FAMILY, WORD_BYTES, Models, Run, long_runs
 from codec.tables import I32, U16, U32, Tables
 from codec.windows import MERGED
 
@@ -24,7 +24,7 @@ class Decoders:
     batch are none the worse for it.
     """
 
-    def __init__(self, models: Models, payloads: Sequence[bytes]) -> None:
+    def __init__(self, models: EntropyModels, payloads: Sequence[bytes]) -> None:
         self._models, self._decoders = models, [Decoder(words) for words in _words(payloads)]
         self.images = len(payloads)
         self.errors: dict[int, RecordError] = {}

@@ -5,7 +5,7 @@ from itertools import cycle
 import constriction
 import numpy as np
 
-from codec.models import BIT, FAMILY, Models, long_runs
+from codec.entropy_models import BIT, FAMILY, EntropyModels, long_runs
 from codec.tables import I32, U16
 
 Encoder = constriction.stream.queue.RangeEncoder
@@ -14,7 +14,7 @@ Encoder = constriction.stream.queue.RangeEncoder
 class Encoders:
     """Encoders, one per image; each is given the symbols of as many passes at once as can be."""
 
-    def __init__(self, models: Models, images: int) -> None:
+    def __init__(self, models: EntropyModels, images: int) -> None:
         self._models, self._encoders = models, [Encoder() for _ in range(images)]
         self._waiting: list[tuple[I32, U16]] = []
 

@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from codec.decoders import Decoders
 from codec.encoders import Encoders
+from codec.entropy_models import WORD_BYTES, EntropyModels
 from codec.errors import RecordError
 from codec.escapes import escape_bits
-from codec.models import WORD_BYTES, Models
 from codec.prior import Index, Pass, Prior
 from codec.tables import I32, I64, U16
 
@@ -48,7 +48,7 @@ class RangeCoder:
 
     def __init__(self, prior: Prior) -> None:
         self._prior, self._tables = prior, prior.tables
-        self._models, self._low = Models(prior.tables), prior.tables.low.astype(np.int64)
+        self._models, self._low = EntropyModels(prior.tables), prior.tables.low.astype(np.int64)
 
     def encode(self, codes: I32) -> bytes:
         """See Coder."""

@@ -22,7 +22,6 @@ or three bits is found, and one of 2,048 others passes. CRC-32 is zlib's.
 
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 
 from codec.errors import InvalidInput, RecordError
 
@@ -101,7 +100,7 @@ def seal(level: int, body: bytes, model_id: bytes) -> bytes:
     """A body with its tail."""
     covered = bytes([level]) + body
     if len(body) <= SMALL_BODY:
-        tail = level << CRC_BITS | crc11(covered, _of_model(model_id))
+        tail = level << CRC_BITS | crc11(covered, crc11(model_id))
         return body + tail.to_bytes(SMALL_TAIL, "big")
     return body + bytes([level]) + zlib.crc32(covered, zlib.crc32(model_id)).to_bytes(4, "big")
 
@@ -126,12 +125,6 @@ def crc11(data: bytes, start: int = 0) -> int:
     for byte in data:
         crc = (crc << 8 ^ _TABLE[crc >> (CRC_BITS - 8) ^ byte]) & 0x7FF
     return crc
-
-
-@lru_cache(maxsize=64)
-def _of_model(model_id: bytes) -> int:
-    """Where the checksum of a model's records starts."""
-    return crc11(model_id)
 
 
 def _remainder(byte: int) -> int:

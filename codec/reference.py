@@ -11,10 +11,10 @@ from itertools import accumulate
 import numpy as np
 
 from codec.entropy import STATE_BITS, Shape, shortest_bytes
+from codec.entropy_models import WORD_BYTES
 from codec.errors import RecordError
 from codec.escapes import MAX_GAMMA_ZEROS
 from codec.mixture_prior import MixturePrior
-from codec.models import WORD_BYTES
 from codec.prior import Prior
 from codec.quantise import MAX_CODE
 from codec.reference_prior import Place, places, reference_passes

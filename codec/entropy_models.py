@@ -34,7 +34,7 @@ class Run(NamedTuple):
     row: int
 
 
-class Models:
+class EntropyModels:
     """A model for each row, spans to encode symbols of many rows, and windows to decode them."""
 
     def __init__(self, tables: Tables) -> None:
