@@ -43,7 +43,7 @@ def presets() -> Mapping[str, TrainConfig]:
             objective=_objective(0.02, (-1.0, 1.0)),
             validation_fraction=0.05,
             flip=True,
-            epochs=15,
+            epochs=38,
             batch_size=64,
             lr_warmup_steps=200,
         ),
