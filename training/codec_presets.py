@@ -62,7 +62,7 @@ def presets() -> Mapping[str, TrainConfig]:
             crop=128,
             scale_jitter=(0.5, 1.0),
             flip=True,
-            epochs=21,
+            epochs=46,
             epoch_steps=250,
             batch_size=8,
             lr=1e-3,
