@@ -85,6 +85,7 @@ class Decoders:
             symbols[:] = [decode(models[row]) for row in rows]
         except AssertionError:
             self.refuse(index, NO_STREAM)
+            symbols[:] = 0  # none of them merged
 
     def _bit(self, index: int) -> int:
         try:
