@@ -2,7 +2,8 @@
 
 BLAS spreads a large product over all cores of the machine, and its threads wait for each other.
 Where a core has other work, or a container may not use them all, a product of 0.1 ms so takes 16
-(OpenBLAS 0.3.31, one of two cores busy). A small one it leaves to the thread that asked.
+(OpenBLAS 0.3.31, one of two cores busy). A small one it leaves to the thread that asked. To limit
+the threads of BLAS itself (threadpoolctl) would limit the whole program that uses the codec.
 """
 
 from typing import TypeVar

@@ -28,10 +28,12 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     old = load_bundle(path)
     images = data.training_and_validation(_config(old.manifest), calibrate, say)
     training, held_out = ([image.transpose(1, 2, 0) for image in part] for part in images)
+    usual, asked = old.manifest.quality_default, options.quality
+    quality = usual if asked is None else asked
     manifest = replace(
         old.manifest,
         version=options.version,
-        quality_default=_default(options.quality, old.manifest.quality_default),
+        quality_default=quality,
         provenance={
             **old.manifest.provenance,
             "calibration_images": len(held_out),
@@ -49,10 +51,6 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
         say=say,
     )
     return write(out, bundle, graphs, held_out)
-
-
-def _default(asked: int | None, usual: int) -> int:
-    return usual if asked is None else asked
 
 
 def _config(manifest: Manifest) -> TrainConfig:

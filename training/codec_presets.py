@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.config import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config import ModelConfig, ObjectiveConfig, Source, TrainConfig
 
 
 def presets() -> Mapping[str, TrainConfig]:
@@ -28,25 +28,8 @@ def presets() -> Mapping[str, TrainConfig]:
             validation_fraction=0.05,
             epochs=20,
         ),
-        "codec/cifar10": TrainConfig(
-            model=_principal(channels=3, side=32, latent=256),
-            objective=_objective(0.02, (-1.0, 1.5)),
-            source="cifar10",
-            validation_fraction=0.05,
-            flip=True,
-            epochs=9,
-            batch_size=64,
-            lr_warmup_steps=200,
-        ),
-        "codec/faces": TrainConfig(
-            model=_principal(channels=1, side=64, latent=320),
-            objective=_objective(0.02, (-1.0, 1.0)),
-            validation_fraction=0.05,
-            flip=True,
-            epochs=38,
-            batch_size=64,
-            lr_warmup_steps=200,
-        ),
+        "codec/cifar10": _principal(3, 32, 256, octaves=(-1.0, 1.5), epochs=9, source="cifar10"),
+        "codec/faces": _principal(1, 64, 320, octaves=(-1.0, 1.0), epochs=38),
         "photo": TrainConfig(
             model=ModelConfig(
                 family="pca_vae_map",
@@ -75,8 +58,17 @@ def _objective(variance: float, octaves: tuple[float, float]) -> ObjectiveConfig
     return ObjectiveConfig(sigma="fixed", fixed_variance=variance, octaves=octaves)
 
 
-def _principal(*, channels: int, side: int, latent: int) -> ModelConfig:
-    return ModelConfig(
+def _principal(
+    channels: int,
+    side: int,
+    latent: int,
+    *,
+    octaves: tuple[float, float],
+    epochs: int,
+    source: Source = "auto",
+) -> TrainConfig:
+    """Small images, from their principal components on."""
+    model = ModelConfig(
         family="pca_vae",
         channels=channels,
         height=side,
@@ -86,4 +78,14 @@ def _principal(*, channels: int, side: int, latent: int) -> ModelConfig:
         depth=3,
         stride=4,
         rate_aware=True,
+    )
+    return TrainConfig(
+        model=model,
+        objective=_objective(0.02, octaves),
+        source=source,
+        validation_fraction=0.05,
+        flip=True,
+        epochs=epochs,
+        batch_size=64,
+        lr_warmup_steps=200,
     )
