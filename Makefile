@@ -86,7 +86,7 @@ build/pythae: tests/benchmarks/pythae.txt | $(VENV)/.complete
 
 # A training run killed at 20 random moments, resumed each time, ends bit for bit like an undisturbed one.
 bench-kill: $(VENV)/.complete
-	RESIDUUM_KILLS=20 $(BIN)/python -m pytest -s tests/training/test_kill.py -k random_moments
+	RESIDUUM_KILLS=20 $(BIN)/python -m pytest -s tests/training/loop/test_kill.py -k random_moments
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

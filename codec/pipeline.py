@@ -15,19 +15,19 @@ from typing import Protocol
 
 import numpy as np
 
-from codec import anomaly
-from codec.anomaly import Score
-from codec.batches import Array, each, grouped
-from codec.bundle import Bundle
-from codec.coding import Coded, RecordCoder
+from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
-from codec.evidence import Region, cut_regions, pack_evidence, paste_regions
-from codec.images import F32, U8, fit, to_pixels, unfit
+from codec.graphs.tiled import tiled
+from codec.grouping import Array, each, grouped
+from codec.images.files import F32, U8, fit, to_pixels, unfit
 from codec.quantise import I32, dequantise, octaves, quantise
 from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
-from codec.record import MAX_RECORD_PIXELS, attach
-from codec.regions import hot_boxes
-from codec.tiling import tiled
+from codec.record.evidence import Region, cut_regions, pack_evidence, paste_regions
+from codec.record.frame import MAX_RECORD_PIXELS, attach
+from codec.record_coder import Coded, RecordCoder
+from codec.scores import scores as anomaly
+from codec.scores.regions import hot_boxes
+from codec.scores.scores import Score
 
 DEFAULT_RATE = Rate()
 # Scoring holds an image many times over, in floats; compressing does not.
@@ -35,7 +35,7 @@ MAX_SCORED_PIXELS = 2**22
 
 
 class Graphs(Protocol):
-    """The two halves of a model; see codec.onnx for shapes."""
+    """The two halves of a model; see codec.graphs.onnx for shapes."""
 
     def encode(self, x: U8) -> tuple[Array, Array]: ...
 
@@ -88,7 +88,7 @@ class Model:
 
     @property
     def heat_scale(self) -> float:
-        """Heat-map value, nats per pixel, to draw in full colour; see codec.anomaly."""
+        """Heat-map value, nats per pixel, to draw in full colour; see codec.scores.scores."""
         return float(self._bundle.calibration.heat_scale[0])
 
     @property

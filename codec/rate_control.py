@@ -27,7 +27,7 @@ from typing import TypeVar
 import numpy as np
 
 from codec.errors import InvalidInput
-from codec.images import U8
+from codec.images.files import U8
 
 T = TypeVar("T")
 # Values of (image, level) pairs, which are many so that they can be worked out together.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from codec.bundle import MANIFEST
+from codec.bundle.bundle import MANIFEST
 from codec.errors import ResiduumError
 from exporter.export import Options, export
 from exporter.refit import refit

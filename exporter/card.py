@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from codec.images import U8, draw_heatmap
-from codec.manifest import LatentSpec, Manifest
+from codec.bundle.manifest import LatentSpec, Manifest
+from codec.images.files import U8, draw_heatmap
 from codec.pipeline import Model
-from training.evaluation import run_report
+from training.evaluation.run import report as run_report
 
 PICTURES = "card-samples.png"
 DIAGNOSTICS = (

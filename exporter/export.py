@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from codec import anomaly
-from codec.bundle import Bundle, model_id, pack_arrays, write_bundle
-from codec.bundle_tables import pack_tables
+from codec.bundle.bundle import Bundle, model_id, pack_arrays, write_bundle
+from codec.bundle.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
+from codec.bundle.tables_npz import pack_tables
 from codec.errors import BundleError
-from codec.images import U8
-from codec.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
-from codec.onnx import OnnxGraphs, open_graphs
+from codec.graphs.onnx import OnnxGraphs, open_graphs
+from codec.images.files import U8
 from codec.pipeline import Model
-from exporter import fit, parity, reach
+from codec.scores import scores as anomaly
+from exporter import parity
+from exporter import receptive_field as reach
 from exporter.card import PICTURES, draw_samples, write_card
+from exporter.fit import bundle as fit
 from exporter.graphs import export_graphs
-from training import data
-from training.checkpoint import load_run
-from training.config import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig, TrainConfig
+from training.config.run import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig, TrainConfig
+from training.data import datasets as data
 from training.models.index_model import symbols
+from training.run.checkpoint import load_run
 
 CENTRE_QUALITY = 8
 FALSE_ALARM_RATE = 0.01

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from codec.errors import BundleError
-from codec.images import U8
+from codec.images.files import U8
 from codec.pipeline import Graphs
 from codec.quantise import F32, quantise
 from training.models import IndexModel, Model

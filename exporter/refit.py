@@ -6,13 +6,13 @@ For a new camera, or a codec that has learned to code the same latents in fewer 
 from dataclasses import replace
 from pathlib import Path
 
-from codec.bundle import load_bundle
-from codec.manifest import Manifest
-from codec.onnx import open_graphs
-from exporter import fit
+from codec.bundle.bundle import load_bundle
+from codec.bundle.manifest import Manifest
+from codec.graphs.onnx import open_graphs
 from exporter.export import Options, check_target, write
-from training import data
-from training.config import ModelConfig, TrainConfig
+from exporter.fit import bundle as fit
+from training.config.run import ModelConfig, TrainConfig
+from training.data import datasets as data
 
 CROP_STRIDES = 8
 """side, in strides, of the crops of models of any size; no crop is taken here"""

@@ -6,8 +6,8 @@ import sys
 from typing import NoReturn
 
 from codec.errors import ResiduumError
-from service.lifecycle import serve
-from service.server import PortInUse, Server
+from service.server.lifecycle import serve
+from service.server.server import PortInUse, Server
 from service.settings import SettingsError, read_settings
 
 

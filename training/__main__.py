@@ -13,19 +13,20 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from training import checkpoint, signals
-from training.batches import make_batches
-from training.config import to_json
-from training.data import Images, training_and_validation
+from training.cli import signals
+from training.cli.options import PROGRAM, Options, parse
+from training.cli.progress import RunLog, Silent
+from training.config.run import to_json
+from training.data.batches import make_batches
+from training.data.datasets import Images, training_and_validation
 from training.distributed import ALONE, World, check_batch_size, join, leave
 from training.errors import TrainingError
-from training.loop import train
-from training.options import PROGRAM, Options, parse
-from training.presets import names
-from training.progress import RunLog, Silent
-from training.provenance import machine, provenance
-from training.schedule import early_stop
-from training.state import State, check_precision, compile_networks, new_state, start
+from training.loop.loop import train
+from training.loop.schedule import early_stop
+from training.presets.catalog import names
+from training.run import checkpoint
+from training.run.provenance import machine, provenance
+from training.run.state import State, check_precision, compile_networks, new_state, start
 
 INTERRUPTED = 130
 USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]

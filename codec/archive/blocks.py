@@ -12,7 +12,7 @@
         names     list of as many names, or nothing                 (codec.archive.name_lists)
         CRC-32 of the archive's header (without its CRC), the number of the first record (8 bytes)
         and the block so far
-        bodies    one after the other: records without their tails  (codec.record)
+        bodies    one after the other: records without their tails  (codec.record.frame)
 
 All numbers are big endian, all CRCs zlib's. A block of another model's archive, or in another
 place, is damage like any other.
@@ -29,7 +29,7 @@ import numpy as np
 from codec.archive.columns import I64, pack_column, unpack_column
 from codec.archive.name_lists import MAX_NAME_BYTES, NAME_OVERHEAD, pack_names, unpack_names
 from codec.errors import ArchiveError
-from codec.record import MAX_RECORD_BYTES
+from codec.record.frame import MAX_RECORD_BYTES
 
 MAGIC = b"\x89RSA\r\n\x1a\n"
 VERSION = 1

@@ -15,7 +15,7 @@ from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
 from codec.archive.snapshot import Snapshot, read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput
-from codec.record import seal
+from codec.record.frame import seal
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What an archive says of a record: its number, its name if it has one, bytes of its body, and
-    its level 0..31 (codec.record).
+    its level 0..31 (codec.record.frame).
     """
 
     number: int

@@ -38,7 +38,7 @@ from codec.archive.names import Names
 from codec.archive.reader import check_model
 from codec.archive.snapshot import read_block, read_head, take_snapshot
 from codec.errors import ArchiveError, InvalidInput
-from codec.record import open_seal
+from codec.record.frame import open_seal
 
 
 def create(path: Path | str, model_id: bytes, *, name: str = "", version: str = "") -> None:

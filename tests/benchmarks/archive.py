@@ -24,12 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from codec.archive import ArchiveReader, ArchiveWriter, create
-from codec.bundle import load_bundle
-from codec.coding import RecordCoder
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
-from codec.record import unpack
-from training.idx import IMAGES, find_idx, read_idx
+from codec.record.frame import unpack
+from codec.record_coder import RecordCoder
+from training.data.idx import IMAGES, find_idx, read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
 F64 = npt.NDArray[np.float64]

@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from codec.anomaly import NAMES
-from codec.bundle import load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
-from training import data
-from training.config import from_json
-from training.corruption import corrupt, spots
-from training.metrics import auroc
+from codec.scores.scores import NAMES
+from training.config.run import from_json
+from training.data import datasets as data
+from training.data.corruption import corrupt, spots
+from training.metrics.images import auroc
 
 SPOTS_PER_IMAGE = 3.0
 

@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import find_objects, label
 
-from codec.bundle import load_bundle
-from codec.evidence import Region
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
+from codec.record.evidence import Region
 
 ROOT = Path(__file__).resolve().parents[2]
 CHUNK = 10

@@ -32,13 +32,13 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from codec.bundle import Bundle, load_bundle
-from codec.coding import RecordCoder
-from codec.entropy import RangeCoder
+from codec.bundle.bundle import Bundle, load_bundle
+from codec.entropy.range_coder import RangeCoder
 from codec.pipeline import Model
-from codec.record import unpack
-from codec.reference import ReferenceCoder
-from training.idx import IMAGES, find_idx, read_idx
+from codec.record.frame import unpack
+from codec.record_coder import RecordCoder
+from codec.reference.range_coder import ReferenceCoder
+from training.data.idx import IMAGES, find_idx, read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
 # A multiple of both 7 and 64, so that no batch is cut short.

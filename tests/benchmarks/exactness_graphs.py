@@ -1,4 +1,4 @@
-"""The graphs of a bundle under settings of the runtime that codec.onnx does not offer."""
+"""The graphs of a bundle under settings of the runtime that codec.graphs.onnx does not offer."""
 
 import hashlib
 import itertools
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 
-from codec.bundle import Bundle
+from codec.bundle.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from codec.archive.index import Layout, pack_index
 from codec.archive.journal import ENTRY_BYTES, Place, pack_entry, pack_journal
 from codec.archive.name_lists import pack_names
 from codec.errors import ArchiveError
-from codec.record import open_seal
+from codec.record.frame import open_seal
 
 MODEL = bytes(range(32))
 MEMORY = Path("/dev/shm")  # noqa: S108 - many small files, none of them kept

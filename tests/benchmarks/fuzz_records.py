@@ -24,11 +24,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from codec.bundle import load_bundle
+from codec.bundle.bundle import load_bundle
 from codec.errors import RecordError
-from codec.onnx import open_graphs
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
-from codec.record import (
+from codec.record.frame import (
     LARGE_TAIL,
     MAX_RECORD_PIXELS,
     SMALL_BODY,

@@ -21,20 +21,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from codec.bundle import Bundle, load_bundle
-from codec.entropy import RangeCoder
-from codec.images import U8
-from codec.onnx import OnnxGraphs, open_graphs
+from codec.bundle.bundle import Bundle, load_bundle
+from codec.entropy.range_coder import RangeCoder
+from codec.graphs.onnx import OnnxGraphs, open_graphs
+from codec.images.files import U8
 from codec.pipeline import Model
-from codec.prior import FactorisedPrior, Prior
+from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.tables import index_tables
 from codec.quantise import I32
-from codec.tables import index_tables
 from exporter.export import Options, export
-from exporter.fit import batches
-from exporter.latents import encode_all
-from training import data
-from training.config import TrainConfig, from_json
-from training.images import find_images, read_images
+from exporter.fit.bundle import batches
+from exporter.fit.latents import encode_all
+from training.config.run import TrainConfig, from_json
+from training.data import datasets as data
+from training.data.image_files import find_images, read_images
 
 TIMED, REPEATS = 32, 21
 DONE = 0.15

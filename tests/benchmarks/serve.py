@@ -25,9 +25,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from codec.bundle import Bundle, load_bundle
-from codec.entropy import RangeCoder
-from codec.onnx import open_graphs
+from codec.bundle.bundle import Bundle, load_bundle
+from codec.entropy.range_coder import RangeCoder
+from codec.graphs.onnx import open_graphs
 from codec.quantise import quantise
 from residuum_client import Client
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 import tyro
 
-from training.checkpoint import BEST
-from training.data import digest, images, training_and_validation
-from training.evaluation.run_metrics import evaluation_state, pca_metrics, run_metrics
-from training.pca import fit_pca, pixel_variance
-from training.presets import PRESETS
+from training.data.datasets import digest, images, training_and_validation
+from training.evaluation.run.metrics import evaluation_state, pca_metrics, run_metrics
+from training.models.pca import fit_pca, pixel_variance
+from training.presets.catalog import PRESETS
+from training.run.checkpoint import BEST
 
 FOLDERS = {
     "mnist": "mnist",

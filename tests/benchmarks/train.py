@@ -38,7 +38,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from training.idx import IMAGES, find_idx, read_idx
+from training.data.idx import IMAGES, find_idx, read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent

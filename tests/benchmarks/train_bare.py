@@ -12,10 +12,10 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from training import objectives
-from training.data import training_and_validation
+from training.data.datasets import training_and_validation
 from training.models import GlobalVae
-from training.presets import PRESETS
+from training.objectives import likelihoods as objectives
+from training.presets.catalog import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)

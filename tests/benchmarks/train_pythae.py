@@ -17,11 +17,11 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import Tensor
 
-from training.data import training_and_validation
+from training.data.datasets import training_and_validation
 from training.models import GlobalVae
 from training.models.global_latent import GlobalDecoder, GlobalEncoder
 from training.models.layers import LOG_VAR_RANGE
-from training.presets import PRESETS
+from training.presets.catalog import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)

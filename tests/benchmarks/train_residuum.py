@@ -16,8 +16,10 @@ from typing import Any
 import tyro
 
 from training import __main__ as command
-from training import checkpoint, loop, progress
-from training.presets import PRESETS
+from training.cli import progress
+from training.loop import loop
+from training.presets.catalog import PRESETS
+from training.run import checkpoint
 
 Span = tuple[float, float]
 OVERRIDES = {"ema-decay": 0.999, "grad-clip": 1.0}

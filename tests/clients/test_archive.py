@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from codec.archive import ArchiveReader, ArchiveWriter, create
-from codec.record import seal
+from codec.record.frame import seal
 from residuum_client import Offline
 from residuum_client.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.bundle import Bundle, load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import Bundle, load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 
 DATA = Path(__file__).parent.parent / "data"

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bundle import unpack_arrays
-from codec.bundle_tables import PRIORS
-from codec.entropy import RangeCoder
-from codec.record import Record, pack, unpack
-from codec.reference import ReferenceCoder
+from codec.bundle.bundle import unpack_arrays
+from codec.bundle.tables_npz import PRIORS
+from codec.entropy.range_coder import RangeCoder
+from codec.record.frame import Record, pack, unpack
+from codec.reference.range_coder import ReferenceCoder
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 RECORDS = json.loads((GOLDEN / "records.json").read_text())

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codec.batches import MAX_CALL_ROWS
-from codec.bundle import Bundle
+from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
-from codec.onnx import open_graphs
+from codec.graphs.onnx import open_graphs
+from codec.grouping import MAX_CALL_ROWS
 from codec.pipeline import Model
-from codec.record import SMALL_TAIL
-from codec.reference import ReferenceCoder
+from codec.record.frame import SMALL_TAIL
+from codec.reference.range_coder import ReferenceCoder
 
 shared = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -98,7 +98,7 @@ def test_arbitrary_bytes_are_decoded_or_refused(tiny: Model, tiny_map: Model, ju
 def test_a_record_with_a_right_checksum_and_a_wrong_body_never_crashes(
     tiny_map: Model, data: st.DataObject
 ) -> None:
-    from codec.record import Record, pack
+    from codec.record.frame import Record, pack
 
     size = data.draw(st.tuples(st.integers(1, 80), st.integers(1, 80)))
     body = Record(data.draw(st.integers(0, 30)), size, data.draw(st.binary(max_size=40)))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.bundle import Bundle
+from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput
-from codec.onnx import open_graphs
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
 

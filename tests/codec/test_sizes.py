@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from codec.errors import InvalidInput, RecordError
+from codec.graphs.tiled import TiledGraphs
 from codec.pipeline import Model
-from codec.record import Record, pack
-from codec.tiling import TiledGraphs
+from codec.record.frame import Record, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "tests/data/tiny_map_bundle"
 MEASURED = """
 import resource, sys
 import numpy as np
-from codec.bundle import load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 
 def peak():

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.bundle import pack_arrays
-from codec.entropy import RangeCoder
-from codec.prior import FactorisedPrior, Prior
+from codec.bundle.bundle import pack_arrays
+from codec.entropy.range_coder import RangeCoder
+from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.tables import fit_tables
 from codec.quantise import quantise
-from codec.record import Record, pack
-from codec.tables import fit_tables
-from exporter.fit_index_prior import fit_index_prior
-from exporter.fit_map_prior import fit_map_priors
-from exporter.fit_mixture_prior import mixture_priors
+from codec.record.frame import Record, pack
+from exporter.fit.index_map import fit_index_prior
+from exporter.fit.latent_map import fit_map_priors
+from exporter.fit.mixture import mixture_priors
 
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = np.stack([np.full(6, step, np.float32) for step in (2.0, 1.0, 0.5)])

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from service.server import LIVENESS
+from service.server.server import LIVENESS
 from service.settings import PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]

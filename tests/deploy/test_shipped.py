@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.bundle import load_bundle
-from codec.entropy import RangeCoder
-from codec.images import read_image
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.entropy.range_coder import RangeCoder
+from codec.graphs.onnx import open_graphs
+from codec.images.files import read_image
 from codec.pipeline import Model
-from codec.record import unpack
-from codec.reference import ReferenceCoder
+from codec.record.frame import unpack
+from codec.reference.range_coder import ReferenceCoder
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NAMES = ["fashion", "pcb"]

@@ -10,19 +10,19 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.bundle import Bundle, load_bundle
+from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import RecordError
-from codec.images import fit, to_pixels, unfit
-from codec.onnx import OnnxGraphs, open_graphs
+from codec.graphs.onnx import OnnxGraphs, open_graphs
+from codec.images.files import fit, to_pixels, unfit
 from codec.pipeline import Model as Pipeline
 from codec.quantise import dequantise, quantise
-from codec.record import unpack
-from codec.reference import ReferenceCoder
+from codec.record.frame import unpack
+from codec.reference.range_coder import ReferenceCoder
 from exporter.export import Options, export
 from training.__main__ import main as train
-from training.checkpoint import load_run
-from training.model_config import Family
+from training.config.model import Family
 from training.models import IndexModel, Model
+from training.run.checkpoint import load_run
 
 U8 = NDArray[np.uint8]
 I32 = NDArray[np.int32]

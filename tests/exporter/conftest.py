@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from codec.bundle import Bundle
-from codec.onnx import OnnxGraphs, open_graphs
+from codec.bundle.bundle import Bundle
+from codec.graphs.onnx import OnnxGraphs, open_graphs
 from exporter.export import Options, describe, unfitted
 from exporter.graphs import export_graphs
 from training.__main__ import main as train
-from training.config import ModelConfig, TrainConfig
+from training.config.run import ModelConfig, TrainConfig
 from training.models import IndexModel, Model, build
 
 U8 = NDArray[np.uint8]

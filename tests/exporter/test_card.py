@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.bundle import load_bundle
+from codec.bundle.bundle import load_bundle
 from exporter.card import write_card
 
 MANIFEST = load_bundle(Path(__file__).parents[1] / "data" / "tiny_bundle").manifest

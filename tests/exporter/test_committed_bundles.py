@@ -13,16 +13,16 @@ import onnx
 import pytest
 from scipy.stats import kstest
 
-from codec.bundle import load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
-from exporter import reach
+from exporter import receptive_field as reach
 from exporter.export import Options, describe
 from exporter.graphs import OPSET
 from exporter.parity import MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES
-from training.config import from_json, to_json
+from training.cli.options import parse
+from training.config.run import from_json, to_json
 from training.models import build
-from training.options import parse
 
 DATA = Path(__file__).parents[1] / "data"
 OPTIONS = {

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.bundle import REQUIRED, load_bundle
+from codec.bundle.bundle import REQUIRED, load_bundle
+from codec.bundle.manifest import LatentSpec
 from codec.errors import BundleError, InvalidInput
-from codec.manifest import LatentSpec
-from codec.onnx import open_graphs
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 from exporter.__main__ import main
 from exporter.export import Options, describe, portable
-from training.checkpoint import load_run
-from training.config import ModelConfig, TrainConfig
-from training.data import training_and_validation
+from training.config.run import ModelConfig, TrainConfig
+from training.data.datasets import training_and_validation
+from training.run.checkpoint import load_run
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.bundle import load_bundle
+from codec.bundle.bundle import load_bundle
 from codec.errors import BundleError
-from codec.onnx import open_graphs
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 from exporter.__main__ import is_bundle
 from exporter.export import Options, export
 from exporter.refit import refit
-from training import data as training_data
-from training.checkpoint import load_run
+from training.data import datasets as training_data
+from training.run.checkpoint import load_run
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from codec import archive
-from codec.bundle import load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 from rate_distortion import ours
 

@@ -8,14 +8,14 @@ import grpc
 import numpy as np
 import pytest
 
-from codec.bundle import load_bundle
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
 from protos.residuum.v1.images_pb2 import Pixels
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
-from service.lifecycle import build
+from service.server.lifecycle import build
 from service.settings import Settings
 
 DATA = Path(__file__).parents[1] / "data"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
 
 
 @pytest.fixture(autouse=True, scope="session")

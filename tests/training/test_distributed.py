@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.checkpoint import read
-from training.config import ModelConfig, ObjectiveConfig, TrainConfig, to_json
+from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, to_json
 from training.distributed import World, check_batch_size
 from training.errors import TrainingError
+from training.run.checkpoint import read
 
 ROOT = Path(__file__).parents[2]
 PLAIN = TrainConfig(
@@ -72,12 +72,12 @@ CASES = {
 PROGRAM = """
 import json, sys
 import numpy as np, torch
-from training import loop
-from training.batches import make_batches
-from training.config import from_json
+from training.loop import loop
+from training.data.batches import make_batches
+from training.config.run import from_json
 from training.distributed import ALONE, join, leave
-from training.progress import Silent
-from training.state import new_state, start
+from training.cli.progress import Silent
+from training.run.state import new_state, start
 
 configs, pictures, out, shared = sys.argv[1:]
 device, images = torch.device("cpu"), np.load(pictures)

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from training.__main__ import main
-from training.checkpoint import load_run, read
-from training.provenance import commit_of
+from training.run.checkpoint import load_run, read
+from training.run.provenance import commit_of
 
 MODEL = "--model.height 16 --model.width 16 --model.widths 4 8 --model.latent 3"
 SMALL = f"{MODEL} --model.channels 1 --batch-size 4 --threads 1 --device cpu".split()

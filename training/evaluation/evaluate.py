@@ -14,15 +14,16 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from codec.bundle import MANIFEST
+from codec.bundle.bundle import MANIFEST
 from codec.errors import ResiduumError
-from training import checkpoint
 from training.errors import TrainingError
-from training.evaluation import bundle_report, report
-from training.evaluation.bundle_evaluation import BundleOptions, Track, evaluate_bundle
+from training.evaluation.bundle import report as bundle_report
+from training.evaluation.bundle.evaluation import BundleOptions, Track, evaluate_bundle
 from training.evaluation.rate_distortion import Advance
-from training.evaluation.report import Section
-from training.evaluation.run_evaluation import evaluate_run
+from training.evaluation.report import report
+from training.evaluation.report.report import Section
+from training.evaluation.run.evaluation import evaluate_run
+from training.run import checkpoint
 
 PROGRAM = "residuum-evaluate"
 INTERRUPTED = 130

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.bundle import Bundle
-from codec.entropy import Coder, RangeCoder, Shape
+from codec.bundle.bundle import Bundle
+from codec.bundle.manifest import InputSpec, Manifest
+from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
-from codec.images import U8, fit, tile_grid
-from codec.manifest import InputSpec, Manifest
+from codec.images.files import U8, fit, tile_grid
 from codec.pipeline import Model
-from codec.record import Record, unpack
-from codec.reference import ReferenceCoder
-from training import metrics
-from training.diagnostics import psnr
+from codec.record.frame import Record, unpack
+from codec.reference.range_coder import ReferenceCoder
+from training.metrics import images as metrics
+from training.metrics.latents import psnr
 
 Advance = Callable[[int, int], None]
 """told now and then: how much is done, of how much"""

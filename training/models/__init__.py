@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.fsq import Fsq
 from training.models.global_latent import GlobalVae
 from training.models.index_model import IndexModel

@@ -43,7 +43,7 @@ class Codebook(nn.Module):
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def learn_by_loss(self) -> None:
-        """Make the codes a parameter; their loss is `training.objectives.codebook`."""
+        """Make the codes a parameter; their loss is `training.objectives.likelihoods.codebook`."""
         codes = self.codes
         del self.codes
         self.codes = nn.Parameter(codes)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.index_model import IndexModel
 from training.models.latents import Quantised, straight_through
 from training.models.map_latent import map_decoder, map_encoder

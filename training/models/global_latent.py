@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from training.model_config import POINT_FAMILIES, ModelConfig
+from training.config.model import POINT_FAMILIES, ModelConfig
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, told, up
 

@@ -1,7 +1,7 @@
 """The prior of latent maps in training: what the entropy coder will know, differentiable.
 
-Position by position in the order of codec.lattice, and at each position group of channels by group,
-a value is Gaussian with
+Position by position in the order of codec.priors.scan_order, and at each position group of channels
+by group, a value is Gaussian with
 
     mean   b + sum of w * neighbours           + sum of w * earlier channels here
     scale  a s^c + sum of v^2 * |neighbours|   + sum of v^2 * |earlier channels here|
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codec.lattice import LATTICE, LatticePass
+from codec.priors.scan_order import LATTICE, LatticePass
 from training.models.latents import Posterior
 
 LEAST_SCALE = 0.02

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, told, up
 

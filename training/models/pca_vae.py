@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
-from training.pca import F64, Pca
+from training.models.pca import F64, Pca
 
 
 class PcaVae(nn.Module):

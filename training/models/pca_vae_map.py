@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.data import Images
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
+from training.data.datasets import Images
 from training.models.latents import Posterior
 from training.models.lattice_prior import LatticePrior
 from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
+from training.models.pca import F64, Pca
 from training.models.pca_vae import LEAST_VARIANCE
-from training.pca import F64, Pca
 
 FINE = 4
 """pixels per position of the decoder's convolutions"""

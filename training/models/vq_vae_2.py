@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from training.model_config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.codebook import Codebook
 from training.models.index_model import CELL, IndexModel
 from training.models.latents import Quantised, straight_through

@@ -16,10 +16,10 @@ from residuum_client.packing import Batch, Image, Packing, load_image, load_reco
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 if TYPE_CHECKING:
-    import codec.anomaly
-    import codec.bundle
-    import codec.onnx
+    import codec.bundle.bundle
+    import codec.graphs.onnx
     import codec.pipeline
+    import codec.scores.scores
 
 U8 = NDArray[np.uint8]
 T = TypeVar("T", bound=U8 | bytes)
@@ -27,8 +27,8 @@ R = TypeVar("R")
 
 
 class _Opened(NamedTuple):
-    bundle: "codec.bundle.Bundle"
-    graphs: "codec.onnx.OnnxGraphs"
+    bundle: "codec.bundle.bundle.Bundle"
+    graphs: "codec.graphs.onnx.OnnxGraphs"
     model: "codec.pipeline.Model"
 
 
@@ -141,7 +141,7 @@ class Offline:
 
     def describe(self) -> Description:
         """See `Client.describe`."""
-        from codec.manifest import to_json
+        from codec.bundle.manifest import to_json
 
         opened = self._get()
         manifest = json.loads(to_json(opened.bundle.manifest))
@@ -155,7 +155,7 @@ class Offline:
     def _pack_images(self) -> Packing[U8]:
         """Packs images as arrays, files being decoded by the codec just as a server does it."""
         from codec.errors import ResiduumError
-        from codec.images import read_image
+        from codec.images.files import read_image
 
         channels = self._get().bundle.manifest.input.channels
 
@@ -173,8 +173,8 @@ class Offline:
 
 def _open(path: str, provider: Literal["auto", "cpu", "cuda"], threads: int) -> _Opened:
     try:
-        from codec.bundle import load_bundle
-        from codec.onnx import open_graphs
+        from codec.bundle.bundle import load_bundle
+        from codec.graphs.onnx import open_graphs
         from codec.pipeline import Model
     except ImportError as error:
         raise errors.NotInstalled(
@@ -246,7 +246,7 @@ def translated(first: int = 0) -> Iterator[None]:
         raise kind.placed(str(error), first=first) from error
 
 
-def _score(score: "codec.anomaly.Score", heat_scale: float, heatmaps: bool) -> Score:
+def _score(score: "codec.scores.scores.Score", heat_scale: float, heatmaps: bool) -> Score:
     return Score(
         value=score.value,
         p_value=score.p_value,

@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 import codec
 from codec import archive
-from codec.bundle import Bundle, load_bundle, pack_arrays
-from codec.entropy import RangeCoder
-from codec.onnx import OnnxGraphs, open_graphs
+from codec.bundle.bundle import Bundle, load_bundle, pack_arrays
+from codec.entropy.range_coder import RangeCoder
+from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.pipeline import Model
-from codec.prior import FactorisedPrior
+from codec.priors.base import FactorisedPrior
+from codec.priors.tables import Tables, fit_tables
 from codec.quantise import quantise
-from codec.record import Record, pack, unpack
-from codec.tables import Tables, fit_tables
+from codec.record.frame import Record, pack, unpack
 from rate_distortion.atlas import groups
 from rate_distortion.cache import Results
 from rate_distortion.measurement import U8, Measurement, squared_error

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rate_distortion import ours, sets
 from rate_distortion.cache import Results
 from rate_distortion.measurement import U8, Measurement, squared_error
-from training.pca import Pca, fit_pca
+from training.models.pca import Pca, fit_pca
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

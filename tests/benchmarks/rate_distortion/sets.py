@@ -13,8 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from rate_distortion.measurement import U8
-from training.idx import IMAGES, find_idx, read_idx
-from training.images import find_images, read_images
+from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.image_files import find_images, read_images
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from codec.archive import ArchiveReader, ArchiveWriter, Entry, create, index
 from codec.archive.blocks import BLOCK_BYTES
 from codec.archive.index import Layout
 from codec.errors import ArchiveError, InvalidInput, RecordError
-from codec.record import seal
+from codec.record.frame import seal
 
 sys.path.insert(0, str(Path(__file__).parent))
 from stranger import read_archive

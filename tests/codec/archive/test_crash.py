@@ -17,7 +17,7 @@ import pytest
 
 from codec.archive import ArchiveReader, ArchiveWriter, blocks, create
 from codec.errors import ArchiveError
-from codec.record import seal
+from codec.record.frame import seal
 
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = bytes(range(32))
@@ -259,7 +259,7 @@ def test_a_disk_that_is_full_when_a_block_is_written_loses_nothing(tmp_path: Pat
 APPENDER = """
 import random, sys
 from codec.archive import ArchiveWriter
-from codec.record import seal
+from codec.record.frame import seal
 
 path, model = sys.argv[1], bytes(range(32))
 while True:

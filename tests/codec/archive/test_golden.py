@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codec.archive import ArchiveReader, ArchiveWriter, create
-from codec.record import seal
+from codec.record.frame import seal
 
 MODEL = bytes(range(32))
 HEADER = "895253410d0a1a0a01" + MODEL.hex() + "0474696e790132"

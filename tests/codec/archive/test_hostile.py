@@ -28,7 +28,7 @@ from codec.archive.blocks import (
 from codec.archive.index import Layout, pack_index, unpack_index
 from codec.archive.journal import Place, pack_entry, pack_journal, unpack_journal
 from codec.errors import ArchiveError
-from codec.record import seal
+from codec.record.frame import seal
 
 MODEL = bytes(range(32))
 SEED = 12345

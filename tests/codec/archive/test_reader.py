@@ -10,7 +10,7 @@ from codec.archive import ArchiveReader, ArchiveWriter, Damage, blocks, create, 
 from codec.archive.blocks import CRC, PREFIX, Header, header_seed, pack_header, place_seed
 from codec.archive.disk import read_at
 from codec.errors import ArchiveError
-from codec.record import seal
+from codec.record.frame import seal
 
 MODEL = bytes(range(32))
 RECORDS = [seal(8, bytes([i]) * 3, MODEL) for i in range(20)]

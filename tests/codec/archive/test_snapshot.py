@@ -9,7 +9,7 @@ import pytest
 
 from codec.archive import ArchiveReader, ArchiveWriter, create, snapshot
 from codec.errors import ArchiveError
-from codec.record import seal
+from codec.record.frame import seal
 
 MODEL = bytes(range(32))
 RECORDS = [seal(8, i.to_bytes(2, "big") * 3, MODEL) for i in range(300)]

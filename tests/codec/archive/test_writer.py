@@ -8,7 +8,7 @@ import pytest
 
 from codec.archive import ArchiveReader, ArchiveWriter, blocks, create
 from codec.errors import ArchiveError, InvalidInput
-from codec.record import seal
+from codec.record.frame import seal
 
 MODEL = bytes(range(32))
 RECORDS = [seal(8, bytes([i]) * (i % 5), MODEL) for i in range(20)]

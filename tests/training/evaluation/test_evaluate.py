@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from codec.bundle import load_bundle, write_bundle
-from codec.images import read_image
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle, write_bundle
+from codec.graphs.onnx import open_graphs
+from codec.images.files import read_image
 from codec.pipeline import Model
 from training.evaluation import evaluate, rate_distortion
 from training.evaluation.evaluate import main

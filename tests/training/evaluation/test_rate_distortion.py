@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bundle import load_bundle
-from codec.manifest import InputSpec
-from codec.onnx import open_graphs
+from codec.bundle.bundle import load_bundle
+from codec.bundle.manifest import InputSpec
+from codec.graphs.onnx import open_graphs
 from codec.pipeline import Model
-from codec.prior import Prior
+from codec.priors.base import Prior
 from training.evaluation import rate_distortion
-from training.metrics import squared_error
+from training.metrics.images import squared_error
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codec.archive import Damage as Damage
     from codec.archive import Entry as Entry
 
-# The level of records that hold evidence beside the image, of any quality (codec.record).
+# The level of records that hold evidence beside the image, of any quality (codec.record.frame).
 EVIDENCE = 31
 
 

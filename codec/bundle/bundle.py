@@ -1,0 +1,229 @@
+"""The bundle: a folder, or an uncompressed tar of it, that is the whole truth about a model.
+
+    manifest.json      codec.bundle.manifest.Manifest, with size and SHA-256 of every other member
+    encoder.onnx       x -> mu, log_var | codes, distance
+    decoder.onnx       z | codes -> x_hat
+    tables.npz         codec.bundle.tables_npz: steps and priors of all quality levels
+    calibration.npz    codec.scores.scores.Calibration
+    card.md            model card; its pictures lie beside it as *.png
+
+Everything is verified before it is used, nothing is unpickled, and sizes are checked before
+anything is allocated.
+"""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.bundle.manifest import Manifest, Member, from_json, to_json
+from codec.bundle.tables_npz import unpack_tables
+from codec.errors import BundleError
+from codec.priors.base import Prior
+from codec.scores.scores import Calibration, check_names
+
+F32 = npt.NDArray[np.float32]
+MANIFEST = "manifest.json"
+REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
+MAX_MANIFEST_BYTES = 2**20
+MAX_MEMBER_BYTES = 2**30
+# What the arrays of one npz member may unfold into.
+MAX_ARRAY_BYTES = 2**28
+_MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified model: facts, graphs as bytes, quantisation steps `[Q, D]`, a prior per level,
+    calibration.
+    """
+
+    manifest: Manifest
+    model_id: bytes
+    encoder: bytes
+    decoder: bytes
+    steps: F32
+    priors: tuple[Prior, ...]
+    calibration: Calibration
+    card: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all members, the manifest left out."""
+        return sum(member.size for member in self.manifest.members.values())
+
+
+def load_bundle(path: Path | str) -> Bundle:
+    """Reads and verifies a bundle, folder or tar. Raises BundleError with the bundle's path and the
+    reason.
+    """
+    path = Path(path)
+    try:
+        read = _read_folder(path) if path.is_dir() else _read_tar(path)
+        return _assemble(read)
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
+    except OSError as error:
+        raise BundleError(f"bundle {path}: {error.strerror or error}") from error
+
+
+def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Manifest:
+    """Writes a bundle as a folder, or as a tar if the path ends in .tar; complete or not at all.
+
+    Gives the manifest as written. Raises BundleError if the path exists or a member is missing.
+    """
+    if path.exists():
+        raise BundleError(f"{path} exists already")
+    entries = {
+        name: Member(size=len(data), sha256=_sha256(data).hex()) for name, data in members.items()
+    }
+    manifest = replace(manifest, members=entries)
+    files = {MANIFEST: to_json(manifest).encode(), **members}
+    _assemble(files)  # what cannot be read back is never written
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        target = staging / path.name
+        _write_tar(target, files) if path.suffix == ".tar" else _write_folder(target, files)
+        target.replace(path)
+    finally:
+        shutil.rmtree(staging)
+    return manifest
+
+
+def model_id(manifest: Manifest) -> bytes:
+    """SHA-256 (32 bytes) over exactly what decoding depends on: input, latent, decoder graph and
+    tables.
+    """
+    facts = {
+        "input": asdict(manifest.input),
+        "latent": asdict(manifest.latent),
+        "decoder": manifest.members["decoder.onnx"].sha256,
+        "tables": manifest.members["tables.npz"].sha256,
+    }
+    return _sha256(json.dumps(facts, sort_keys=True).encode())
+
+
+def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
+    """Arrays as an npz file; the same arrays give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.asarray(arrays[name]), allow_pickle=False)
+            # A fixed date, since the time of writing would change the digest.
+            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, entry.getvalue())
+    return out.getvalue()
+
+
+def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
+    """Undoes `pack_arrays`. Raises BundleError for anything that is no npz of plain arrays."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unfolded = sum(info.file_size for info in archive.infolist())
+        if unfolded > MAX_ARRAY_BYTES:
+            raise BundleError(f"{name} unfolds into {unfolded} bytes, at most {MAX_ARRAY_BYTES}")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{name} is no npz of plain arrays ({error})") from error
+
+
+def _assemble(files: Mapping[str, bytes]) -> Bundle:
+    manifest = from_json(_member(files, MANIFEST))
+    _verify(manifest, files)
+    check_names(manifest.score.fused)
+    steps, priors = unpack_tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
+    calibration = Calibration.from_arrays(
+        unpack_arrays(files["calibration.npz"], "calibration.npz")
+    )
+    return Bundle(
+        manifest=manifest,
+        model_id=model_id(manifest),
+        encoder=files["encoder.onnx"],
+        decoder=files["decoder.onnx"],
+        steps=steps,
+        priors=priors,
+        calibration=calibration,
+        card=files["card.md"].decode("utf-8", "replace"),
+    )
+
+
+def _verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    if missing := sorted(REQUIRED - manifest.members.keys()):
+        raise BundleError(f"{', '.join(missing)} missing from the manifest")
+    for name, member in manifest.members.items():
+        data = _member(files, name)
+        if len(data) != member.size:
+            raise BundleError(f"{name} has {len(data)} bytes, the manifest says {member.size}")
+        if _sha256(data).hex() != member.sha256:
+            raise BundleError(f"{name} is damaged: its SHA-256 is not the manifest's")
+
+
+def _member(files: Mapping[str, bytes], name: str) -> bytes:
+    if name not in files:
+        raise BundleError(f"{name} is missing")
+    return files[name]
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    files = {}
+    for file in sorted(path.iterdir()):
+        if file.name == MANIFEST or _MEMBER.fullmatch(file.name):
+            _check_size(file.name, file.stat().st_size)
+            files[file.name] = file.read_bytes()
+    return files
+
+
+def _read_tar(path: Path) -> dict[str, bytes]:
+    if not path.exists():
+        raise BundleError("no such folder or file")
+    files = {}
+    try:
+        # "r:" reads uncompressed tar only: a compressed one could unfold into anything.
+        with tarfile.open(path, "r:") as archive:
+            for info in archive:
+                name = info.name.removeprefix("./")
+                if info.isreg() and (name == MANIFEST or _MEMBER.fullmatch(name)):
+                    _check_size(name, info.size)
+                    stream = archive.extractfile(info)
+                    files[name] = stream.read() if stream else b""
+    except tarfile.TarError as error:
+        raise BundleError(f"neither a folder nor an uncompressed tar ({error})") from error
+    return files
+
+
+def _check_size(name: str, size: int) -> None:
+    limit = MAX_MANIFEST_BYTES if name == MANIFEST else MAX_MEMBER_BYTES
+    if size > limit:
+        raise BundleError(f"{name} has {size} bytes, at most {limit} are read")
+
+
+def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    path.mkdir()
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+
+
+def _write_tar(path: Path, files: Mapping[str, bytes]) -> None:
+    with tarfile.open(path, "w:", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

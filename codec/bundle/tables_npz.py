@@ -1,0 +1,56 @@
+"""`tables.npz` in and out: the steps of all quality levels, and the arrays of their priors.
+
+steps [Q, D] float32
+and what the prior's own `pack` adds (codec.priors.base, codec.priors.latent_map,
+codec.priors.index_map, ...)
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from codec.bundle.manifest import Manifest, PriorName
+from codec.errors import BundleError
+from codec.priors.base import Arrays, FactorisedPrior, Prior, require
+from codec.priors.index_map import IndexPrior
+from codec.priors.latent_map import MapPrior
+from codec.priors.mixture import MixturePrior
+from codec.quantise import F32
+
+PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
+    {
+        "factorised": FactorisedPrior,
+        "mixture": MixturePrior,
+        "map": MapPrior,
+        "neighbours": IndexPrior,
+    }
+)
+
+
+def prior_name(priors: tuple[Prior, ...]) -> PriorName:
+    """What a manifest calls the priors."""
+    return next(name for name, kind in PRIORS.items() if type(priors[0]) is kind)
+
+
+def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> dict[str, Arrays]:
+    """The arrays of `tables.npz` from steps `[Q, D]` and a prior per quality level."""
+    return {"steps": steps, **type(priors[0]).pack(priors)}
+
+
+def unpack_tables(
+    manifest: Manifest, arrays: Mapping[str, Arrays]
+) -> tuple[F32, tuple[Prior, ...]]:
+    """Steps `[Q, D]` and a prior per quality level. Raises BundleError for arrays that are not
+    those of the manifest.
+    """
+    levels, latent = manifest.quality_levels, manifest.latent
+    try:
+        steps = arrays["steps"]
+        require(steps, "steps", np.float32, (levels, latent.dims))
+        priors = PRIORS[latent.prior].unpack(arrays, latent.dims, levels)
+    except KeyError as error:
+        raise BundleError(f"tables.npz lacks {error} for {levels} quality levels") from error
+    if not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise BundleError("steps must be positive and finite")
+    return steps, priors

@@ -1,0 +1,106 @@
+"""The two graphs on onnxruntime: the only place that imports it."""
+
+import os
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+# The wheels of onnxruntime report usage to their maker unless told not to before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort
+
+from codec.bundle.bundle import Bundle
+from codec.bundle.manifest import Kind
+from codec.errors import BundleError, InvalidInput
+from codec.images.files import F32, U8
+
+Array = npt.NDArray[Any]
+Provider = Literal["auto", "cpu", "cuda"]
+_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}
+_DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}
+# The default algorithm search of cuDNN benchmarks every new input shape for up to a second.
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
+
+
+class OnnxGraphs:
+    """Encoder and decoder of one bundle, thread-safe; `provider` is the one that really runs."""
+
+    def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
+        kind = bundle.manifest.latent.kind
+        self._outputs, self._latent = _OUTPUTS[kind], _DECODER_INPUT[kind]
+        self.provider = _choose(provider)
+        self._encoder = _session(bundle.encoder, "encoder.onnx", self.provider, threads)
+        self._decoder = _session(bundle.decoder, "decoder.onnx", self.provider, threads)
+        _expect(self._encoder, "encoder.onnx", ["x"], self._outputs)
+        _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
+
+    def encode(self, x: U8) -> tuple[Array, Array]:
+        """x `[B, C, H, W]` uint8 to (mu, log_var), `[B, D]` or `[B, D, h, w]` float32 each, or to
+        (codes int32, distance float32), `[B, D, h, w]` each.
+        """
+        first, second = self._encoder.run(self._outputs, {"x": x})
+        return first, second
+
+    def decode(self, latent: Array) -> F32:
+        """Latents float32 or codes int32 to x_hat `[B, C, H, W]` in [0, 1]."""
+        x_hat: F32 = self._decoder.run(["x_hat"], {self._latent: latent})[0]
+        return x_hat
+
+
+def open_graphs(bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> OnnxGraphs:
+    """Opens the sessions of a bundle.
+
+    `auto` takes CUDA where it works and the CPU otherwise; `cuda` fails where it does not, since
+    onnxruntime itself would fall back in silence. Raises InvalidInput for the provider, BundleError
+    for the graphs.
+    """
+    if provider == "auto" and _NAMES["cuda"] in ort.get_available_providers():
+        try:
+            return OnnxGraphs(bundle, "cuda", threads)
+        except (BundleError, InvalidInput):
+            return OnnxGraphs(bundle, "cpu", threads)
+    return OnnxGraphs(bundle, provider, threads)
+
+
+def _choose(provider: str) -> str:
+    if provider not in ("auto", *_NAMES):
+        raise InvalidInput(f"provider {provider!r}, expected auto, cpu or cuda")
+    wanted = "cpu" if provider == "auto" else provider
+    if _NAMES[wanted] not in ort.get_available_providers():
+        raise InvalidInput(
+            f"provider {wanted!r} is not in this onnxruntime; install onnxruntime-gpu for cuda"
+        )
+    return wanted
+
+
+def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Spinning threads burn ten times the work of a sparse call.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider == "cuda":
+        ort.preload_dlls()  # from the nvidia wheels, which no loader path names
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    providers: list[Any] = [(_NAMES[provider], _CUDA_OPTIONS if provider == "cuda" else {})]
+    try:
+        session = ort.InferenceSession(graph, options, providers=providers)
+    except Exception as error:
+        raise BundleError(f"{name} cannot be run on {provider}: {_first_line(error)}") from error
+    if _NAMES[provider] not in session.get_providers():
+        raise BundleError(f"{name} runs on {session.get_providers()}, {provider} was asked for")
+    return session
+
+
+def _expect(
+    session: ort.InferenceSession, name: str, inputs: list[str], outputs: list[str]
+) -> None:
+    found = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
+    if found != (inputs, outputs):
+        raise BundleError(f"{name} maps {found[0]} to {found[1]}, expected {inputs} to {outputs}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,82 @@
+"""Binary trees that tell the table row of a context: contexts that are alike share one.
+
+A context is a vector of integers. Every inner node cuts the space of contexts by a plane, every
+leaf is a row. Where training had few samples the trees were cut no further, so that a rare context
+shares the row of its neighbours, and none is without one.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.errors import BundleError
+from codec.priors.base import require
+from codec.priors.tables import I32, MAX_ROWS
+
+I8 = npt.NDArray[np.int8]
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContextTree:
+    """`planes [N, M]`, `thresholds [N]`, `branches [N, 2]` of the inner nodes; `roots [D]`.
+
+    A context h goes to branch 1 of a node if `planes . h > threshold`, else to branch 0. A branch
+    or a root is a later node, or row r as -1 - r.
+    """
+
+    planes: I8
+    thresholds: I32
+    branches: I32
+    roots: I32
+    depth: int = field(init=False)
+    _ways: tuple[I8, I32, npt.NDArray[np.intp]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        nodes = self.thresholds.size
+        require(self.planes, "planes", np.int8, (nodes, int(np.prod(self.planes.shape[1:]))))
+        require(self.thresholds, "thresholds", np.int32, (nodes,))
+        require(self.branches, "branches", np.int32, (nodes, 2))
+        require(self.roots, "roots", np.int32, (max(1, self.roots.size),))
+        later = (self.branches < 0) | (self.branches > np.arange(nodes)[:, None])
+        if not later.all() or max(self.branches.max(initial=-1), self.roots.max()) >= nodes:
+            raise BundleError("tables.npz: a branch of a context tree leads to no later node")
+        if nodes > MAX_ROWS or min(self.branches.min(initial=-1), self.roots.min()) < -MAX_ROWS:
+            raise BundleError(f"tables.npz: context trees of more than {MAX_ROWS} nodes or rows")
+        object.__setattr__(self, "depth", self._depth())
+        object.__setattr__(self, "_ways", self._leaves_that_stay())
+
+    @property
+    def rows(self) -> int:
+        """How many table rows the leaves ask for."""
+        return -int(min(self.branches.min(initial=0), self.roots.min(), 0))
+
+    def row(self, contexts: I32, dim: int) -> npt.NDArray[np.uint16]:
+        """Rows `[...]` of contexts `[..., M]` in the tree of a dimension."""
+        planes, thresholds, ways = self._ways
+        root, nodes = int(self.roots[dim]), len(self.thresholds)
+        at = np.full(contexts.shape[:-1], root if root >= 0 else nodes - 1 - root)
+        for _ in range(self.depth):
+            # int32 holds it: |h| < 2**16 and at most 64 components of 7 bits.
+            right = np.einsum("...m,...m", planes.take(at, 0), contexts) > thresholds.take(at)
+            at = ways.take(2 * at + right)
+        return (at - nodes).astype(np.uint16)
+
+    def _depth(self) -> int:
+        level = np.zeros(len(self.thresholds) + 1, int)
+        for node in range(len(self.thresholds) - 1, -1, -1):
+            level[node] = 1 + max(level[branch] for branch in np.maximum(self.branches[node], -1))
+        depth = int(level[np.maximum(self.roots, -1)].max())
+        if depth > MAX_DEPTH:
+            raise BundleError(f"tables.npz: a context tree of depth {depth}, expected {MAX_DEPTH}")
+        return depth
+
+    def _leaves_that_stay(self) -> tuple[I8, I32, npt.NDArray[np.intp]]:
+        """Planes, thresholds and branches, row r as node N + r whose branches lead back to it."""
+        nodes, rows = len(self.thresholds), self.rows
+        planes = np.concatenate([self.planes, np.zeros((rows, self.planes.shape[1]), np.int8)])
+        thresholds = np.concatenate([self.thresholds, np.zeros(rows, np.int32)])
+        leaves = np.repeat(np.arange(nodes, nodes + rows), 2).reshape(-1, 2)
+        branches = np.where(self.branches < 0, nodes - 1 - self.branches, self.branches)
+        return planes, thresholds, np.concatenate([branches, leaves]).ravel()

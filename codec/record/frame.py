@@ -1,0 +1,165 @@
+"""The record: what one compressed image is.
+
+    record   body, tail
+    tail     of a body up to 125 bytes, 2 bytes, big endian: level (5 bits), CRC-11
+             of a longer one, 5 bytes: level (1 byte), CRC-32 (big endian)
+    body     level 0..30, the quality level:
+                 height, width   only for models that remember sizes: LEB128 varints, shortest form
+                 payload         the canonical code stream (codec.entropy.range_coder)
+             level 31, a record with evidence:
+                 evidence        codec.record.evidence
+                 record          of the image, complete with its tail
+                 length          of that record, 4 bytes, big endian
+
+Evidence comes first, so that a record that is cut short is never the plain one, whole as it is.
+The transport knows the length, so two bytes of framing are all that a small record costs. Both CRCs
+run over the model id (32 bytes), the level (1 byte) and the body. The id is in the CRC and not in
+the record: a record of another model is refused like a damaged one, and costs no byte more.
+
+CRC-11 has the polynomial (x + 1)(x^10 + x^3 + 1): up to 125 bytes of body every error of one, two
+or three bits is found, and one of 2,048 others passes. CRC-32 is zlib's.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+from codec.errors import InvalidInput, RecordError
+
+LEVELS = 31
+_EVIDENCE = 31
+SMALL_BODY = 125
+SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
+MAX_RECORD_BYTES = 2**24
+# The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
+# checked first.
+MAX_RECORD_PIXELS, MAX_RECORD_SIDE = 2**25, 2**14
+# A varint of this length holds more than the longest side.
+_SIDE_BYTES = 3
+CRC_BITS = 11
+_POLYNOMIAL = 0x41B
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Quality level 0..30, (height, width) where the model remembers sizes, payload, evidence."""
+
+    quality: int
+    size: tuple[int, int] | None
+    payload: bytes
+    evidence: bytes = b""
+
+
+def pack(record: Record, model_id: bytes) -> bytes:
+    """The bytes of a record."""
+    body = b"".join(map(_varint, record.size or ())) + record.payload
+    plain = seal(record.quality, body, model_id)
+    return attach(plain, record.evidence, model_id) if record.evidence else plain
+
+
+def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
+    """A record with evidence, from a record without. Raises InvalidInput for too much of it."""
+    length = len(plain).to_bytes(LENGTH_BYTES, "big")
+    whole = seal(_EVIDENCE, evidence + plain + length, model_id)
+    if len(whole) > MAX_RECORD_BYTES:
+        raise InvalidInput(f"{len(whole)} bytes with evidence, at most {MAX_RECORD_BYTES}")
+    return whole
+
+
+def frame_bytes(payload: float, size: tuple[int, int] | None) -> int:
+    """How many bytes a plain record has beside a payload of so many."""
+    sides = sum(len(_varint(side)) for side in size or ())
+    return sides + (SMALL_TAIL if sides + payload <= SMALL_BODY else LARGE_TAIL)
+
+
+def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
+    """Undoes `pack`; `sized` says whether records of the model hold the size of their image.
+
+    Raises RecordError for anything that `pack` would not write for this model.
+    """
+    level, body = open_seal(data, model_id)
+    evidence = b""
+    if level == _EVIDENCE:
+        plain, evidence = _parts(body)
+        level, body = open_seal(plain, model_id)
+        if level == _EVIDENCE:
+            raise RecordError("a record with evidence inside a record with evidence")
+    at, size = 0, None
+    if sized:
+        height, at = _read_varint(body, at)
+        width, at = _read_varint(body, at)
+        if height * width > MAX_RECORD_PIXELS or max(height, width) > MAX_RECORD_SIDE:
+            raise RecordError(
+                f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels and sides of "
+                f"{MAX_RECORD_SIDE} are decoded"
+            )
+        size = (height, width)
+    return Record(level, size, body[at:], evidence)
+
+
+def seal(level: int, body: bytes, model_id: bytes) -> bytes:
+    """A body with its tail."""
+    covered = bytes([level]) + body
+    if len(body) <= SMALL_BODY:
+        tail = level << CRC_BITS | crc11(covered, crc11(model_id))
+        return body + tail.to_bytes(SMALL_TAIL, "big")
+    return body + bytes([level]) + zlib.crc32(covered, zlib.crc32(model_id)).to_bytes(4, "big")
+
+
+def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
+    """Level and body of a record. Raises RecordError unless `seal` wrote these bytes."""
+    if not SMALL_TAIL <= len(data) <= MAX_RECORD_BYTES:
+        raise RecordError(f"{len(data)} bytes, a record has {SMALL_TAIL}..{MAX_RECORD_BYTES}")
+    small = len(data) <= SMALL_BODY + SMALL_TAIL
+    at = len(data) - (SMALL_TAIL if small else LARGE_TAIL)
+    level, body = data[at] >> 3 if small else data[at], data[:at]
+    if level > _EVIDENCE or seal(level, body, model_id) != data:
+        raise RecordError(
+            "the checksum is wrong: the record is damaged, cut short, or was made by another model"
+        )
+    return level, body
+
+
+def crc11(data: bytes, start: int = 0) -> int:
+    """CRC-11 of the bytes, continued from `start`: 0..2047."""
+    crc = start
+    for byte in data:
+        crc = (crc << 8 ^ _TABLE[crc >> (CRC_BITS - 8) ^ byte]) & 0x7FF
+    return crc
+
+
+def _remainder(byte: int) -> int:
+    crc = byte << (CRC_BITS - 8)
+    for _ in range(8):
+        crc = crc << 1 ^ (_POLYNOMIAL | 0x800 if crc & 0x400 else 0)
+    return crc
+
+
+_TABLE = [_remainder(byte) for byte in range(256)]
+
+
+def _parts(body: bytes) -> tuple[bytes, bytes]:
+    """The plain record and the evidence of a body of level 31."""
+    inner = body[:-LENGTH_BYTES]
+    length = int.from_bytes(body[-LENGTH_BYTES:], "big")
+    if not SMALL_TAIL <= length < len(inner):
+        raise RecordError(f"{len(body)} bytes with evidence, {length} of them the record")
+    return inner[-length:], inner[:-length]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for place, byte in enumerate(data[at : at + _SIDE_BYTES]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte == 0:  # no side at all, or one with zeros in front
+            break
+        if byte < 0x80:
+            return value, at + place + 1
+    raise RecordError("the image size is not written in its shortest form or cut short")

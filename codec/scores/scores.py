@@ -1,0 +1,215 @@
+"""How far an image is from what the model knows, judged against the decoded record.
+
+With x the image, y its reconstruction from the decoded record, v the residual variance of held-out
+normal images, and m >= 1 the masking of a pixel, which grows where y itself is busy:
+
+    residual   mean over the image of (x - y)² / 2vm, summed over channels      nats per pixel
+    peak       mean of the largest values of the smoothed map of the same       nats per pixel
+    structure  the same of the gradient dissimilarity of x and y                in [0, 1]
+    rate       ideal code length of the codes                                   bits
+    latent     mean of half the squared, standardised latents                   nats
+               (of indices: mean squared distance to the codebook)
+
+Edges and texture are never restored exactly, so a difference there says less than the same
+difference on a plain surface; m is 1 plus the smoothed gradient magnitude of y over a constant.
+The gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et
+al., "Gradient magnitude similarity deviation", 2014). The fused value is the sum of the
+standardised scores that the manifest names; a verdict is the conformal p-value of the fused value,
+p = (1 + #{s_i >= s}) / (n + 1), against held-out normal images.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.bundle.manifest import ScoreSpec
+from codec.errors import BundleError, InvalidInput
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+NAMES = ("residual", "peak", "structure", "rate", "latent")
+# Chosen on circuit boards by how well normal and defective ones are told apart; see RESULTS.
+MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
+GRADIENT_CONSTANT = 0.5
+PEAK_PIXELS = 20
+# Heat maps are drawn in full colour from the value that one normal image in ten reaches anywhere.
+HEAT_QUANTILE = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What held-out normal images taught.
+
+    residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
+    latent_variance `[D]`; score_mean and score_std `[5]` in the order of NAMES; fused `[n]`,
+    ascending; heat_scale `[1]`, the heat-map value in nats per pixel that one normal image in
+    ten reaches anywhere.
+    """
+
+    residual_variance: F32
+    latent_mean: F32
+    latent_variance: F32
+    score_mean: F64
+    score_std: F64
+    fused: F64
+    heat_scale: F64
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> "Calibration":
+        """Undoes `to_arrays`. Raises BundleError for missing, misshapen or non-finite arrays."""
+        wanted = {f.name for f in fields(cls)}
+        if arrays.keys() != wanted:
+            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(wanted)}")
+        for name, array in arrays.items():
+            if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
+                raise BundleError(f"calibration: {name} must hold finite floats")
+        if arrays["score_mean"].shape != (len(NAMES),) or arrays["score_std"].shape != (
+            len(NAMES),
+        ):
+            raise BundleError(f"calibration: expected {len(NAMES)} scores")
+        return cls(**arrays)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """The verdict on one image: fused value, p-value in (0, 1], single scores, heat map `[H, W]` in
+    nats per pixel.
+    """
+
+    value: float
+    p_value: float
+    anomalous: bool
+    scores: dict[str, float]
+    heatmap: F32
+    record_bytes: int
+
+
+def masking(y: F32) -> F32:
+    """`[H, W]`, at least 1: how much residual the busyness of y `[C, H, W]` excuses."""
+    return np.asarray(
+        1.0 + smooth(_gradient(y.mean(0)), MASKING_SIDE) / MASKING_GRADIENT, np.float32
+    )
+
+
+def residual_map(x: F32, y: F32, variance: F32) -> F32:
+    """`[H, W]` nats per pixel: (x - y)² / 2vm summed over channels, from `[C, H, W]` in [0, 1].
+
+    The additive ln(2 pi vm) / 2 of the Gaussian is left out: for a plain surface it does not depend
+    on the image.
+    """
+    return np.asarray(((x - y) ** 2 / (2.0 * variance)).sum(0) / masking(y), np.float32)
+
+
+def smooth(image: F32, side: int) -> F32:
+    """Box mean of `[H, W]` over side x side pixels (odd), applied twice, edges repeated: close to a
+    triangle window.
+    """
+    for axis in (0, 1, 0, 1):
+        image = _box(image, side, axis)
+    return image
+
+
+def _box(image: F32, side: int, axis: int) -> F32:
+    if side == 1:
+        return image
+    pad = [(0, 0), (0, 0)]
+    pad[axis] = (side // 2 + 1, side // 2)
+    # Summed in float64: a running float32 sum would lose the small residuals behind a large one.
+    total = np.cumsum(np.pad(image, pad, mode="edge"), axis=axis, dtype=np.float64)
+    n = image.shape[axis]
+    upper, lower = np.arange(side, side + n), np.arange(n)
+    return ((total.take(upper, axis) - total.take(lower, axis)) / side).astype(np.float32)
+
+
+def gradient_dissimilarity(x: F32, y: F32) -> F32:
+    """`[H, W]` in [0, 1] from `[C, H, W]`; the mean of the channels is compared."""
+    a, b = _gradient(x.mean(0)), _gradient(y.mean(0))
+    similarity = (2 * a * b + GRADIENT_CONSTANT) / (a**2 + b**2 + GRADIENT_CONSTANT)
+    return np.asarray(1.0 - similarity, np.float32)
+
+
+def _gradient(image: F32) -> F32:
+    padded = np.pad(image, 1, mode="edge")
+    down = padded[2:, 1:-1] - padded[:-2, 1:-1]
+    across = padded[1:-1, 2:] - padded[1:-1, :-2]
+    return np.asarray(np.hypot(down, across), np.float32)
+
+
+def peak(image: F32) -> float:
+    """Mean of the PEAK_PIXELS largest values: steadier than the largest alone."""
+    flat = image.ravel()
+    kept = min(PEAK_PIXELS, flat.size)
+    return float(np.partition(flat, flat.size - kept)[flat.size - kept :].mean())
+
+
+def latent_distance(z: F32, mean: F32, variance: F32) -> float:
+    """Half the squared diagonal Mahalanobis distance of `[D, n]` latents, mean over all values, in
+    nats.
+    """
+    return float((0.5 * (z - mean[:, None]) ** 2 / variance[:, None]).mean())
+
+
+def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
+    """The scores of the residual, by name, and the heat map `[H, W]`, from x and y `[C, H, W]` in
+    [0, 1].
+    """
+    residual = residual_map(x, y, variance)
+    scores = {
+        "residual": float(residual.mean()),
+        "peak": peak(smooth(residual, spec.peak_blur)),
+        "structure": peak(smooth(gradient_dissimilarity(x, y), spec.peak_blur)),
+    }
+    return scores, smooth(residual, spec.blur)
+
+
+def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:
+    """Sum of the standardised scores that are named; `scores` in the order of NAMES."""
+    z = (np.asarray(scores, np.float64) - mean) / std
+    return float(sum(z[NAMES.index(name)] for name in names))
+
+
+def p_value(value: float, calibration: F64) -> float:
+    """Conformal p-value of a score against the ascending scores `[n]` of normal images (Bates et
+    al. 2023, eq. 2).
+    """
+    at_least = len(calibration) - int(np.searchsorted(calibration, value, side="left"))
+    return (1 + at_least) / (len(calibration) + 1)
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of scores that are fused. Raises BundleError for one that does not exist."""
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise BundleError(f"no score is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    return tuple(names)
+
+
+def check_rate(rate: float, n: int) -> float:
+    """The false-alarm rate, if n calibration images can support it: the smallest p-value is 1 / (n
+    + 1).
+    """
+    if not 0.0 < rate < 1.0:
+        raise InvalidInput(f"false-alarm rate {rate}, expected a number between 0 and 1")
+    if rate * (n + 1) < 1.0 - 1e-9:
+        raise InvalidInput(
+            f"false-alarm rate {rate:g} needs {int(np.ceil(1 / rate)) - 1} calibration images, "
+            f"the model has {n}"
+        )
+    return rate
+
+
+def calibrate(table: F64, names: Sequence[str], heats: F64) -> tuple[F64, F64, F64, F64]:
+    """Score mean, deviation, ascending fused values and heat scale of held-out normal images.
+
+    `table [n, 5]` holds their single scores in the order of NAMES, `heats [n]` the maxima of their
+    heat maps.
+    """
+    mean = table.mean(0)
+    std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))
+    fused = np.sort([fuse(row, mean, std, names) for row in table])
+    return mean, std, fused, np.quantile(heats, [HEAT_QUANTILE])

@@ -1,0 +1,319 @@
+"""What is fitted to data: tables, default quality, residual variance, calibration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from codec.bundle.manifest import InputSpec
+from codec.entropy.range_coder import RangeCoder
+from codec.errors import BundleError, InvalidInput, RecordError
+from codec.images.files import fit as fit_image
+from codec.images.files import to_pixels, unfit
+from codec.pipeline import Model
+from codec.priors.index_map import IndexPrior
+from codec.quantise import dequantise, quantise
+from codec.record.frame import Record, pack
+from codec.scores.scores import masking, residual_map
+from exporter.fit import bundle as fit
+from exporter.fit.index_map import fit_index_prior
+
+NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
+FACTORISED = ["sigma_vae"]
+ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
+
+
+@pytest.fixture(scope="module")
+def fitted(exported):
+    """Gives the complete bundle of an exported network, and the network."""
+    kept = {}
+
+    def get(name, target_psnr=None):
+        if (name, target_psnr) not in kept:
+            each = exported(name)
+            kept[name, target_psnr] = fit.fit_bundle(
+                each.draft,
+                each.graphs,
+                each.training,
+                each.held_out,
+                target_psnr=target_psnr,
+                registered=False,
+                say=lambda _: None,
+            )
+        return kept[name, target_psnr], exported(name)
+
+    return get
+
+
+def encoded(each):
+    """First outputs of the encoder for the training images, one by one, `[D, n]` each."""
+    spec, latent = each.draft.manifest.input, each.draft.manifest.latent
+    rows = (fit_image(image, spec).rows for image in each.training)
+    return [each.graphs.encode(x)[0].reshape(latent.dims, -1) for x in rows]
+
+
+@pytest.mark.parametrize("name", FACTORISED)
+def test_the_tables_cover_every_training_image_at_every_level(fitted, name):
+    bundle, each = fitted(name)
+    assert len(bundle.priors) == bundle.manifest.quality_levels == len(bundle.steps)
+    for values in encoded(each):
+        for step, prior in zip(bundle.steps, bundle.priors, strict=True):
+            codes = quantise(values[None], step)[..., None]
+            (part,) = prior.passes(codes)
+            symbols = prior.tables.symbols(codes, part.rows)
+            assert (symbols != prior.tables.escape).all()
+
+
+@pytest.mark.parametrize("name", FACTORISED)
+def test_the_tables_know_how_often_each_code_occurs(fitted, name):
+    """Coding the training images costs hardly more than the entropy of their own histogram."""
+    bundle, each = fitted(name)
+    level = bundle.manifest.quality_default
+    codes = quantise(np.concatenate(encoded(each), axis=1)[None], bundle.steps[level])[0]
+    entropy = 0.0
+    for column in codes:
+        counts = np.unique(column, return_counts=True)[1]
+        entropy -= (counts * np.log2(counts / counts.sum())).sum()
+    bits = bundle.priors[level].bits(codes[None, ..., None]).sum()
+    assert entropy <= bits < 1.05 * entropy + 20
+
+
+def test_a_latent_map_costs_less_than_the_entropy_of_its_channels(fitted):
+    bundle, each = fitted("sigma_vae_map")
+    assert bundle.manifest.latent.prior == "map"
+    spec = bundle.manifest.input
+    maps = [each.graphs.encode(fit_image(image, spec).rows)[0] for image in each.training]
+    for step, prior in zip(bundle.steps, bundle.priors, strict=True):
+        codes = [quantise(one, step) for one in maps]
+        bits, entropy = sum(prior.bits(one).sum() for one in codes), 0.0
+        for column in np.concatenate([one.reshape(one.shape[1], -1) for one in codes], 1):
+            counts = np.unique(column, return_counts=True)[1]
+            entropy -= (counts * np.log2(counts / counts.sum())).sum()
+        assert bits < 0.95 * entropy
+
+
+@pytest.mark.parametrize("name", ["sigma_vae", "sigma_vae_map"])
+def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted, name):
+    bundle, each = fitted(name)
+    spec, dims = each.draft.manifest.input, each.draft.manifest.latent.dims
+    rows = (fit_image(image, spec).rows for image in each.training)
+    log_var = [each.graphs.encode(x)[1].reshape(dims, -1) for x in rows]
+    sigma = np.sqrt(np.mean([np.exp(one).mean(1) for one in log_var], axis=0))
+    np.testing.assert_allclose(bundle.steps[8], np.sqrt(12) * sigma, rtol=1e-5)
+    np.testing.assert_allclose(bundle.steps[4], 2 * bundle.steps[8], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_holds_just_what_the_encoder_says(fitted, name):
+    bundle, each = fitted(name)
+    spec, step = bundle.manifest.input, bundle.steps[bundle.manifest.quality_default]
+    model = Model(bundle, each.graphs)
+    restored = model.decompress(model.compress(each.held_out))
+    for image, found in zip(each.held_out, restored, strict=True):
+        fitted_image = fit_image(image, spec)
+        latent = each.graphs.encode(fitted_image.rows)[0]
+        if bundle.manifest.latent.kind == "gaussian":
+            latent = dequantise(quantise(latent, step), step)
+        x_hat = unfit(each.graphs.decode(latent), fitted_image.size, spec)
+        assert np.abs(to_pixels(x_hat).astype(int) - found).max() <= 1
+
+
+def test_index_maps_of_tiles_go_through_one_record(fitted):
+    bundle, each = fitted("vq_vae_fixed")
+    spec = replace(bundle.manifest.input, fit="tile")
+    model = Model(replace(bundle, manifest=replace(bundle.manifest, input=spec)), each.graphs)
+    whole = np.concatenate(
+        [np.concatenate(each.held_out[:2]), np.concatenate(each.held_out[2:4])], 1
+    )
+    (restored,) = model.decompress(model.compress([whole[:30, :40]]))
+    assert restored.shape == (30, 40, 1)
+    alone = Model(bundle, each.graphs)
+    (corner,) = alone.decompress(alone.compress([each.held_out[0]]))
+    np.testing.assert_array_equal(restored[:16, :24], corner)
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"])
+def test_index_maps_are_coded_by_the_prior_that_fits_them(fitted, name):
+    bundle, each = fitted(name)
+    spec, latent = bundle.manifest.input, bundle.manifest.latent
+    assert latent.prior == "neighbours"
+    sizes = {}
+    for image in each.training:
+        codes = each.graphs.encode(fit_image(image, spec).rows)[0].astype(np.int32)
+        sizes.setdefault(codes.shape[2:], []).append(codes)
+    maps = [np.concatenate(found) for found in sizes.values()]
+    expected = IndexPrior.pack((fit_index_prior(maps, latent.codebook, latent.grid),))
+    for array, found in IndexPrior.pack(bundle.priors).items():
+        np.testing.assert_array_equal(found, expected[array])
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
+@pytest.mark.parametrize("index", [-1, 8])
+def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, name, index):
+    bundle, each = fitted(name)
+    model, latent = Model(bundle, each.graphs), bundle.manifest.latent
+    for symbol in range(latent.dims):
+        codes = np.zeros((1, latent.dims, 2, 3), np.int32)
+        codes[0, symbol, 1, 1] = index
+        payload = RangeCoder(bundle.priors[0]).encode(codes)
+        record = pack(Record(0, (16, 24), payload), bundle.model_id)
+        with pytest.raises(RecordError, match=f"an index outside 0..{latent.codebook - 1}"):
+            model.decompress([record])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latent_statistics_are_those_of_what_the_decoder_gets(fitted, name):
+    bundle, each = fitted(name)
+    step = bundle.steps[bundle.manifest.quality_default][:, None]
+    values = np.concatenate(encoded(each), axis=1)
+    decoded = np.rint(values / step) * step
+    np.testing.assert_allclose(
+        bundle.calibration.latent_mean, decoded.mean(1), rtol=1e-4, atol=1e-5
+    )
+    variance = decoded.var(1) + step[:, 0] ** 2 / 12
+    np.testing.assert_allclose(bundle.calibration.latent_variance, variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_p_values_of_the_held_out_images_are_uniform(fitted, name):
+    """A calibration image of rank k among n has p = (k + 1) / (n + 1), its own score included."""
+    bundle, each = fitted(name)
+    n = len(each.held_out)
+    model = Model(bundle, each.graphs)
+    p = np.sort([score.p_value for score in model.score(each.held_out)])
+    np.testing.assert_allclose(p, np.arange(2, n + 2) / (n + 1))
+    assert model.calibration_images == n
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
+    bundle, each = fitted(name)
+    rate = bundle.manifest.score.false_alarm_rate
+    assert rate == 1 / (len(each.held_out) + 1)
+    for score in Model(bundle, each.graphs).score(each.held_out[:2]):
+        assert score.anomalous == (score.p_value <= rate)
+
+
+def test_the_heat_of_one_normal_image_in_ten_reaches_the_scale(fitted):
+    bundle, each = fitted("sigma_vae_map")
+    model = Model(bundle, each.graphs)
+    reached = [heat.max() >= model.heat_scale for _, heat, _ in model.raw_scores(each.held_out)]
+    assert 0 < sum(reached) <= 0.1 * len(reached) + 1
+
+
+def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
+    bundle, each = fitted("sigma_vae")
+    model, images = Model(bundle, each.graphs), np.stack(each.held_out).astype(float)
+    reached = []
+    for level in range(17):
+        restored = np.stack(model.decompress(model.compress(each.held_out, level)))
+        reached.append(20 * np.log10(255) - 10 * np.log10(((images - restored) ** 2).mean()))
+    # Never a value itself: rounding decides there.
+    for target in (min(reached) - 1, (min(reached) + max(reached)) / 2, max(reached) - 1e-6):
+        level = fit.choose_quality(bundle, each.graphs, each.held_out, target)
+        assert reached[level] >= target
+        assert all(psnr < target for psnr in reached[:level])
+
+
+def test_a_psnr_beyond_every_level_is_refused_with_what_can_be_had(fitted):
+    bundle, each = fitted("vq_vae")
+    with pytest.raises(BundleError, match=r"no quality level reaches 99 dB; the finest has \d+\."):
+        fit.choose_quality(bundle, each.graphs, each.held_out, 99.0)
+
+
+def test_the_calibration_is_made_at_the_chosen_quality(fitted):
+    coarse, each = fitted("sigma_vae", 1.0)
+    assert coarse.manifest.quality_default == 0
+    default, _ = fitted("sigma_vae")
+    assert default.manifest.quality_default == 8
+    assert (coarse.calibration.residual_variance != default.calibration.residual_variance).all()
+    p = sorted(score.p_value for score in Model(coarse, each.graphs).score(each.held_out))
+    assert p[0] == pytest.approx(2 / 25)
+
+
+def test_identical_images_have_a_finite_psnr():
+    image = [np.zeros((4, 4, 1), np.uint8)]
+    assert fit.psnr(image, image) == 120.0
+
+
+def residuals(count=50, height=6, width=8, channels=3):
+    """Images, and others that differ by noise whose deviation grows from left to right."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(80, 170, (count, height, width, channels), np.uint8)
+    noise = rng.normal(0, np.linspace(1, 20, width)[:, None], images.shape)
+    return images, (images + noise).clip(0, 255).astype(np.uint8)
+
+
+def masked_squares(images, restored):
+    """(x - y)² / m of every pixel, `[N, C, H, W]`."""
+    x, y = (a.transpose(0, 3, 1, 2).astype(np.float32) / 255 for a in (images, restored))
+    return (x - y) ** 2 / np.stack([masking(one) for one in y])[:, None]
+
+
+def test_without_registration_each_channel_has_one_variance():
+    images, restored = residuals()
+    variance = fit.residual_variance(images, restored, registered=False)
+    expected = masked_squares(images, restored).mean((0, 2, 3))
+    assert variance.dtype == np.float32
+    assert variance.shape == (3, 1, 1)
+    np.testing.assert_allclose(variance[:, 0, 0], expected, rtol=1e-5)
+
+
+def test_with_registration_each_pixel_has_its_own_shrunk_towards_the_mean():
+    images, restored = residuals(count=300)
+    variance = fit.residual_variance(images, restored, registered=True)
+    square = masked_squares(images, restored)
+    own, mean = square.mean(0), square.mean((0, 2, 3))[:, None, None]
+    assert variance.shape == (3, 6, 8)
+    np.testing.assert_allclose(variance, 0.75 * own + 0.25 * mean, rtol=1e-5)
+    assert (np.diff(variance.mean((0, 1))) > 0).all()
+
+
+def test_registration_needs_images_of_one_size():
+    images = [np.zeros((4, 4, 1), np.uint8), np.zeros((5, 4, 1), np.uint8)]
+    with pytest.raises(InvalidInput, match="gives images of one size; these have 2"):
+        fit.residual_variance(images, images, registered=True)
+    assert fit.residual_variance(images, images, registered=False).shape == (1, 1, 1)
+
+
+def test_a_variance_is_never_zero():
+    image = [np.zeros((4, 4, 1), np.uint8)] * 3
+    for registered in (False, True):
+        assert fit.residual_variance(image, image, registered).min() > 0
+
+
+def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
+    each = exported("sigma_vae")
+    bundle = fit.fit_bundle(
+        each.draft,
+        each.graphs,
+        each.training,
+        each.held_out,
+        target_psnr=None,
+        registered=True,
+        say=lambda _: None,
+    )
+    assert bundle.calibration.residual_variance.shape == (1, 16, 16)
+    model, image = Model(bundle, each.graphs), each.held_out[0]
+    (restored,) = model.decompress(model.compress([image]))
+    x, y = (a.transpose(2, 0, 1).astype(np.float32) / 255 for a in (image, restored))
+    own = residual_map(x, y, bundle.calibration.residual_variance).mean()
+    mean = residual_map(x, y, bundle.calibration.residual_variance.mean(keepdims=True)).mean()
+    assert model.score([image])[0].scores["residual"] == pytest.approx(own, rel=0.01)
+    assert abs(own - mean) > 0.02 * own
+
+
+def test_batches_keep_the_order_and_never_mix_sizes():
+    sizes = [(8, 8), (8, 8), (16, 8), (8, 8), (3, 5)]
+    images = [np.full((*size, 1), i, np.uint8) for i, size in enumerate(sizes)]
+    found = list(fit.batches(images, ANY_SIZE))
+    assert [x.shape for x in found] == [(2, 1, 8, 8), (1, 1, 16, 8), (2, 1, 8, 8)]
+    assert [int(image.max()) for x in found for image in x] == [0, 1, 2, 3, 4]
+
+
+def test_batches_are_bounded():
+    image = np.zeros((256, 256, 1), np.uint8)
+    found = [len(x) for x in fit.batches([image] * 10, ANY_SIZE)]
+    assert found == [4, 4, 2]

@@ -1,0 +1,206 @@
+"""The models of a running server: which there are, and how they change under load."""
+
+import json
+import shutil
+import tarfile
+import threading
+from dataclasses import replace
+
+import grpc
+import pytest
+
+from codec.bundle.bundle import load_bundle, write_bundle
+from codec.errors import BundleError
+from protos.residuum.v1 import codec_pb2, models_pb2
+from protos.residuum.v1.images_pb2 import ModelRef
+from service.runtime.models import version_key
+
+CODE = grpc.StatusCode
+
+
+@pytest.fixture
+def own(bundles, running, tmp_path):
+    """A server of one model whose bundle folder this test may change."""
+    shutil.copytree(bundles / "tiny", tmp_path / "first")
+    with running(tmp_path) as connection:
+        yield connection
+
+
+def rewrite(source, target, **changes):
+    """A copy of a bundle with another manifest."""
+    bundle = load_bundle(source)
+    members = {name: (source / name).read_bytes() for name in bundle.manifest.members}
+    write_bundle(target, replace(bundle.manifest, **changes), members)
+
+
+def listed(connection):
+    models = connection.models.ListModels(models_pb2.ListModelsRequest()).models
+    return [(model.name, model.version) for model in models]
+
+
+def load(connection, bundle):
+    return connection.admin.LoadModel(models_pb2.LoadModelRequest(bundle=bundle)).model
+
+
+def unload(connection, **reference):
+    request = models_pb2.UnloadModelRequest(model=ModelRef(**reference))
+    return connection.admin.UnloadModel(request)
+
+
+def refused(call, request):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    return caught.value.code(), caught.value.details()
+
+
+@pytest.mark.parametrize("port", ["models", "admin"])
+def test_both_ports_describe_the_models(connection, tiny, tiny_map, port):
+    models = getattr(connection, port).ListModels(models_pb2.ListModelsRequest()).models
+    fixed, free = models
+    manifest = tiny.manifest
+    assert (fixed.name, fixed.version, fixed.family) == (
+        "tiny", manifest.version, manifest.family,
+    )  # fmt: skip
+    assert fixed.model_id == tiny.model_id
+    assert (fixed.channels, fixed.height, fixed.width, fixed.fit) == (1, 16, 16, "exact")
+    assert fixed.calibration_images == tiny.calibration_images
+    assert fixed.quality_levels == manifest.quality_levels
+    assert fixed.provider == "cpu"
+    assert fixed.bundle_bytes > 1000
+    assert free.name == tiny_map.manifest.name
+    assert not free.HasField("height")
+    assert not free.HasField("width")
+
+
+def test_a_model_shows_its_card_and_manifest(connection, bundles):
+    request = models_pb2.GetModelRequest(model=ModelRef(name="tiny"))
+    response = connection.models.GetModel(request)
+    assert response.card == (bundles / "tiny" / "card.md").read_text(encoding="utf-8")
+    assert json.loads(response.manifest_json) == json.loads(
+        (bundles / "tiny" / "manifest.json").read_text(encoding="utf-8")
+    )
+
+
+def test_models_change_on_the_admin_port_only(connection):
+    code, sentence = refused(
+        connection.models.LoadModel, models_pb2.LoadModelRequest(bundle="tiny")
+    )
+    assert code is CODE.PERMISSION_DENIED
+    assert sentence == "models are loaded on the admin port only"
+    code, _ = refused(
+        connection.models.UnloadModel, models_pb2.UnloadModelRequest(model=ModelRef(name="tiny"))
+    )
+    assert code is CODE.PERMISSION_DENIED
+    assert [name for name, _ in listed(connection)] == ["tiny", "tiny-map"]
+
+
+def test_the_newest_version_answers_unless_another_is_asked_for(own, tmp_path):
+    old = tmp_path / "first"
+    for version in ("1.9.0", "1.10.0"):
+        rewrite(old, tmp_path / version, version=version)
+        load(own, version)
+
+    def answering(version):
+        model = ModelRef(name="tiny", version=version)
+        return own.models.GetModel(models_pb2.GetModelRequest(model=model)).model.version
+
+    assert answering("") == "1.10.0"
+    assert answering("1.9.0") == "1.9.0"
+    unload(own, name="tiny")
+    assert answering("") == "1.9.0"
+
+
+def test_versions_are_ordered_by_their_numbers():
+    descending = ["10", "2-rc1", "1.10.0", "1.9.0", "1.2", "1.0.1", "1", "0.9"]
+    assert sorted(descending, key=version_key, reverse=True) == descending
+
+
+def test_a_tar_is_a_bundle(own, tmp_path):
+    rewrite(tmp_path / "first", tmp_path / "staged" / "second", name="second")
+    with tarfile.open(tmp_path / "second.tar", "w:") as tar:
+        for file in (tmp_path / "staged" / "second").iterdir():
+            tar.add(file, file.name)
+    assert load(own, "second.tar").name == "second"
+    assert [name for name, _ in listed(own)] == ["second", "tiny"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../first", "/etc", "first/", "f\0", "staged"])
+def test_only_names_of_bundles_in_the_folder_are_loaded(own, tmp_path, name):
+    (tmp_path / "staged").mkdir()
+    code, sentence = refused(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle=name))
+    assert code is CODE.NOT_FOUND
+    assert sentence.endswith("in the bundle folder; there are: first")
+
+
+def test_a_damaged_bundle_does_not_replace_a_good_one(own, tmp_path, pictures, pixels):
+    decoder = tmp_path / "first" / "decoder.onnx"
+    decoder.write_bytes(decoder.read_bytes()[:-1] + b"?")
+    code, sentence = refused(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle="first"))
+    assert code is CODE.FAILED_PRECONDITION
+    assert "decoder.onnx is damaged" in sentence
+    request = codec_pb2.EncodeRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(1)))
+    assert len(own.codec.Encode(request).records) == 1
+
+
+def test_an_unloaded_model_is_gone(own):
+    unload(own, name="tiny")
+    assert listed(own) == []
+    code, sentence = refused(
+        own.models.GetModel, models_pb2.GetModelRequest(model=ModelRef(name="tiny"))
+    )
+    assert code is CODE.NOT_FOUND
+    assert sentence == "no model 'tiny'; loaded are: none"
+
+
+def test_a_model_is_replaced_under_load_without_a_failed_call(own, tiny, pictures, pixels):
+    images = pictures(4)
+    expected = tiny.compress(list(images))
+    request = codec_pb2.EncodeRequest(model=ModelRef(name="tiny"), pixels=pixels(images))
+    enough, answers, errors = threading.Event(), [], []
+
+    def caller():
+        while not enough.is_set():
+            try:
+                answers.append(list(own.codec.Encode(request, timeout=20).records))
+            except grpc.RpcError as error:
+                errors.append(error)
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for thread in callers:
+        thread.start()
+    for _ in range(10):
+        load(own, "first")
+    enough.set()
+    for thread in callers:
+        thread.join()
+    assert not errors
+    assert answers
+    assert all(records == expected for records in answers)
+
+
+def test_a_damaged_bundle_stops_the_start(bundles, running, tmp_path):
+    shutil.copytree(bundles / "tiny", tmp_path / "broken")
+    (tmp_path / "broken" / "tables.npz").unlink()
+    with pytest.raises(BundleError, match=r"broken: tables.npz is missing"), running(tmp_path):
+        pass
+
+
+def test_two_bundles_of_one_name_and_version_stop_the_start(bundles, running, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(bundles / "tiny", tmp_path / name)
+    with pytest.raises(BundleError, match="bundles a and b are both tiny"), running(tmp_path):
+        pass
+
+
+def test_an_empty_folder_stops_the_start(running, tmp_path):
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(BundleError, match=r"no bundle in .*: neither a folder"), running(tmp_path):
+        pass
+
+
+def test_a_missing_folder_stops_the_start(running, tmp_path):
+    with (
+        pytest.raises(BundleError, match=r"nowhere: No such file"),
+        running(tmp_path / "nowhere"),
+    ):
+        pass

@@ -1,0 +1,137 @@
+"""`python -m service` as a process: what it prints, how it drains, how it fails."""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.residuum.v1 import anomaly_pb2
+from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
+from protos.residuum.v1.images_pb2 import ModelRef
+
+ROOT = Path(__file__).parents[3]
+PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0")
+
+
+def environment(**variables):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RESIDUUM_")}
+    return {**kept, **variables}
+
+
+@contextmanager
+def started(*arguments, **variables):
+    """A server process, which does not outlive the test."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "service", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def failure(*arguments, **variables):
+    """Exit status and standard error of a server that cannot start."""
+    with started(*arguments, **variables) as process:
+        _, errors = process.communicate(timeout=30)
+        return process.returncode, errors
+
+
+def not_serving(channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    status = stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+    return status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+def server(bundles):
+    """A server process that is ready, its data port and its admin port."""
+    with started("--bundles", bundles, *PORTS) as process:
+        lines = [process.stdout.readline() for _ in range(2)]
+        found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin (\d+), metrics \d+\n", lines[0])
+        assert found, lines
+        assert lines[1].startswith("tiny-map ")
+        yield process, *map("127.0.0.1:{}".format, found.groups())
+
+
+def test_sigterm_lets_a_call_end_and_exits_with_0(server, pictures, pixels):
+    process, target, admin = server
+    request = anomaly_pb2.ScoreRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(2)))
+    requests = queue.SimpleQueue()
+    with grpc.insecure_channel(target) as channel, grpc.insecure_channel(admin) as admin_channel:
+        stream = AnomalyServiceStub(channel).ScoreStream(iter(requests.get, None), timeout=30)
+        requests.put(request)
+        assert len(next(stream).results) == 2
+        process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 10
+        while not not_serving(admin_channel):
+            assert time.monotonic() < end
+        # The call began before the signal: it is still answered.
+        requests.put(request)
+        assert len(next(stream).results) == 2
+        with grpc.insecure_channel(target) as late, pytest.raises(grpc.RpcError) as refusal:
+            AnomalyServiceStub(late).Score(request, timeout=10)
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+        requests.put(None)
+        assert list(stream) == []
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def test_a_signal_at_the_very_start_of_waiting_is_not_lost(server):
+    process, _, _ = server
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_port_in_use_is_one_sentence_and_status_1(bundles):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, errors = failure("--bundles", bundles, *PORTS, "--port", port)
+    assert status == 1
+    assert errors == (
+        f"residuum-serve: cannot listen on 127.0.0.1, port {port}: Address already in use\n"
+    )
+
+
+def test_a_damaged_bundle_is_one_sentence_and_status_1(bundles, tmp_path):
+    shutil.copytree(bundles / "tiny", tmp_path / "broken")
+    (tmp_path / "broken" / "encoder.onnx").write_bytes(b"")
+    status, errors = failure("--bundles", tmp_path, *PORTS)
+    assert status == 1
+    assert re.fullmatch(r"residuum-serve: bundle \S+/broken: encoder.onnx has 0 bytes.*\n", errors)
+
+
+def test_a_misspelt_variable_is_one_sentence_and_status_2(bundles):
+    status, errors = failure("--bundles", bundles, *PORTS, RESIDUUM_TREADS="2")
+    assert status == 2
+    assert errors.startswith("residuum-serve: unknown variables RESIDUUM_TREADS; known are ")
+    assert errors.count("\n") == 1
+
+
+def test_a_provider_that_is_not_there_is_one_sentence_and_status_1(bundles):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has the provider")
+    status, errors = failure("--bundles", bundles, *PORTS, "--provider", "cuda")
+    assert status == 1
+    assert errors.startswith("residuum-serve: provider 'cuda' is not in this onnxruntime")

@@ -1,0 +1,159 @@
+import dataclasses
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from training.data import datasets as data
+from training.errors import TrainingError
+from training.presets.catalog import PRESETS
+
+
+@given(
+    count=st.integers(2, 500),
+    fraction=st.floats(0.001, 0.99),
+    seed=st.integers(0, 100),
+)
+def test_every_image_is_either_learned_from_or_held_out(count, fraction, seed):
+    config = dataclasses.replace(PRESETS["fashion"], validation_fraction=fraction, seed=seed)
+    training, held_out = data.split_indices(config, count)
+    assert sorted([*training, *held_out]) == list(range(count))
+    assert len(training) >= 1
+    assert len(held_out) >= 1
+    again = data.split_indices(config, count)
+    np.testing.assert_array_equal(again[0], training)
+
+
+@pytest.fixture
+def mvtec(make_folder, tmp_path):
+    """An MVTec folder: 6 good images to learn from; 2 good ones and a scratch to test."""
+    make_folder(6, name="set/train/good")
+    make_folder(2, name="set/test/good")
+    make_folder(1, name="set/test/scratch")
+    mask = np.zeros((16, 16), np.uint8)
+    mask[3, 4] = 255
+    path = tmp_path / "set" / "ground_truth" / "scratch" / "000_mask.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(mask).save(path)
+    return tmp_path / "set"
+
+
+def test_only_good_training_images_of_an_mvtec_folder_are_learned_from(mvtec, tiny, make_folder):
+    make_folder(3, name="set/train/unsorted")
+    assert len(data.images(tiny["reslag"], mvtec)) == 6
+
+
+def test_test_images_come_with_labels_and_masks(mvtec, tiny):
+    test = data.labelled_test(tiny["reslag"], mvtec)
+    assert test.defect.tolist() == [False, False, True]
+    assert test.masks[:2] == [None, None]
+    assert np.argwhere(test.masks[2]).tolist() == [[3, 4]]
+    assert len(test.images) == 3
+
+
+def test_training_never_opens_a_test_image(mvtec, tiny):
+    for path in (mvtec / "test").rglob("*.png"):
+        path.write_bytes(b"unreadable")
+    training, held_out = data.training_and_validation(tiny["reslag"], mvtec)
+    assert (len(training), len(held_out)) == (4, 2)
+    with pytest.raises(TrainingError, match="unreadable"):
+        data.labelled_test(tiny["reslag"], mvtec)
+
+
+def test_images_are_resized_to_a_fixed_model_and_keep_their_size_for_crops(make_folder, tiny):
+    folder = make_folder(4, height=20, width=30)
+    assert data.images(tiny["reslag"], folder).shape == (4, 1, 16, 16)
+    assert [image.shape for image in data.images(tiny["sigma_vae_map"], folder)] == [
+        (1, 20, 30)
+    ] * 4
+
+
+def test_a_folder_with_train_and_test_is_not_read_as_a_whole(make_folder, tiny):
+    folder = make_folder(5, name="set/train").parent
+    make_folder(2, name="set/test")
+    assert len(data.images(tiny["reslag"], folder)) == 5
+    test = data.labelled_test(tiny["reslag"], folder)
+    assert test.defect.tolist() == [False, False]
+
+
+def test_an_image_smaller_than_half_a_crop_is_refused(make_folder, tiny):
+    config = dataclasses.replace(tiny["sigma_vae_map"], crop=64)
+    with pytest.raises(TrainingError, match="16 pixels high or wide; crops of 64 need at least 32"):
+        data.images(config, make_folder(4))
+
+
+def test_empty_and_missing_folders_are_one_clear_sentence(tmp_path, tiny):
+    with pytest.raises(TrainingError, match="holds no image files"):
+        data.images(tiny["reslag"], tmp_path)
+    with pytest.raises(TrainingError, match="does not exist"):
+        data.images(tiny["reslag"], tmp_path / "nothing")
+    with pytest.raises(TrainingError, match="holds no train-images-idx3-ubyte file"):
+        data.images(dataclasses.replace(tiny["reslag"], source="idx"), tmp_path)
+
+
+def test_one_image_is_not_enough(make_folder, tiny):
+    with pytest.raises(TrainingError, match="holds 1 train images; at least 2 are needed"):
+        data.images(tiny["reslag"], make_folder(1))
+
+
+def test_a_joined_jpeg_archive_is_recognised_and_decoded(tmp_path, tiny):
+    pictures = []
+    for value in (10, 200, 90):
+        buffer = io.BytesIO()
+        Image.new("RGB", (32, 32), (value, value, value)).save(buffer, "jpeg")
+        pictures.append(buffer.getvalue())
+    joined = np.frombuffer(b"".join(pictures), np.uint8)
+    offsets = np.cumsum([0, *map(len, pictures)])
+    np.savez(tmp_path / data.CIFAR_JPEG, jpeg_train=joined, offsets_train=offsets)
+    found = data.images(tiny["reslag"], tmp_path)
+    assert found.shape == (3, 1, 16, 16)
+    assert found.mean((1, 2, 3)).round().tolist() == [10, 200, 90]
+
+
+def test_absent_cifar_batches_are_reported_and_never_downloaded(tmp_path, tiny):
+    config = dataclasses.replace(tiny["reslag"], source="cifar100")
+    with pytest.raises(TrainingError, match="cifar100 cannot be read from"):
+        data.images(config, tmp_path)
+
+
+def test_torchvision_is_imported_only_when_it_is_needed_and_more_than_once():
+    program = (
+        "import sys, training.data.datasets as d; assert 'torchvision' not in sys.modules\n"
+        "d._import_torchvision_datasets().CIFAR10; d._import_torchvision_datasets().CelebA"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_the_digest_sees_every_byte_and_the_shapes():
+    images = np.zeros((2, 1, 4, 6), np.uint8)
+    digests = {data.digest(images), data.digest(images.reshape(2, 1, 6, 4))}
+    images[1, 0, 3, 5] = 1
+    digests.add(data.digest(images))
+    assert len(digests) == 3
+    assert data.digest(images) == data.digest(list(images))
+
+
+def test_fashion_mnist_is_read_whole(real_data):
+    training, held_out = data.training_and_validation(
+        PRESETS["fashion"], real_data / "fashion_mnist"
+    )
+    assert (len(training), len(held_out)) == (57_000, 3_000)
+    assert training.shape[1:] == (1, 28, 28)
+    assert np.var(training[:10_000] / 255) == pytest.approx(0.1246, abs=0.003)
+    test = data.labelled_test(PRESETS["fashion"], real_data / "fashion_mnist")
+    assert len(test.images) == 10_000
+    assert not test.defect.any()
+
+
+def test_deep_pcb_has_as_many_defects_as_masks(real_data):
+    folder = real_data / "deeppcb" / "pcb"
+    assert len(data.validation_images(PRESETS["pcb"], folder)) == 100
+    test = data.labelled_test(PRESETS["pcb"], folder)
+    assert (len(test.images), test.defect.sum()) == (500, 250)
+    masked = [mask is not None and bool(mask.any()) for mask in test.masks]
+    assert masked == test.defect.tolist()

@@ -1,0 +1,92 @@
+import io
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.data.image_files import find_images, read_images
+from training.errors import TrainingError
+
+
+def test_images_come_in_the_order_of_their_names_from_all_subfolders(make_folder):
+    folder = make_folder(3)
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.png").write_text("no image")
+    (folder / "a").mkdir()
+    (folder / "002.png").rename(folder / "a" / "002.png")
+    assert [path.name for path in find_images(folder)] == ["000.png", "001.png", "002.png"]
+
+
+def test_gray_and_colour_are_turned_into_what_the_model_takes(make_folder):
+    paths = find_images(make_folder(2, channels=3, height=12))
+    assert read_images(paths, 1)[0].shape == (1, 12, 16)
+    assert read_images(paths, 3)[0].shape == (3, 12, 16)
+    assert read_images(paths, 3, size=(8, 4))[0].shape == (3, 8, 4)
+
+
+def test_pixels_of_a_file_are_its_pixels(make_folder):
+    path = find_images(make_folder(1, channels=3))[0]
+    expected = np.asarray(Image.open(path)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(read_images([path], 3)[0], expected)
+
+
+def test_a_picture_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side
+    Image.new("L", (20, 10)).save(tmp_path / "a.jpg", exif=exif)
+    assert read_images([tmp_path / "a.jpg"], 1)[0].shape == (1, 20, 10)
+
+
+def test_one_unreadable_file_in_twenty_is_skipped_and_named(make_folder):
+    folder = make_folder(20)
+    (folder / "007.png").write_bytes(b"\x89PNG broken")
+    said: list[str] = []
+    assert len(read_images(find_images(folder), 1, warn=said.append)) == 19
+    assert said == ["1 of 20 image files are unreadable: 007.png"]
+
+
+def test_more_than_one_in_twenty_is_an_error(make_folder):
+    folder = make_folder(19)
+    (folder / "007.png").write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"1 of 19 image files are unreadable: 007.png"):
+        read_images(find_images(folder), 1)
+
+
+def test_a_truncated_file_counts_as_unreadable(make_folder):
+    path = find_images(make_folder(1, height=64, width=64, channels=3))[0]
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(TrainingError, match="unreadable"):
+        read_images([path], 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "tiff", "webp", "bmp", "avif"])
+def test_a_damaged_file_of_any_kind_is_unreadable_and_never_more(kind, tmp_path):
+    """Damaged readers raise a zoo of exceptions; what can still be read has the right shape."""
+    rng = np.random.default_rng(0)
+    whole = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(whole, kind)
+    path = tmp_path / "a.png"
+    refused = 0
+    for _ in range(60):
+        data = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        where = rng.integers(0, min(len(data), 300), 3)
+        data[where] = rng.integers(0, 256, 3)
+        path.write_bytes(data.tobytes())
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                assert read_images([path], 3, (8, 8))[0].shape == (3, 8, 8)
+            except TrainingError:
+                refused += 1
+    assert refused > 0
+
+
+def test_images_of_several_sizes_are_resized_and_it_is_said(make_folder, tmp_path):
+    folder = make_folder(4)
+    make_folder(1, name="pictures/wide", height=20, width=60)
+    said: list[str] = []
+    assert len(read_images(find_images(folder), 1, (16, 16), said.append)) == 5
+    assert said == ["images of 2 sizes, from 16x16 to 60x20, are all resized to 16x16"]
+    said.clear()
+    read_images(find_images(folder), 1, None, said.append)
+    assert said == []

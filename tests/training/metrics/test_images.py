@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+from sklearn.metrics import roc_auc_score
+
+from training.metrics import images as metrics
+
+LABELLED = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40).filter(
+    lambda pairs: len({defect for _, defect in pairs}) == 2
+)
+
+
+@given(LABELLED)
+def test_auroc_is_that_of_scikit_learn_ties_included(pairs):
+    scores, defect = np.array([s for s, _ in pairs]), np.array([d for _, d in pairs])
+    assert metrics.auroc(scores, defect) == pytest.approx(roc_auc_score(defect, scores))
+
+
+def test_auroc_of_one_kind_alone_is_not_a_number():
+    assert np.isnan(metrics.auroc([1.0, 2.0], [False, False]))
+    assert np.isnan(metrics.auroc([], []))
+
+
+def test_auroc_of_counted_maps_is_that_of_all_their_pixels():
+    rng = np.random.default_rng(0)
+    truth = rng.random((20, 32, 32)) < 0.03
+    maps = (rng.gamma(0.3, 1e-3, truth.shape) * (1 + 2 * truth)).astype(np.float32)
+    maps[:, :4] = 0
+    counts = sum(metrics.count_levels(m, t) for m, t in zip(maps, truth, strict=True))
+    expected = roc_auc_score(truth.ravel(), maps.ravel())
+    assert metrics.auroc_of_counts(counts) == pytest.approx(expected, abs=1e-3)
+
+
+def test_every_pixel_is_counted_once_whatever_its_size():
+    values = np.array([[0.0, 1e-38, 3e38], [-1e-9, 1.0, 1.0]], np.float32)
+    truth = np.array([[True, False, False], [False, False, True]])
+    assert metrics.count_levels(values, truth).sum(1).tolist() == [4, 2]
+
+
+def test_without_defect_pixels_there_is_no_pixel_auroc():
+    counts = metrics.count_levels(np.ones((2, 2), np.float32), np.zeros((2, 2), np.bool_))
+    assert np.isnan(metrics.auroc_of_counts(counts))
+
+
+def reference_ssim(x, y):
+    """On SciPy's Gaussian filter, whose radius is 5 pixels for these arguments."""
+    x, y = x / 255.0, y / 255.0
+
+    def blur(a):
+        return gaussian_filter(a, 1.5, truncate=3.5)[5:-5, 5:-5]
+
+    mx, my = blur(x), blur(y)
+    vx, vy, c = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
+    top = (2 * mx * my + 1e-4) * (2 * c + 9e-4)
+    return np.mean(top / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4)))
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (24, 37)])
+def test_ssim_is_that_of_the_definition(shape):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (*shape, 1), np.uint8)
+    y = np.clip(x + rng.normal(0, 30, x.shape), 0, 255).astype(np.uint8)
+    assert metrics.ssim(x, y) == pytest.approx(reference_ssim(x[..., 0], y[..., 0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 40, 3), (28, 28, 1)])
+def test_an_image_is_wholly_similar_to_itself_at_any_size(shape):
+    image = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
+    assert metrics.ssim(image, image) == pytest.approx(1.0)
+
+
+def test_squared_error_is_in_units_of_full_scale():
+    black, white = np.zeros((2, 3, 1), np.uint8), np.full((2, 3, 1), 255, np.uint8)
+    assert metrics.squared_error(black, white) == 1.0
+    assert metrics.squared_error(white, black) == 1.0
+
+
+def test_a_resized_mask_keeps_its_place():
+    mask = np.zeros((8, 6), np.bool_)
+    mask[4:, 3:] = True
+    small = metrics.resize_mask(mask, (4, 2))
+    assert small.tolist() == [[False, False]] * 2 + [[False, True]] * 2
+    assert np.array_equal(metrics.resize_mask(mask, mask.shape), mask)
+
+
+@given(st.integers(0, 50), st.integers(0, 60))
+def test_evenly_spread_positions_are_different_and_in_range(count, wanted):
+    positions = metrics.evenly(count, wanted)
+    assert len(positions) == min(count, wanted)
+    assert positions == sorted(set(positions))
+    assert all(0 <= i < count for i in positions)

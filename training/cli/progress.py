@@ -1,0 +1,155 @@
+"""What a person sees of a run: a live bar on a terminal, else one plain line per epoch."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from training.data.datasets import Images
+from training.evaluation.run.latent_pictures import reconstruct
+from training.loop.validation import batches
+from training.objectives.losses import Loss
+from training.run.checkpoint import write_atomically
+from training.run.state import State
+
+SAMPLES = 8
+U8 = NDArray[np.uint8]
+
+
+class Silent:
+    """The `Log` of all but the first of several processes."""
+
+    def batch(self, state: State, loss: Loss | None, batches: int) -> None:
+        """Say nothing."""
+
+    def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
+        """Say nothing."""
+
+
+class RunLog:
+    """The `Log` of a command-line run; also draws RUN/samples/epoch_NNNN.png."""
+
+    def __init__(self, console: Console, run: Path, held_out: Images) -> None:
+        self._console, self._run = console, run
+        self._examples = held_out[:SAMPLES]
+        self._since, self._images, self._seconds = time.monotonic(), 0, 0.0
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[losses]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("train", total=None, epoch="", losses="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def batch(self, state: State, loss: Loss | None, batches: int) -> None:
+        """Move the bar."""
+        self._images += state.config.batch_size
+        self._seconds = time.monotonic() - self._since
+        if not self._console.is_terminal:
+            return
+        epochs = state.config.epochs
+        self._bar.update(
+            self._task,
+            total=batches * epochs,
+            completed=state.epoch * batches + state.batch,
+            epoch=f"{state.epoch + 1}/{epochs}",
+            losses=_live(loss, self._rate()),
+        )
+
+    def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
+        """Print the line of an epoch and draw the examples."""
+        rate, epochs_left = self._rate(), state.config.epochs - state.epoch
+        left = epochs_left * (time.monotonic() - self._since)
+        best = "  best" if improved else ""
+        self._console.print(
+            f"epoch {state.epoch}/{state.config.epochs}  {describe(record)}  "
+            f"{rate:.0f} images/s  {_duration(left)} left{best}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._since, self._images = time.monotonic(), 0
+        write_samples(self._run / "samples" / f"epoch_{state.epoch:04d}.png", state, self._examples)
+
+    def _rate(self) -> float:
+        """Training images per second of this epoch, without its validation."""
+        return self._images / max(1e-9, self._seconds)
+
+
+def _live(loss: Loss | None, rate: float) -> str:
+    if loss is None:
+        return "loss not finite, step skipped"
+    return (
+        f"loss {loss.total.item():.1f} = {loss.distortion.item():.1f} + {loss.rate.item():.1f} nats"
+        f"  {rate:.0f} images/s"
+    )
+
+
+def describe(record: dict[str, Any]) -> str:
+    """The validation part of a record as words."""
+    parts = [f"loss {record['loss']:.2f}", f"rec {record['rec']:.2f}"]
+    parts.append(f"psnr {record['psnr']:.2f} dB")
+    if "rate" in record:
+        parts += [f"rate {record['rate']:.1f} nats", f"active {record['active_units']}"]
+        if "mi" in record:
+            parts.append(f"mi {record['mi']:.2f} of {record['mi_cap']:.2f} nats")
+        if record.get("collapsed_units"):
+            parts.append(f"collapsed {record['collapsed_units']}")
+    else:
+        perplexities = {name: n for name, n in record.items() if name.startswith("perplexity")}
+        parts.append(f"codes {record['code_usage']:.0%}")
+        parts += [f"{name.replace('_', ' ')} {n:.0f}" for name, n in perplexities.items()]
+    if record["skipped"]:
+        parts.append(f"skipped {record['skipped']}")
+    return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+@torch.no_grad()
+def write_samples(path: Path, state: State, examples: Images) -> None:
+    """A PNG with originals above and reconstructions below (of the posterior mean)."""
+    model = state.average.eval()
+    x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
+    rows = [
+        np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(reconstruct(model, x)))
+    ]
+    sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png = io.BytesIO()
+    Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet).save(png, "png")
+    write_atomically(path, png.getvalue())
+
+
+def _to_u8(x: torch.Tensor) -> U8:
+    array: U8 = (x * 255).round().clamp(0, 255).byte().cpu().numpy()
+    return array

@@ -1,0 +1,127 @@
+"""What a network is: a frozen, checked dataclass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from training.config.checks import one_of, require
+
+Family = Literal[
+    "reslag",
+    "sigma_vae",
+    "autoencoder",
+    "linear",
+    "pca_vae",
+    "sigma_vae_map",
+    "pca_vae_map",
+    "vq_vae",
+    "vq_vae_2",
+    "fsq",
+]
+Side = Literal["none", "light", "original"]
+
+GLOBAL_FAMILIES = ("reslag", "sigma_vae", "autoencoder", "linear", "pca_vae")
+"""one latent vector per image"""
+POINT_FAMILIES = ("autoencoder",)
+"""codes without posterior noise"""
+INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
+"""latents are indices into a codebook"""
+
+RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map", "pca_vae_map")
+"""can be trained for a range of rates"""
+
+MAX_CODES = 2**20
+"""of a grid of levels: each is counted"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """One network. Families with one latent vector have a fixed size; the others take any size."""
+
+    family: Family = "reslag"
+    channels: int = 1
+    """1 gray, 3 RGB"""
+    height: int = 0
+    """pixels; 0 = any multiple of the stride (map families only)"""
+    width: int = 0
+    latent: int = 64
+    """dimensions of the latent vector, or channels of the latent map"""
+    widths: tuple[int, ...] = (64, 128, 256)
+    """channels of each level, finest first; one level halves the size (map families: two widths)"""
+    depth: int = 1
+    """residual blocks per level (families with one latent vector)"""
+    hidden: tuple[int, ...] = ()
+    """sizes of the fully connected layers between feature maps and latent vector, encoder first"""
+    side: Side = "none"
+    """side branches of ResLag: none, light (about 1024 values per level) or original (4096)"""
+    stride: int = 8
+    """pixels per latent position, 8 or 16 (map families); per position of the correcting networks
+    (pca_vae)"""
+    codebook: int = 512
+    """number of codes (vq_vae; each level of vq_vae_2)"""
+    levels: tuple[int, ...] = (8, 5, 5, 5)
+    """values of each latent channel (fsq); their product is the number of codes"""
+    rate_aware: bool = False
+    """the decoder is told how coarse its codes are (families with Gaussian latents)"""
+    unit_codes: bool = False
+    """latents and codes are scaled to length 1: only directions count (vq_vae, vq_vae_2)"""
+
+    def __post_init__(self) -> None:
+        one_of("model.family", self.family, get_args(Family))
+        one_of("model.side", self.side, get_args(Side))
+        require(self.channels in (1, 3), f"model.channels is {self.channels}; 1 or 3 expected")
+        require(self.latent >= 1, f"model.latent is {self.latent}; at least 1 expected")
+        require(
+            len(self.widths) >= 1 and all(width >= 1 for width in self.widths),
+            f"model.widths is {self.widths}; positive numbers expected",
+        )
+        require(
+            all(size >= 1 for size in self.hidden),
+            f"model.hidden is {self.hidden}; positive numbers expected",
+        )
+        require(self.depth >= 0, f"model.depth is {self.depth}; 0 or more expected")
+        require(self.codebook >= 2, f"model.codebook is {self.codebook}; at least 2 expected")
+        require(
+            len(self.levels) >= 1 and all(values >= 2 for values in self.levels),
+            f"model.levels is {self.levels}; numbers from 2 on expected",
+        )
+        codes = math.prod(self.levels)
+        require(
+            codes <= MAX_CODES,
+            f"model.levels is {self.levels}, {codes} codes; at most {MAX_CODES} expected",
+        )
+        require(
+            not self.rate_aware or self.family in RATE_FAMILIES,
+            f"model.family '{self.family}' has no decoder that could be rate_aware",
+        )
+        if self.family in GLOBAL_FAMILIES:
+            self._check_global()
+        else:
+            self._check_map()
+
+    def _check_global(self) -> None:
+        levels = 2 ** len(self.widths), f"{len(self.widths)} levels need"
+        stride = self.stride, f"stride {self.stride} needs"
+        factor, reason = {"pca_vae": stride, "linear": (1, "linear needs")}.get(self.family, levels)
+        for name, size in (("height", self.height), ("width", self.width)):
+            require(
+                size >= factor and size % factor == 0,
+                f"model.{name} is {size}; {reason} a multiple of {factor}",
+            )
+
+    def _check_map(self) -> None:
+        require(self.stride in (8, 16), f"model.stride is {self.stride}; 8 or 16 expected")
+        require(len(self.widths) == 2, f"model.widths is {self.widths}; two widths expected")
+        require(self.side == "none", f"model.family '{self.family}' has no side branches")
+        require(not self.hidden, f"model.family '{self.family}' has no hidden layers")
+        for name, size in (("height", self.height), ("width", self.width)):
+            require(
+                size >= 0 and size % self.stride == 0,
+                f"model.{name} is {size}; 0 (any) or a multiple of {self.stride} expected",
+            )
+        require(
+            (self.height == 0) == (self.width == 0),
+            f"model.height is {self.height} and model.width is {self.width}; both or none be 0",
+        )

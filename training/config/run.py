@@ -1,0 +1,206 @@
+"""What a run is: frozen, checked dataclasses and their JSON form.
+
+The configuration travels inside every checkpoint, so a run can be rebuilt from its folder alone.
+A field that is added later gets a default under which older runs are what they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
+
+from training.config.checks import one_of, require
+from training.config.model import (
+    GLOBAL_FAMILIES,
+    INDEX_FAMILIES,
+    POINT_FAMILIES,
+    Family,
+    ModelConfig,
+)
+from training.config.objective import ObjectiveConfig
+from training.errors import TrainingError
+
+Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
+Schedule = Literal["cosine", "constant", "plateau"]
+Pace = Literal["step", "epoch"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+__all__ = [
+    "GLOBAL_FAMILIES",
+    "INDEX_FAMILIES",
+    "POINT_FAMILIES",
+    "Family",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "Source",
+    "TrainConfig",
+    "from_json",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One run: the network, its data, the objective and the schedule."""
+
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(height=64, width=64))
+    objective: Annotated[ObjectiveConfig, tyro.conf.arg(name="")] = field(
+        default_factory=ObjectiveConfig
+    )
+    seed: int = 0
+
+    source: Source = "auto"
+    """kind of data under --data; auto looks at what is there"""
+    validation_fraction: float = 0.1
+    """part of the training images held out to choose the checkpoint and to calibrate"""
+    crop: int = 0
+    """side of the random training crops in pixels; 0 = resize images to the size of the model"""
+    scale_jitter: tuple[float, float] = (1.0, 1.0)
+    """smallest and largest enlargement of a crop, drawn for every second crop"""
+    rotate: bool = False
+    """turn crops by random multiples of 90 degrees"""
+    flip: bool = False
+    """mirror half of the images left to right"""
+    inversion: float = 0.0
+    """probability of a negative"""
+    corruptions: float = 0.0
+    """mean number of corrupted spots in each training input (the target stays clean)"""
+    masking: float = 0.0
+    """denoising: probability that an input pixel is set to 0 (the target stays clean)"""
+    input_noise: float = 0.0
+    """denoising: standard deviation of noise on the input, in pixel units of [0, 1]"""
+
+    epochs: int = 40
+    epoch_steps: int = 0
+    """batches per epoch; 0 = one pass over the images"""
+    batch_size: int = 128
+    lr: float = 2e-3
+    lr_schedule: Schedule = "cosine"
+    lr_warmup_steps: int = 0
+    weight_decay: float = 0.0
+    grad_clip: float = 1.0
+    """largest norm of the gradient (of the loss per pixel value); 0 = off"""
+    ema_decay: float = 0.999
+    """averaging of the weights that are validated and exported; 0 = off"""
+    aggressive_epochs: int = 0
+    """ResLag: first epochs in which the encoder is trained more often than the decoder"""
+    aggressive_ratio: int = 1
+    """encoder steps (or passes) for one decoder step (or pass) in these epochs"""
+    aggressive_pace: Pace = "step"
+    """the ratio counts steps, or whole passes over the images"""
+    aggressive_until_mi: bool = False
+    """He et al. 2019: instead of the fixed ratio train the encoder until its loss stops falling;
+    the aggressive epochs end when mutual information on held-out images stops growing"""
+    patience: int = 0
+    """epochs without a better validation loss after which training ends; 0 = never"""
+    precision: Precision = "auto"
+    """auto: bf16 autocast on a GPU, fp32 on a CPU"""
+    compile: bool = False
+    """torch.compile the network: worth its minute for long runs on a GPU"""
+
+    def __post_init__(self) -> None:
+        one_of("source", self.source, get_args(Source))
+        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
+        one_of("aggressive_pace", self.aggressive_pace, get_args(Pace))
+        one_of("precision", self.precision, get_args(Precision))
+        for name in ("epochs", "batch_size", "aggressive_ratio"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+        for name in _NOT_NEGATIVE:
+            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; 0 or more")
+        for name in ("validation_fraction", "inversion", "masking", "ema_decay"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"{name} is {value}; expected in [0, 1)")
+        require(self.validation_fraction > 0, "validation_fraction is 0; some images are needed")
+        require(self.lr > 0, f"lr is {self.lr}; a positive number expected")
+        self._check_geometry()
+        require(
+            self.objective.sigma != "pixel" or self.model.height > 0,
+            "objective.sigma 'pixel' needs a model of fixed size",
+        )
+        asked = [name for name in _OF_VECTORS if getattr(self.objective, name)]
+        require(
+            self.model.family not in INDEX_FAMILIES or not asked,
+            f"model.family '{self.model.family}' has indices; they know no objective.{asked}",
+        )
+        require(
+            self.model.family not in POINT_FAMILIES or self.objective.regulariser == "none",
+            f"model.family '{self.model.family}' has no posterior; objective.regulariser is "
+            f"'{self.objective.regulariser}', 'none' expected",
+        )
+
+    def _check_geometry(self) -> None:
+        low, high = self.scale_jitter
+        require(0 < low <= high, f"scale_jitter is {self.scale_jitter}; expected 0 < low <= high")
+        if not self.crop:
+            require(self.model.height > 0, "crop is 0, so model.height and width must be given")
+            require(not self.rotate, "rotate needs crop")
+            return
+        require(self.model.family not in GLOBAL_FAMILIES, "crop needs a model of the map families")
+        require(self.model.height == 0, "crop needs a model of any size (height and width 0)")
+        require(
+            self.crop % self.model.stride == 0,
+            f"crop is {self.crop}; a multiple of the stride {self.model.stride} expected",
+        )
+
+
+_OF_VECTORS = ("target_psnr", "sparsity", "contraction")
+_NOT_NEGATIVE = (
+    "crop",
+    "seed",
+    "corruptions",
+    "epoch_steps",
+    "lr_warmup_steps",
+    "weight_decay",
+    "grad_clip",
+    "aggressive_epochs",
+    "input_noise",
+    "patience",
+)
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as plain JSON values."""
+    return dataclasses.asdict(config)
+
+
+def from_json(values: Mapping[str, Any]) -> TrainConfig:
+    """The inverse of `to_json`; missing keys get defaults, unknown ones raise TrainingError."""
+    known = _moved(values)
+    return TrainConfig(
+        model=ModelConfig(**_checked(ModelConfig, known.pop("model", {}), "model.")),
+        objective=ObjectiveConfig(
+            **_checked(ObjectiveConfig, known.pop("objective", {}), "objective.")
+        ),
+        **_checked(TrainConfig, known, ""),
+    )
+
+
+_MOVED = {
+    "beta",
+    "kl_warmup_steps",
+    "fixed_variance",
+    "variance_floor",
+    "commitment",
+    "code_decay",
+}
+"""fields of the objective that stood beside `epochs` in the first release"""
+
+
+def _moved(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the fields of the objective where they are today."""
+    known = {key: value for key, value in values.items() if key not in _MOVED}
+    if old := {key: value for key, value in values.items() if key in _MOVED}:
+        sigma = {"sigma": "fixed"} if old.get("fixed_variance") else {}
+        known["objective"] = {**old, **sigma, **known.get("objective", {})}
+    return known
+
+
+def _checked(kind: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    names = {entry.name for entry in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - names):
+        raise TrainingError(f"configuration has unknown keys {[prefix + key for key in unknown]}")
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

@@ -1,0 +1,163 @@
+"""Training batches: crops, turns, mirrors, negatives and corruption, all from one seeded generator.
+
+The generator of a batch depends on (seed, epoch, number of the batch) alone, so a resumed run sees
+exactly the batches of an uninterrupted one, and each of several processes the same ones.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from training.config.run import TrainConfig
+from training.data.corruption import Mask, add_noise, corrupt, mask_pixels, spots
+from training.data.datasets import Images
+from training.distributed import ALONE, World
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """The training images of a run and the recipe that makes batches of them."""
+
+    images: Images
+    config: TrainConfig
+    shapes: Sequence[Mask]
+    device: torch.device
+    world: World
+    resident: Tensor | None
+    """the images on the device, uint8 [N, C, H, W], where a batch is no more than a choice"""
+
+    def per_epoch(self) -> int:
+        """Batches in an epoch."""
+        whole = max(1, len(self.images) // self.config.batch_size)
+        return self.config.epoch_steps or whole
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """(input, target), uint8 [B, C, H, W] on the device: the rows of this process.
+
+        Without corruption both are the same tensor.
+        """
+        rng = np.random.default_rng((self.config.seed, epoch, number))
+        positions = self._positions(epoch, number)
+        if self.resident is not None:
+            chosen = self._choose(self.resident, positions, rng)
+            return chosen, chosen
+        source, target = self._make(positions, rng)
+        rows = self.world.rows(len(positions))
+        there = torch.from_numpy(target[rows]).to(self.device)
+        same = source is target
+        return there if same else torch.from_numpy(source[rows]).to(self.device), there
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch from number `first` on."""
+        for number in range(first, self.per_epoch()):
+            yield self.batch(epoch, number)
+
+    def _positions(self, epoch: int, number: int) -> NDArray[np.int64]:
+        """Which images: pass after pass over all of them, each in an order of its own."""
+        size, count = self.config.batch_size, len(self.images)
+        if size >= count:
+            rng = np.random.default_rng((self.config.seed, epoch, number, 1))
+            return rng.integers(0, count, size)
+        turns, place = divmod(number, count // size)
+        order = _order(self.config.seed, epoch, turns, count)
+        return order[place * size : (place + 1) * size]
+
+    def _choose(
+        self, images: Tensor, positions: NDArray[np.int64], rng: np.random.Generator
+    ) -> Tensor:
+        """The images at `positions` of those on the device, mirrored and negated like `_make`'s."""
+        rows = self.world.rows(len(positions))
+        mirrored, negated = _draw_signs(len(positions), self.config, rng)
+        batch = images[torch.from_numpy(positions[rows]).to(self.device)]
+        if mirrored is not None:
+            chosen = torch.from_numpy(mirrored[rows]).to(self.device)
+            batch = torch.where(chosen[:, None, None, None], batch.flip(3), batch)
+        if negated is not None:
+            chosen = torch.from_numpy(negated[rows]).to(self.device)
+            batch = torch.where(chosen[:, None, None, None], 255 - batch, batch)
+        return batch
+
+    def _make(self, positions: NDArray[np.int64], rng: np.random.Generator) -> tuple[U8, U8]:
+        """(input, target) of the whole batch; the same array without corruption."""
+        config = self.config
+        images = [self.images[i] for i in positions]
+        target = np.stack([self._crop(image, rng) for image in images] if config.crop else images)
+        mirrored, negated = _draw_signs(len(target), config, rng)
+        if mirrored is not None:
+            target[mirrored] = target[mirrored][..., ::-1]
+        if negated is not None:
+            target[negated] = 255 - target[negated]
+        source = target
+        if config.corruptions:
+            source = corrupt(source, config.corruptions, self.shapes, rng)
+        if config.masking:
+            source = mask_pixels(source, config.masking, rng)
+        if config.input_noise:
+            source = add_noise(source, config.input_noise, rng)
+        return source, target
+
+    def _crop(self, image: U8, rng: np.random.Generator) -> U8:
+        """A random square of `image`, enlarged or reduced in half of the cases, maybe turned."""
+        side = self.config.crop
+        scale = rng.uniform(*self.config.scale_jitter) if rng.random() < 0.5 else 1.0
+        cut = min(*image.shape[1:], round(side / scale))
+        top = rng.integers(0, image.shape[1] - cut + 1)
+        left = rng.integers(0, image.shape[2] - cut + 1)
+        piece = image[:, top : top + cut, left : left + cut]
+        if cut != side:
+            piece = _resize(piece, side)
+        return np.rot90(piece, int(rng.integers(4)), axes=(1, 2)) if self.config.rotate else piece
+
+
+CPU = torch.device("cpu")
+
+
+def make_batches(
+    config: TrainConfig, images: Images, device: torch.device = CPU, world: World = ALONE
+) -> Batches:
+    """The batches of a run. Images of one size that are only chosen lie on the device once."""
+    size = config.crop or min(config.model.height, config.model.width)
+    changed = config.crop or config.corruptions or config.masking or config.input_noise
+    resident = None
+    if isinstance(images, np.ndarray) and not changed:
+        resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    return Batches(
+        images=images,
+        config=config,
+        shapes=spots(config.seed, size) if config.corruptions else [],
+        device=device,
+        world=world,
+        resident=resident,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, turn: int, count: int) -> NDArray[np.int64]:
+    """A permutation of `count` images; kept, since many batches take their part of it."""
+    return np.random.default_rng((seed, epoch, turn, 2)).permutation(count)
+
+
+def _resize(image: U8, side: int) -> U8:
+    planes = [
+        Image.fromarray(plane).resize((side, side), Image.Resampling.LANCZOS) for plane in image
+    ]
+    return np.stack([np.asarray(plane) for plane in planes])
+
+
+def _draw_signs(
+    count: int, config: TrainConfig, rng: np.random.Generator
+) -> tuple[Mask | None, Mask | None]:
+    """Which of `count` images are mirrored and which negated, bool [B]; None where none can be."""
+    mirrored = rng.random(count) < 0.5 if config.flip else None
+    negated = rng.random(count) < config.inversion if config.inversion else None
+    return mirrored, negated

@@ -1,0 +1,62 @@
+"""What the test images of a data folder show, where the folder says so; for pictures only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.config.run import TrainConfig
+from training.data.datasets import CIFAR_JPEG, source_of
+from training.data.idx import find_idx, read_idx
+from training.data.image_files import find_images
+
+IDX_LABELS = "t10k-labels-idx1-ubyte"
+
+
+class Labels(NamedTuple):
+    """A class for each test image."""
+
+    classes: NDArray[np.int64]
+    """[N], positions in `names`"""
+    names: tuple[str, ...]
+
+
+def labels_of(config: TrainConfig, folder: Path, count: int) -> Labels | None:
+    """The classes of the `count` images of `data.labelled_test`, in their order; None: unknown.
+
+    Label files of MNIST and Fashion-MNIST, `y_test` of CIFAR, and the folders below test/.
+    """
+    source, found = source_of(config, folder), None
+    if source == "idx":
+        path = find_idx(folder, IDX_LABELS)
+        found = None if path is None else _numbered(read_idx(path))
+    elif (folder / CIFAR_JPEG).exists():
+        found = _cifar(folder)
+    elif source == "folder":
+        found = _kinds(folder / "test")
+    return found if found is not None and len(found.classes) == count else None
+
+
+def _numbered(classes: NDArray[np.uint8]) -> Labels:
+    return Labels(classes.astype(np.int64), tuple(str(i) for i in range(int(classes.max()) + 1)))
+
+
+def _cifar(folder: Path) -> Labels | None:
+    with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
+        if "y_test" not in archive:
+            return None
+        found = _numbered(archive["y_test"])
+        if "class_names" in archive:
+            return found._replace(names=tuple(str(name) for name in archive["class_names"]))
+        return found
+
+
+def _kinds(test: Path) -> Labels | None:
+    kinds = [path.parent.name for path in find_images(test)]
+    names = tuple(sorted(set(kinds)))
+    if len(names) < 2:
+        return None
+    return Labels(np.array([names.index(kind) for kind in kinds], np.int64), names)

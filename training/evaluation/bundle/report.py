@@ -1,0 +1,160 @@
+"""What a report says about a bundle: its numbers as JSON, and in words, tables and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.metadata import version
+from typing import Any
+
+from training.data import datasets as data
+from training.evaluation.bundle import detection
+from training.evaluation.bundle.detection import Detection, Verdicts
+from training.evaluation.bundle.evaluation import BundleReport
+from training.evaluation.rate_distortion import Exactness
+from training.evaluation.report import charts
+from training.evaluation.report.report import Picture, Section
+
+
+def to_json(report: BundleReport) -> dict[str, Any]:
+    """All numbers of a report."""
+    manifest = report.bundle.manifest
+    return {
+        "model": manifest.name,
+        "version": manifest.version,
+        "family": manifest.family,
+        "model_id": report.bundle.model_id.hex(),
+        "test_sha256": data.digest(report.test.images),
+        "onnxruntime": version("onnxruntime"),
+        "threads": report.threads,
+        "compression": dataclasses.asdict(report.compression),
+        "levels": [dataclasses.asdict(level) for level in report.levels],
+        "exactness": dataclasses.asdict(report.exactness),
+        "detection": dataclasses.asdict(report.scored.detection),
+    }
+
+
+def sections(report: BundleReport) -> list[Section]:
+    """The report in the order in which people ask."""
+    parts = [_compression(report), _exactness(report.exactness), _levels(report)]
+    parts += [*_detection(report), _samples(report)]
+    return [part for part in parts if part is not None]
+
+
+def _compression(report: BundleReport) -> Section:
+    facts = report.compression
+    rows = [
+        ("test images", f"{facts.images}"),
+        ("quality level", f"{facts.quality}"),
+        ("bytes per record, mean", f"{facts.bytes_mean:.2f}"),
+        ("bytes per record, median", f"{facts.bytes_median:g}"),
+        ("bytes per record, largest", f"{facts.bytes_max}"),
+        ("ratio to raw pixels", f"{facts.ratio:.1f}"),
+        ("bits per pixel", f"{facts.bits_per_pixel:.4f}"),
+        ("PSNR, dB", f"{facts.psnr:.2f}"),
+        ("SSIM", _three(facts.ssim)),
+        ("encoded images per second", f"{facts.encode_images_per_second:.1f}"),
+        ("decoded images per second", f"{facts.decode_images_per_second:.1f}"),
+    ]
+    return Section(
+        title="Compression",
+        text="Every test image became a record and was decoded again. Bytes include header and "
+        "checksum; PSNR is that of the mean squared error over the whole set; speeds are those of "
+        f"{report.threads} CPU thread{'s' if report.threads > 1 else ''}.",
+        head=("measure", "value"),
+        rows=rows,
+    )
+
+
+def _exactness(facts: Exactness) -> Section:
+    verdict = "all equal" if not facts.differences else "NOT EXACT: do not use this model"
+    return Section(
+        title="Exactness",
+        text="Records were decoded twice: by the fast coder, and by the reference coder in plain "
+        "integers. Anything but equal codes would mean images that change from machine to machine.",
+        head=("records", "with other codes", "verdict"),
+        rows=[(f"{facts.records}", f"{facts.differences}", verdict)],
+    )
+
+
+def _levels(report: BundleReport) -> Section | None:
+    if not report.levels:
+        return None
+    rows = [
+        (f"{f.quality}", f"{f.bytes_mean:.2f}", f"{f.bits_per_pixel:.4f}", f"{f.psnr:.2f}")
+        for f in report.levels
+    ]
+    curve = charts.rate_curve(
+        [level.bits_per_pixel for level in report.levels],
+        [level.psnr for level in report.levels],
+        report.bundle.manifest.quality_default,
+    )
+    return Section(
+        title="Rate and distortion",
+        text=f"The same model at every quality level, over {report.levels[0].images} test images.",
+        head=("quality", "bytes per record", "bits per pixel", "PSNR, dB"),
+        rows=rows,
+        pictures=[Picture(png=curve, caption="PSNR over rate")],
+    )
+
+
+def _detection(report: BundleReport) -> list[Section]:
+    facts = report.scored.detection
+    if not facts.defect_images:
+        return [_verdicts(report)]
+    rows = [
+        (f"image, {name}{' (in the verdict)' if name in facts.fused else ''}", _three(value))
+        for name, value in facts.image_auroc.items()
+    ]
+    rows.append(("pixel, heat map", _three(facts.pixel_auroc)))
+    auroc = Section(
+        title="Detection, AUROC",
+        text="The chance that a defect image (or pixel) has a higher score than a normal one: 0.5 "
+        "is blind, 1 is perfect. Pixels are those of all test images.",
+        head=("score", "AUROC"),
+        rows=rows,
+    )
+    return [_verdicts(report), auroc]
+
+
+def _verdicts(report: BundleReport) -> Section:
+    facts = report.scored.detection
+    threshold = detection.threshold(
+        report.bundle.calibration.fused, facts.verdicts[0].false_alarm_rate
+    )
+    histogram = charts.score_histogram(report.scored.value, report.test.defect, threshold)
+    head = ("false-alarm rate", "false alarms", "realised rate", "detected", "detection rate")
+    columns = len(head) if facts.defect_images else 3
+    return Section(
+        title="Verdicts",
+        text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
+        f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
+        f"{facts.defect_images} defect test images; the first line is the rate of the verdicts.",
+        head=head[:columns],
+        rows=[_verdict(v, facts)[:columns] for v in facts.verdicts],
+        pictures=[Picture(png=histogram, caption="Fused score of the test images")],
+    )
+
+
+def _verdict(verdicts: Verdicts, facts: Detection) -> tuple[str, ...]:
+    return (
+        f"{verdicts.false_alarm_rate:g}",
+        f"{verdicts.false_alarms} of {facts.normal_images}",
+        _three(verdicts.realised_rate),
+        f"{verdicts.detections} of {facts.defect_images}",
+        _three(verdicts.detection_rate),
+    )
+
+
+def _samples(report: BundleReport) -> Section | None:
+    if not report.pictures:
+        return None
+    return Section(
+        title="Pictures",
+        text="Evenly spread over the test set and not chosen. Full colour in a heat map is what "
+        "one normal image in ten reaches.",
+        pictures=report.pictures,
+    )
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,91 @@
+"""Who learns from a batch while the encoder is trained more often than the decoder.
+
+Either a fixed ratio, per step or per pass over the images (the ResLag report), or the controller of
+He et al. 2019, "Lagging inference networks and posterior collapse in variational autoencoders",
+algorithm 1: the encoder is trained on fresh batches until its loss stops falling, then the decoder
+makes one step; mutual information on held-out images says when this is no longer needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from training.errors import TrainingError
+from training.run.state import Lag, State
+
+ENCODER, DECODER = ("encoder",), ("decoder",)
+BOTH = ENCODER + DECODER
+WINDOW = 10
+"""encoder steps whose mean loss is compared with that of as many before"""
+MOST_STEPS = 99
+"""encoder steps before a decoder step, at most"""
+MISSES = 5
+"""epochs in all without more mutual information that end the aggressive phase"""
+
+
+class Turn(NamedTuple):
+    """What the next step is."""
+
+    parts: Sequence[str]
+    """which optimisers step"""
+    number: int
+    """of the batch in this epoch"""
+
+
+def is_aggressive(state: State) -> bool:
+    """Whether the encoder is trained more often in this epoch."""
+    return state.epoch < state.config.aggressive_epochs and state.lag.misses < MISSES
+
+
+def next_turn(state: State, per_epoch: int) -> Turn:
+    """The next step. Batches from number `per_epoch` on are the encoder's own."""
+    config = state.config
+    if not is_aggressive(state):
+        return Turn(BOTH, state.batch)
+    if config.aggressive_until_mi:
+        if state.lag.settled:
+            return Turn(DECODER, state.batch)
+        return Turn(ENCODER, per_epoch + state.lag.taken)
+    place = state.batch if config.aggressive_pace == "step" else state.epoch
+    last = place % config.aggressive_ratio == config.aggressive_ratio - 1
+    return Turn(BOTH if last else ENCODER, state.batch)
+
+
+def count(state: State, turn: Turn, loss: float | None) -> None:
+    """Note that a step is done, with this loss in nats; None: it was skipped."""
+    if turn.number != state.batch:
+        _count_encoder(state.lag, loss)
+        return
+    state.batch += 1
+    state.step += 1
+    state.lag.steps, state.lag.settled = 0, False
+    state.lag.total, state.lag.finite, state.lag.before = 0.0, 0, math.inf
+
+
+def _count_encoder(lag: Lag, loss: float | None) -> None:
+    lag.taken += 1
+    lag.steps += 1
+    if loss is not None:
+        lag.total, lag.finite = lag.total + loss, lag.finite + 1
+    if lag.steps % WINDOW == 0:
+        mean = lag.total / lag.finite if lag.finite else math.inf
+        lag.settled = mean >= lag.before
+        lag.before, lag.total, lag.finite = mean, 0.0, 0
+    lag.settled = lag.settled or lag.steps >= MOST_STEPS
+
+
+def finish(state: State, record: dict[str, Any]) -> None:
+    """Note the mutual information, `record["mi"]` in nats, that an aggressive epoch reached."""
+    state.lag.taken = 0
+    if not state.config.aggressive_until_mi or state.epoch > state.config.aggressive_epochs:
+        return
+    if "mi" not in record:
+        raise TrainingError(
+            "aggressive_until_mi needs a posterior of one latent vector per image; "
+            f"model.family '{state.config.model.family}' has none"
+        )
+    if record["mi"] < state.lag.best_mi:
+        state.lag.misses += 1
+    state.lag.best_mi = max(state.lag.best_mi, record["mi"])

@@ -1,0 +1,158 @@
+"""The training loop, in reading order: train, train_epoch, step, and what a step is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from training.data.batches import Batches
+from training.data.datasets import Images
+from training.errors import TrainingError
+from training.loop import lagging as aggressive
+from training.loop import schedule
+from training.loop.validation import validate
+from training.objectives.losses import Loss, adapt_multiplier, batch_loss
+from training.run.state import State, copy_buffers, restore_buffers, update_average
+
+VARIANCE_DECAY = 0.99
+MOST_SKIPPED_IN_A_ROW = 50
+
+
+class Log(Protocol):
+    """What the loop tells the outside."""
+
+    def batch(self, state: State, loss: Loss | None, batches: int) -> None:
+        """A step is done; loss None: it was skipped."""
+
+    def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
+        """An epoch is done and validated."""
+
+
+def never() -> bool:
+    """Neither stop nor save in the middle of an epoch."""
+    return False
+
+
+def train(
+    state: State,
+    batches: Batches,
+    held_out: Images,
+    *,
+    log: Log,
+    save: Callable[[State, bool], None],
+    save_due: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = never,
+) -> bool:
+    """Train to the last epoch, or an early stop; False when `should_stop` ended it before.
+
+    `save(state, best)` is called after every epoch, when `save_due`, and before it is ended.
+    """
+    while state.epoch < state.config.epochs and schedule.early_stop(state) is None:
+        for _ in train_epoch(state, batches, log):
+            if state.world.any(should_stop(), state.device):
+                save(state, False)
+                return False
+            if save_due():
+                save(state, False)
+        record = finish_epoch(state, held_out)
+        improved = schedule.judge(state, record)
+        save(state, improved)
+        log.epoch(state, record, improved)
+    return True
+
+
+def train_epoch(state: State, batches: Batches, log: Log) -> Iterator[None]:
+    """The rest of the current epoch, one step at a time."""
+    per_epoch, row = batches.per_epoch(), 0
+    while state.batch < per_epoch:
+        rate = schedule.learning_rate(state, per_epoch * state.config.epochs)
+        schedule.set_learning_rate(state, rate)
+        turn = aggressive.next_turn(state, per_epoch)
+        source, target = batches.batch(state.epoch, turn.number)
+        loss = step(state, to_float(source), to_float(target), turn.parts)
+        aggressive.count(state, turn, None if loss is None else loss.total.item())
+        row = row + 1 if loss is None else 0
+        if row >= MOST_SKIPPED_IN_A_ROW:
+            raise TrainingError(f"the loss was not finite {row} times in a row; lower lr")
+        log.batch(state, loss, per_epoch)
+        yield
+
+
+def step(
+    state: State, x: Tensor, target: Tensor, parts: Sequence[str] = aggressive.BOTH
+) -> Loss | None:
+    """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped.
+
+    Gradients reach encoder and decoder; the optimisers of `parts` use them.
+    """
+    before = copy_buffers(state.model.train())
+    loss = batch_loss(state, x, target)
+    for optimizer in state.optimizers().values():
+        optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss.total / target[0].numel())
+    state.world.average_gradients(state.parameters())
+    gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
+    norm = get_total_norm(gradients)
+    loss, norm = fetch(state, loss, norm)
+    if not (loss.total.isfinite() and norm.isfinite()):
+        restore_buffers(state.model, before)
+        state.skipped += 1
+        return None
+    if 0 < state.config.grad_clip < norm:
+        clip_grads_with_norm_(state.model.parameters(), state.config.grad_clip, norm)
+    for part in parts:
+        state.optimizers()[part].step()
+    update_average(state)
+    remember(state, loss)
+    return loss
+
+
+def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
+    """Loss and norm in the memory of the CPU, means over all processes: one wait for the device."""
+    joined = torch.stack([*(term.detach() for term in loss), norm])
+    *terms, norm = state.world.mean(joined).cpu()
+    return Loss(*terms), norm
+
+
+def remember(state: State, loss: Loss) -> None:
+    """Add a step to the running variance, the sums of the epoch and GECO's constraint."""
+    value = loss.variance.item()
+    old = state.variance or value
+    state.variance = VARIANCE_DECAY * old + (1 - VARIANCE_DECAY) * value
+    terms = {"loss": loss.total, "distortion": loss.distortion, "rate": loss.rate}
+    for name, term in terms.items():
+        state.sums[name] = state.sums.get(name, 0.0) + term.item()
+    state.sums["steps"] = state.sums.get("steps", 0.0) + 1
+    if state.config.objective.target_psnr:
+        adapt_multiplier(state, loss)
+
+
+def finish_epoch(state: State, held_out: Images) -> dict[str, Any]:
+    """Validate and begin the next epoch; returns the record of this one."""
+    steps = state.sums.pop("steps", 0.0)
+    if not steps:
+        raise TrainingError(
+            f"the loss was not finite in any step of epoch {state.epoch + 1}; lower lr"
+        )
+    means = {f"train_{name}": total / steps for name, total in state.sums.items()}
+    state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
+    record = {
+        "epoch": state.epoch,
+        "steps": state.step,
+        "skipped": state.skipped,
+        "lr": state.lr,
+        **means,
+        **state.world.from_first(lambda: validate(state, held_out)),
+    }
+    aggressive.finish(state, record)
+    state.history.append(record)
+    return record
+
+
+def to_float(batch: Tensor) -> Tensor:
+    """uint8 [B, C, H, W] to float [0, 1]."""
+    return batch.float().div_(255).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,171 @@
+"""What the held-out images say about the averaged weights after each epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.config.model import POINT_FAMILIES
+from training.config.run import TrainConfig
+from training.data.datasets import Images
+from training.metrics import latents as diagnostics
+from training.metrics.images import evenly
+from training.models import GaussianModel, IndexModel, Posterior
+from training.objectives import likelihoods as objectives
+from training.objectives.losses import Drawn, Loss, distort, draw, evaluate, latent_loss
+from training.objectives.rate_range import prior_of
+from training.run.state import State
+
+PIXELS = 2**20
+"""pixels in a validation batch, at most (or one image)"""
+MI_IMAGES = 2048
+"""images for the mutual information, which then is at most ln 2048 = 7.6 nats"""
+SEED = 1
+
+
+def whole_cells(image: NDArray[np.uint8], config: TrainConfig) -> NDArray[np.uint8]:
+    """The middle of [C, H, W] whose sides are multiples of the stride, for models of any size."""
+    if not config.crop:
+        return image
+    stride = config.model.stride
+    _, height, width = image.shape
+    top, left = height % stride // 2, width % stride // 2
+    return image[:, top : top + height // stride * stride, left : left + width // stride * stride]
+
+
+def batches(images: Images, config: TrainConfig) -> Iterator[NDArray[np.uint8]]:
+    """All images as uint8 [B, C, H, W]; neighbours of equal shape share a batch."""
+    whole = (whole_cells(image, config) for image in images)
+    for shape, group in groupby(whole, key=lambda image: image.shape):
+        alike = list(group)
+        size = max(1, PIXELS // (shape[1] * shape[2]))
+        for first in range(0, len(alike), size):
+            yield np.stack(alike[first : first + size])
+
+
+@torch.no_grad()
+def validate(state: State, images: Images, mi_images: int = MI_IMAGES) -> dict[str, Any]:
+    """The loss of the run's own objective in nats per image, Rec, PSNR in dB, and the latents.
+
+    `rec` is the squared error per image of a posterior sample, `rec_mean` and `psnr` are those of
+    the posterior mean. The mutual information is that of `mi_images` images, evenly spread.
+    """
+    model = state.average.eval()
+    tensors = (
+        torch.from_numpy(batch).to(state.device).float() / 255
+        for batch in batches(images, state.config)
+    )
+    if isinstance(model, IndexModel):
+        return _validate_indices(settled(state), model, tensors)
+    return _validate_gaussian(settled(state), model, tensors, mi_images)
+
+
+def settled(state: State) -> State:
+    """The state when its schedules are over: only so can the losses of epochs be compared.
+
+    GECO counts with the multiplier 1, which is a likelihood with the noise of its target PSNR.
+    """
+    objective = state.config.objective
+    last = max(objective.kl_warmup_steps, objective.capacity_steps)
+    return replace(state, step=max(state.step, last), multiplier=1.0)
+
+
+def _validate_gaussian(
+    state: State, model: GaussianModel, tensors: Iterator[Tensor], mi_images: int
+) -> dict[str, Any]:
+    noise = torch.Generator(state.device).manual_seed(SEED)
+    usual = state.variance or None
+    losses, sampled, restored, mse, posteriors = [], [], [], [], []
+    for x in tensors:
+        posterior = model.encode(x)
+        z = draw(state, posterior, noise)
+        x_hat = model.decode(z)
+        drawn = Drawn(posterior, z, prior_of(model, z))
+        losses.append(evaluate(state, drawn, x_hat, x, generator=noise, variance=usual))
+        sampled.append(objectives.squared_error(x, x_hat))
+        restored.append(objectives.squared_error(x, model.decode(posterior.mu)))
+        mse.append(restored[-1] / x[0].numel())
+        posteriors.append(posterior)
+    loss = _mean(losses, [len(batch) for batch in mse])
+    rate = float(loss.rate)
+    return {
+        "loss": float(loss.total),
+        "distortion": float(loss.distortion),
+        "rate": rate,
+        "rate_bits": diagnostics.bits(rate),
+        "rec": float(torch.cat(sampled).mean()),
+        "rec_mean": float(torch.cat(restored).mean()),
+        "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
+        "sigma": float(loss.variance) ** 0.5,
+        **_latents(state, posteriors, noise, mi_images),
+    }
+
+
+def _latents(
+    state: State, posteriors: Sequence[Posterior], noise: torch.Generator, mi_images: int
+) -> dict[str, Any]:
+    """Active and collapsed latents; mutual information where an image has one latent vector."""
+    mu, log_var = (
+        torch.cat([part.transpose(0, 1).flatten(1) for part in parts], dim=1).T
+        for parts in zip(*posteriors, strict=True)
+    )
+    found: dict[str, Any] = {"active_units": int(diagnostics.active_units(mu).sum())}
+    if state.config.model.family in POINT_FAMILIES:
+        return found
+    kl = objectives.kl_per_latent(mu, log_var)
+    found["collapsed_units"] = int(diagnostics.collapsed_units(kl).sum())
+    if posteriors[0].mu.dim() == 2:
+        chosen = evenly(len(mu), mi_images)
+        found["mi"] = diagnostics.mutual_information(mu[chosen], log_var[chosen], noise)
+        found["mi_cap"] = math.log(len(chosen))
+    return found
+
+
+def _mean(losses: Sequence[Loss], sizes: Sequence[int]) -> Loss:
+    """The mean over the images of batches of these sizes."""
+    weights = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
+    return Loss(*(torch.stack([torch.stack(loss).double().cpu() for loss in losses]).T @ weights))
+
+
+def _validate_indices(state: State, model: IndexModel, tensors: Iterator[Tensor]) -> dict[str, Any]:
+    objective, usual = state.config.objective, state.variance or None
+    losses, errors, mse = [], [], []
+    counts: dict[str, Tensor] = {}
+    for x in tensors:
+        found = model.encode(x)
+        x_hat = model.decode(found.z)
+        distortion, sigma2, error = distort(state, x_hat, x, usual)
+        commitment = x[0].numel() * latent_loss(objectives.commitment, found).mean()
+        weight = objective.commitment + (objective.codebook_update == "loss")
+        losses.append(Loss(distortion + weight * commitment, distortion, commitment, sigma2, error))
+        errors.append(objectives.squared_error(x, x_hat))
+        mse.append(errors[-1] / x[0].numel())
+        for name, new in model.tally(found.indices).items():
+            counts[name] = counts.get(name, 0) + new
+    loss = _mean(losses, [len(batch) for batch in mse])
+    return {
+        "loss": float(loss.total),
+        "distortion": float(loss.distortion),
+        "commitment": float(loss.rate),
+        "rec": float(torch.cat(errors).mean()),
+        "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
+        "sigma": float(loss.variance) ** 0.5,
+        "code_usage": diagnostics.code_usage(torch.cat(list(counts.values()))),
+        "code_bits": sum(map(diagnostics.code_bits, counts.values())) / sum(map(len, mse)),
+        **perplexities(counts),
+    }
+
+
+def perplexities(counts: Mapping[str, Tensor]) -> dict[str, float]:
+    """The perplexity of each codebook, by its name where a model has several; counts [K]."""
+    if len(counts) == 1:
+        return {"perplexity": diagnostics.perplexity(*counts.values())}
+    return {f"perplexity_{name}": diagnostics.perplexity(n) for name, n in counts.items()}
