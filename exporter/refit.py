@@ -11,11 +11,11 @@ from codec.bundle.manifest import Manifest
 from codec.graphs.onnx import open_graphs
 from exporter.export import Options, check_target, write
 from exporter.fit import bundle as fit
-from training.config.run import ModelConfig, TrainConfig
+from training.config.data import DataConfig
 from training.data import datasets as data
 
-CROP_STRIDES = 8
-"""side, in strides, of the crops of models of any size; no crop is taken here"""
+# Shortest side, in strides, of an image for a model of any size.
+MIN_STRIDES = 4
 
 
 def refit(path: Path, out: Path, calibrate: Path, options: Options, say: fit.Say) -> Manifest:
@@ -26,7 +26,7 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     """
     check_target(out)
     old = load_bundle(path)
-    images = data.training_and_validation(_config(old.manifest), calibrate, say)
+    images = data.training_and_validation(_data_config(old.manifest), calibrate, say)
     training, held_out = ([image.transpose(1, 2, 0) for image in part] for part in images)
     usual, asked = old.manifest.quality_default, options.quality
     quality = usual if asked is None else asked
@@ -53,18 +53,13 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     return write(out, bundle, graphs, held_out)
 
 
-def _config(manifest: Manifest) -> TrainConfig:
-    """How the network was trained, as far as reading images goes.
+def _data_config(manifest: Manifest) -> DataConfig:
+    """How the images of the network were read.
 
-    What it has learned from is held out neither then nor now.
+    The same images are held out as in its training.
     """
-    spec, known = manifest.input, manifest.provenance.get("config", {})
-    split = {name: known[name] for name in ("seed", "validation_fraction") if name in known}
+    spec, config = manifest.input, manifest.provenance.get("config", {})
+    split = {name: config[name] for name in ("seed", "validation_fraction") if name in config}
     if spec.height is not None and spec.width is not None:
-        height, width = spec.height, spec.width  # "linear" takes any size
-        model = ModelConfig(family="linear", channels=spec.channels, height=height, width=width)
-        return TrainConfig(model=model, **split)
-    model = ModelConfig(
-        family="sigma_vae_map", channels=spec.channels, widths=(8, 8), stride=spec.stride
-    )
-    return TrainConfig(model=model, crop=CROP_STRIDES * spec.stride, **split)
+        return DataConfig(channels=spec.channels, size=(spec.height, spec.width), **split)
+    return DataConfig(channels=spec.channels, min_side=MIN_STRIDES * spec.stride, **split)

@@ -89,7 +89,7 @@ def _train(
     if world.rank == 0:
         _check_folder(run, options.resume)
     training, held_out = training_and_validation(
-        options.config, options.data, lambda text: _say(console, text)
+        options.config.data, options.data, lambda text: _say(console, text)
     )
     facts = provenance([PROGRAM, *arguments], training, held_out)
     state = _start(options, training, facts, device, world)

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from codec.scores.scores import NAMES
 from training.config.run import from_json
 from training.data import datasets as data
@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
     graphs = open_graphs(bundle, "cpu", 2)
-    config = from_json(bundle.manifest.provenance["config"])
+    config = from_json(bundle.manifest.provenance["config"]).data
     normal = [image.transpose(1, 2, 0) for image in data.validation_images(config, options.data)]
     rng = np.random.default_rng(0)
     shapes = spots(1, min(normal[0].shape[:2]))
@@ -46,13 +46,11 @@ def main() -> None:
     for column in ("quality", "bytes", *NAMES):
         table.add_column(column, justify="right")
     for level in track(options.levels, console=Console(stderr=True)):
-        model = Model(
-            replace(bundle, manifest=replace(bundle.manifest, quality_default=level)), graphs
-        )
-        results = list(model.raw_scores([*normal, *defect]))
+        variant = replace(bundle, manifest=replace(bundle.manifest, quality_default=level))
+        results = list(Scorer(Codec(variant, graphs)).raw_scores([*normal, *defect]))
         labels = np.arange(len(results)) >= len(normal)
-        size = np.mean([record for _, _, record in results[: len(normal)]])
-        scores = [auroc([s[name] for s, _, _ in results], labels) for name in NAMES]
+        size = np.mean([raw.record_bytes for raw in results[: len(normal)]])
+        scores = [auroc([raw.scores[name] for raw in results], labels) for name in NAMES]
         table.add_row(str(level), f"{size:.0f}", *(f"{score:.3f}" for score in scores))
     Console().print(table)
 

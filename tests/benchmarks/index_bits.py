@@ -21,18 +21,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from codec import Codec
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.files import U8
-from codec.pipeline import Model
-from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.base import Prior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
 from codec.quantise import I32
 from exporter.export import Options, export
 from exporter.fit.bundle import batches
 from exporter.fit.latents import encode_all
-from training.config.run import TrainConfig, from_json
+from training.config.data import DataConfig
+from training.config.run import from_json
 from training.data import datasets as data
 from training.data.image_files import find_images, read_images
 
@@ -94,7 +96,7 @@ def measure(bundle: Bundle, graphs: OnnxGraphs, training: Sequence[U8], test: Se
     ]
     histogram = FactorisedPrior(index_tables(np.concatenate(flat, axis=1)[None], book))
     maps = index_maps(bundle, graphs, test)
-    records = Model(bundle, graphs).compress([image.transpose(1, 2, 0) for image in test])
+    records = Codec(bundle, graphs).compress([image.transpose(1, 2, 0) for image in test])
     return Bits(
         images=len(test),
         indices_per_image=sum(part.size for part in maps) / len(test),
@@ -162,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         bundle = opened(args.model, args.data, Path(scratch))
     graphs = open_graphs(bundle, "cpu", 1)
-    config = from_json(bundle.manifest.provenance["config"])
+    config = from_json(bundle.manifest.provenance["config"]).data
     training, _ = data.training_and_validation(config, args.data)
     test = test_images(config, args.data, args.test)
     bits, spent = measure(bundle, graphs, list(training), test), cost(bundle, graphs, test)
@@ -173,12 +175,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def test_images(config: TrainConfig, folder: Path, other: Path | None) -> Sequence[U8]:
+def test_images(config: DataConfig, folder: Path, other: Path | None) -> Sequence[U8]:
     """`[C, H, W]`."""
     if other is None:
         return list(data.labelled_test(config, folder).images)
-    size = None if config.crop else (config.model.height, config.model.width)
-    return read_images(find_images(other), config.model.channels, size)
+    return read_images(find_images(other), config.channels, config.size)
 
 
 if __name__ == "__main__":

@@ -108,8 +108,8 @@ def measure(options: Options, cell: str, seed: int) -> dict[str, float]:
         return dict(json.loads(kept.read_text()))
     folder = options.data / FOLDERS[cell.split("/")[0]]
     state, info = evaluation_state(run)
-    test = images(state.config, folder, "test")
-    training = training_and_validation(state.config, folder)[0]
+    test = images(state.config.data, folder, "test")
+    training = training_and_validation(state.config.data, folder)[0]
     state.data_variance = state.data_variance or pixel_variance(training)
     found = run_metrics(state, test)
     found |= pca_metrics(fit_pca(training, state.config.model.latent), test)

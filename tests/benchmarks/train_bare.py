@@ -54,7 +54,7 @@ def main() -> None:
     """Entry point."""
     options = tyro.cli(Options)
     config = PRESETS[options.preset]
-    images, _ = training_and_validation(config, options.data)
+    images, _ = training_and_validation(config.data, options.data)
     layout = getattr(torch, options.layout)
     x = torch.tensor(images).float().div_(255).contiguous(memory_format=layout)
     variance = x.var()

@@ -63,7 +63,7 @@ def main() -> None:
     """Entry point."""
     options = tyro.cli(Options)
     config = PRESETS[options.preset]
-    images, _ = training_and_validation(config, options.data)
+    images, _ = training_and_validation(config.data, options.data)
     processor = DataProcessor()
     data = processor.to_dataset(processor.process_data(torch.tensor(images).float().div_(255)))
     network = GlobalVae(config.model)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import tyro
 
 from training.config.checks import one_of, require
+from training.config.data import DataConfig, Source
 from training.config.model import (
     GLOBAL_FAMILIES,
     INDEX_FAMILIES,
@@ -24,7 +25,6 @@ from training.config.model import (
 from training.config.objective import ObjectiveConfig
 from training.errors import TrainingError
 
-Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
 Schedule = Literal["cosine", "constant", "plateau"]
 Pace = Literal["step", "epoch"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -33,6 +33,7 @@ __all__ = [
     "GLOBAL_FAMILIES",
     "INDEX_FAMILIES",
     "POINT_FAMILIES",
+    "DataConfig",
     "Family",
     "ModelConfig",
     "ObjectiveConfig",
@@ -103,7 +104,7 @@ class TrainConfig:
     """torch.compile the network: worth its minute for long runs on a GPU"""
 
     def __post_init__(self) -> None:
-        one_of("source", self.source, get_args(Source))
+        _ = self.data  # it checks source, seed and validation_fraction
         one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
         one_of("aggressive_pace", self.aggressive_pace, get_args(Pace))
         one_of("precision", self.precision, get_args(Precision))
@@ -111,10 +112,9 @@ class TrainConfig:
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
         for name in _NOT_NEGATIVE:
             require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; 0 or more")
-        for name in ("validation_fraction", "inversion", "masking", "ema_decay"):
+        for name in ("inversion", "masking", "ema_decay"):
             value = getattr(self, name)
             require(0 <= value < 1, f"{name} is {value}; expected in [0, 1)")
-        require(self.validation_fraction > 0, "validation_fraction is 0; some images are needed")
         require(self.lr > 0, f"lr is {self.lr}; a positive number expected")
         self._check_geometry()
         require(
@@ -130,6 +130,18 @@ class TrainConfig:
             self.model.family not in POINT_FAMILIES or self.objective.regulariser == "none",
             f"model.family '{self.model.family}' has no posterior; objective.regulariser is "
             f"'{self.objective.regulariser}', 'none' expected",
+        )
+
+    @property
+    def data(self) -> DataConfig:
+        """How the images of this run are read."""
+        return DataConfig(
+            channels=self.model.channels,
+            size=None if self.crop else (self.model.height, self.model.width),
+            min_side=self.crop // 2,
+            source=self.source,
+            seed=self.seed,
+            validation_fraction=self.validation_fraction,
         )
 
     def _check_geometry(self) -> None:
@@ -150,7 +162,6 @@ class TrainConfig:
 _OF_VECTORS = ("target_psnr", "sparsity", "contraction")
 _NOT_NEGATIVE = (
     "crop",
-    "seed",
     "corruptions",
     "epoch_steps",
     "lr_warmup_steps",

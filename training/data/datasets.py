@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.library import Library
 
-from training.config.run import TrainConfig
+from training.config.data import DataConfig
 from training.data.idx import IMAGES, find_idx, read_idx
 from training.data.image_files import find_images, read_images, to_array
 from training.errors import TrainingError
@@ -57,7 +57,7 @@ def _ignore(_: str) -> None:
     return
 
 
-def source_of(config: TrainConfig, folder: Path) -> str:
+def source_of(config: DataConfig, folder: Path) -> str:
     """The kind of data under `folder`: config.source, or what is recognised there."""
     if not folder.is_dir():
         raise TrainingError(f"data folder {folder} does not exist")
@@ -77,9 +77,9 @@ def source_of(config: TrainConfig, folder: Path) -> str:
 
 
 def images(
-    config: TrainConfig, folder: Path, split: Split = "train", warn: Warn = _ignore
+    config: DataConfig, folder: Path, split: Split = "train", warn: Warn = _ignore
 ) -> Images:
-    """All images of a split, in the channels and (unless cropped) the size of the model."""
+    """All images of a split, in the channels and the size of `config`."""
     source = source_of(config, folder)
     if source == "folder":
         found = _folder(config, folder, split, warn)
@@ -92,15 +92,15 @@ def images(
     if len(found) < 2:
         raise TrainingError(f"{folder} holds {len(found)} {split} images; at least 2 are needed")
     smallest = min(min(image.shape[1:]) for image in found)
-    if smallest < config.crop / 2:
+    if smallest < config.min_side:
         raise TrainingError(
-            f"{folder} has an image that is {smallest} pixels high or wide; crops of {config.crop} "
-            f"need at least {config.crop // 2}"
+            f"{folder} has an image that is {smallest} pixels high or wide; "
+            f"at least {config.min_side} expected"
         )
     return found
 
 
-def split_indices(config: TrainConfig, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_indices(config: DataConfig, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(training, validation) positions of `count` images, sorted; the seed chooses them."""
     order = np.random.default_rng((config.seed, count)).permutation(count)
     held_out = min(count - 1, max(1, round(config.validation_fraction * count)))
@@ -108,7 +108,7 @@ def split_indices(config: TrainConfig, count: int) -> tuple[NDArray[np.int64], N
 
 
 def training_and_validation(
-    config: TrainConfig, folder: Path, warn: Warn = _ignore
+    config: DataConfig, folder: Path, warn: Warn = _ignore
 ) -> tuple[Images, Images]:
     """The images to learn from and those held out."""
     everything = images(config, folder, "train", warn)
@@ -116,12 +116,12 @@ def training_and_validation(
     return take(everything, training), take(everything, validation)
 
 
-def validation_images(config: TrainConfig, folder: Path) -> Images:
+def validation_images(config: DataConfig, folder: Path) -> Images:
     """The held-out normal images of a run, for fitting tables and thresholds."""
     return training_and_validation(config, folder)[1]
 
 
-def labelled_test(config: TrainConfig, folder: Path) -> LabelledImages:
+def labelled_test(config: DataConfig, folder: Path) -> LabelledImages:
     """The test images with their labels; all are normal where no defects are marked."""
     if source_of(config, folder) != "folder":
         found = images(config, folder, "test")
@@ -129,7 +129,7 @@ def labelled_test(config: TrainConfig, folder: Path) -> LabelledImages:
             images=found, defect=np.zeros(len(found), np.bool_), masks=[None] * len(found)
         )
     paths = _paths(folder, "test")
-    found = read_images(paths, config.model.channels, _size(config))
+    found = read_images(paths, config.channels, config.size)
     if len(found) != len(paths):
         raise TrainingError(f"{len(paths) - len(found)} test images of {folder} are unreadable")
     defect = np.array([_is_mvtec(folder) and path.parent.name != GOOD for path in paths], np.bool_)
@@ -152,20 +152,16 @@ def digest(source: Images) -> str:
     return state.hexdigest()
 
 
-def _size(config: TrainConfig) -> tuple[int, int] | None:
-    return None if config.crop else (config.model.height, config.model.width)
-
-
-def _fit(array: U8, config: TrainConfig) -> Images:
-    """uint8 [N, H, W, C] in the channels and size of the model."""
-    size, channels = _size(config), config.model.channels
+def _fit(array: U8, config: DataConfig) -> Images:
+    """uint8 [N, H, W, C] in the channels and the size of `config`."""
+    size, channels = config.size, config.channels
     if array.shape[3] == channels and size in (None, array.shape[1:3]):
         return np.ascontiguousarray(array.transpose(0, 3, 1, 2))
     pictures = (Image.fromarray(a[..., 0] if a.shape[2] == 1 else a) for a in array)
     return np.stack([to_array(picture, channels, size) for picture in pictures])
 
 
-def _idx(config: TrainConfig, folder: Path, split: Split) -> Images:
+def _idx(config: DataConfig, folder: Path, split: Split) -> Images:
     path = find_idx(folder, IMAGES[split])
     if path is None:
         raise TrainingError(f"{folder} holds no {IMAGES[split]} file (plain or .gz)")
@@ -175,21 +171,21 @@ def _idx(config: TrainConfig, folder: Path, split: Split) -> Images:
     return _fit(array[..., None], config)
 
 
-def _cifar_jpeg(config: TrainConfig, folder: Path, split: Split) -> Images:
+def _cifar_jpeg(config: DataConfig, folder: Path, split: Split) -> Images:
     with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
         joined, offsets = archive[f"jpeg_{split}"].tobytes(), archive[f"offsets_{split}"].tolist()
-    channels, size = config.model.channels, _size(config)
+    channels, size = config.channels, config.size
     pieces = (joined[a:b] for a, b in itertools.pairwise(offsets))
     return np.stack([to_array(Image.open(io.BytesIO(p)), channels, size) for p in pieces])
 
 
-def _torchvision(config: TrainConfig, folder: Path, split: Split) -> Images:
+def _torchvision(config: DataConfig, folder: Path, split: Split) -> Images:
     sets = _import_torchvision_datasets()
     source = source_of(config, folder)
     try:
         if source == "celeba":
             found: Any = sets.CelebA(str(folder), split=split, download=False)
-            channels, size = config.model.channels, _size(config)
+            channels, size = config.channels, config.size
             pictures = [to_array(picture, channels, size) for picture, _ in found]
             return pictures if size is None else np.stack(pictures)
         kind = sets.CIFAR10 if source == "cifar10" else sets.CIFAR100
@@ -237,9 +233,9 @@ def _paths(folder: Path, split: Split) -> list[Path]:
     return paths
 
 
-def _folder(config: TrainConfig, folder: Path, split: Split, warn: Warn) -> Images:
-    found = read_images(_paths(folder, split), config.model.channels, _size(config), warn)
-    return found if config.crop or not found else np.stack(found)
+def _folder(config: DataConfig, folder: Path, split: Split, warn: Warn) -> Images:
+    found = read_images(_paths(folder, split), config.channels, config.size, warn)
+    return found if config.size is None or not found else np.stack(found)
 
 
 def _mask(folder: Path, image: Path) -> NDArray[np.bool_] | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config.run import TrainConfig
+from training.config.data import DataConfig
 from training.data.datasets import CIFAR_JPEG, source_of
 from training.data.idx import find_idx, read_idx
 from training.data.image_files import find_images
@@ -24,7 +24,7 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
-def labels_of(config: TrainConfig, folder: Path, count: int) -> Labels | None:
+def labels_of(config: DataConfig, folder: Path, count: int) -> Labels | None:
     """The classes of the `count` images of `data.labelled_test`, in their order; None: unknown.
 
     Label files of MNIST and Fashion-MNIST, `y_test` of CIFAR, and the folders below test/.

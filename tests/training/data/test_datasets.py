@@ -21,11 +21,11 @@ from training.presets.catalog import PRESETS
 )
 def test_every_image_is_either_learned_from_or_held_out(count, fraction, seed):
     config = dataclasses.replace(PRESETS["fashion"], validation_fraction=fraction, seed=seed)
-    training, held_out = data.split_indices(config, count)
+    training, held_out = data.split_indices(config.data, count)
     assert sorted([*training, *held_out]) == list(range(count))
     assert len(training) >= 1
     assert len(held_out) >= 1
-    again = data.split_indices(config, count)
+    again = data.split_indices(config.data, count)
     np.testing.assert_array_equal(again[0], training)
 
 
@@ -45,11 +45,11 @@ def mvtec(make_folder, tmp_path):
 
 def test_only_good_training_images_of_an_mvtec_folder_are_learned_from(mvtec, tiny, make_folder):
     make_folder(3, name="set/train/unsorted")
-    assert len(data.images(tiny["reslag"], mvtec)) == 6
+    assert len(data.images(tiny["reslag"].data, mvtec)) == 6
 
 
 def test_test_images_come_with_labels_and_masks(mvtec, tiny):
-    test = data.labelled_test(tiny["reslag"], mvtec)
+    test = data.labelled_test(tiny["reslag"].data, mvtec)
     assert test.defect.tolist() == [False, False, True]
     assert test.masks[:2] == [None, None]
     assert np.argwhere(test.masks[2]).tolist() == [[3, 4]]
@@ -59,16 +59,16 @@ def test_test_images_come_with_labels_and_masks(mvtec, tiny):
 def test_training_never_opens_a_test_image(mvtec, tiny):
     for path in (mvtec / "test").rglob("*.png"):
         path.write_bytes(b"unreadable")
-    training, held_out = data.training_and_validation(tiny["reslag"], mvtec)
+    training, held_out = data.training_and_validation(tiny["reslag"].data, mvtec)
     assert (len(training), len(held_out)) == (4, 2)
     with pytest.raises(TrainingError, match="unreadable"):
-        data.labelled_test(tiny["reslag"], mvtec)
+        data.labelled_test(tiny["reslag"].data, mvtec)
 
 
 def test_images_are_resized_to_a_fixed_model_and_keep_their_size_for_crops(make_folder, tiny):
     folder = make_folder(4, height=20, width=30)
-    assert data.images(tiny["reslag"], folder).shape == (4, 1, 16, 16)
-    assert [image.shape for image in data.images(tiny["sigma_vae_map"], folder)] == [
+    assert data.images(tiny["reslag"].data, folder).shape == (4, 1, 16, 16)
+    assert [image.shape for image in data.images(tiny["sigma_vae_map"].data, folder)] == [
         (1, 20, 30)
     ] * 4
 
@@ -76,29 +76,29 @@ def test_images_are_resized_to_a_fixed_model_and_keep_their_size_for_crops(make_
 def test_a_folder_with_train_and_test_is_not_read_as_a_whole(make_folder, tiny):
     folder = make_folder(5, name="set/train").parent
     make_folder(2, name="set/test")
-    assert len(data.images(tiny["reslag"], folder)) == 5
-    test = data.labelled_test(tiny["reslag"], folder)
+    assert len(data.images(tiny["reslag"].data, folder)) == 5
+    test = data.labelled_test(tiny["reslag"].data, folder)
     assert test.defect.tolist() == [False, False]
 
 
 def test_an_image_smaller_than_half_a_crop_is_refused(make_folder, tiny):
     config = dataclasses.replace(tiny["sigma_vae_map"], crop=64)
-    with pytest.raises(TrainingError, match="16 pixels high or wide; crops of 64 need at least 32"):
-        data.images(config, make_folder(4))
+    with pytest.raises(TrainingError, match="16 pixels high or wide; at least 32 expected"):
+        data.images(config.data, make_folder(4))
 
 
 def test_empty_and_missing_folders_are_one_clear_sentence(tmp_path, tiny):
     with pytest.raises(TrainingError, match="holds no image files"):
-        data.images(tiny["reslag"], tmp_path)
+        data.images(tiny["reslag"].data, tmp_path)
     with pytest.raises(TrainingError, match="does not exist"):
-        data.images(tiny["reslag"], tmp_path / "nothing")
+        data.images(tiny["reslag"].data, tmp_path / "nothing")
     with pytest.raises(TrainingError, match="holds no train-images-idx3-ubyte file"):
-        data.images(dataclasses.replace(tiny["reslag"], source="idx"), tmp_path)
+        data.images(dataclasses.replace(tiny["reslag"].data, source="idx"), tmp_path)
 
 
 def test_one_image_is_not_enough(make_folder, tiny):
     with pytest.raises(TrainingError, match="holds 1 train images; at least 2 are needed"):
-        data.images(tiny["reslag"], make_folder(1))
+        data.images(tiny["reslag"].data, make_folder(1))
 
 
 def test_a_joined_jpeg_archive_is_recognised_and_decoded(tmp_path, tiny):
@@ -110,7 +110,7 @@ def test_a_joined_jpeg_archive_is_recognised_and_decoded(tmp_path, tiny):
     joined = np.frombuffer(b"".join(pictures), np.uint8)
     offsets = np.cumsum([0, *map(len, pictures)])
     np.savez(tmp_path / data.CIFAR_JPEG, jpeg_train=joined, offsets_train=offsets)
-    found = data.images(tiny["reslag"], tmp_path)
+    found = data.images(tiny["reslag"].data, tmp_path)
     assert found.shape == (3, 1, 16, 16)
     assert found.mean((1, 2, 3)).round().tolist() == [10, 200, 90]
 
@@ -118,7 +118,7 @@ def test_a_joined_jpeg_archive_is_recognised_and_decoded(tmp_path, tiny):
 def test_absent_cifar_batches_are_reported_and_never_downloaded(tmp_path, tiny):
     config = dataclasses.replace(tiny["reslag"], source="cifar100")
     with pytest.raises(TrainingError, match="cifar100 cannot be read from"):
-        data.images(config, tmp_path)
+        data.images(config.data, tmp_path)
 
 
 def test_torchvision_is_imported_only_when_it_is_needed_and_more_than_once():
@@ -140,20 +140,20 @@ def test_the_digest_sees_every_byte_and_the_shapes():
 
 def test_fashion_mnist_is_read_whole(real_data):
     training, held_out = data.training_and_validation(
-        PRESETS["fashion"], real_data / "fashion_mnist"
+        PRESETS["fashion"].data, real_data / "fashion_mnist"
     )
     assert (len(training), len(held_out)) == (57_000, 3_000)
     assert training.shape[1:] == (1, 28, 28)
     assert np.var(training[:10_000] / 255) == pytest.approx(0.1246, abs=0.003)
-    test = data.labelled_test(PRESETS["fashion"], real_data / "fashion_mnist")
+    test = data.labelled_test(PRESETS["fashion"].data, real_data / "fashion_mnist")
     assert len(test.images) == 10_000
     assert not test.defect.any()
 
 
 def test_deep_pcb_has_as_many_defects_as_masks(real_data):
     folder = real_data / "deeppcb" / "pcb"
-    assert len(data.validation_images(PRESETS["pcb"], folder)) == 100
-    test = data.labelled_test(PRESETS["pcb"], folder)
+    assert len(data.validation_images(PRESETS["pcb"].data, folder)) == 100
+    test = data.labelled_test(PRESETS["pcb"].data, folder)
     assert (len(test.images), test.defect.sum()) == (500, 250)
     masked = [mask is not None and bool(mask.any()) for mask in test.masks]
     assert masked == test.defect.tolist()

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config.run import ModelConfig, TrainConfig
+from training.config.data import DataConfig
 from training.data.labels import labels_of
 
-CONFIG = TrainConfig(model=ModelConfig(family="sigma_vae", height=16, width=16, widths=(4, 8)))
+CONFIG = DataConfig(size=(16, 16))
 
 
 def idx(array):
