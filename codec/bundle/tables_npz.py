@@ -12,7 +12,8 @@ import numpy as np
 
 from codec.bundle.manifest import Manifest, PriorName
 from codec.errors import BundleError
-from codec.priors.base import Arrays, FactorisedPrior, Prior, require
+from codec.priors.base import Arrays, Prior, require
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior

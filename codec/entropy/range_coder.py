@@ -94,7 +94,7 @@ class RangeCoder:
             codes = np.empty(flat[part.place].shape, np.int64)
             codes.reshape(-1)[_places(order, len(payloads))] = self._values(reader, rows, writer)
             codes += part.offset
-            if codes.min() < part.least or codes.max() > part.most:
+            if codes.min() < part.minimum or codes.max() > part.maximum:
                 _refuse_stray(reader, part, codes)
             flat[part.place] = codes
         for index, payload in enumerate(payloads):
@@ -128,7 +128,7 @@ def _images(true: npt.NDArray[np.bool_]) -> list[int]:
 
 def _sorted(part: Pass, tiles: int) -> tuple[Index, U16]:
     """The coding order and the rows in it, `[B, n]`, or `[1, n]` where it is that of all images."""
-    rows = part.rows.repeat(tiles, 0) if len(part.rows) < tiles else part.rows
+    rows = part.table_index.repeat(tiles, 0) if len(part.table_index) < tiles else part.table_index
     flat = rows.reshape(len(rows) // tiles, -1)
     order = flat.argsort(axis=1, kind="stable")
     return order, flat.take(_places(order, len(order)))
@@ -142,9 +142,9 @@ def _places(order: Index, images: int) -> Index:
 
 def _refuse_stray(reader: Decoders, part: Pass, codes: I64) -> None:
     """Refuses the images that have a code which no encoder writes; that code becomes 0."""
-    stray = (codes < part.least) | (codes > part.most)
+    stray = (codes < part.minimum) | (codes > part.maximum)
     for index in _images(stray.reshape(reader.images, -1)):
-        reader.refuse(index, f"the payload holds a code outside {part.least}..{part.most}")
+        reader.refuse(index, f"the payload holds a code outside {part.minimum}..{part.maximum}")
     codes[stray] = 0
 
 

@@ -48,11 +48,11 @@ class ContextTree:
         object.__setattr__(self, "_ways", self._leaves_that_stay())
 
     @property
-    def rows(self) -> int:
+    def row_count(self) -> int:
         """How many table rows the leaves ask for."""
         return -int(min(self.branches.min(initial=0), self.roots.min(), 0))
 
-    def row(self, contexts: I32, dim: int) -> npt.NDArray[np.uint16]:
+    def table_index(self, contexts: I32, dim: int) -> npt.NDArray[np.uint16]:
         """Rows `[...]` of contexts `[..., M]` in the tree of a dimension."""
         planes, thresholds, ways = self._ways
         root, nodes = int(self.roots[dim]), len(self.thresholds)
@@ -74,7 +74,7 @@ class ContextTree:
 
     def _leaves_that_stay(self) -> tuple[I8, I32, npt.NDArray[np.intp]]:
         """Planes, thresholds and branches, row r as node N + r whose branches lead back to it."""
-        nodes, rows = len(self.thresholds), self.rows
+        nodes, rows = len(self.thresholds), self.row_count
         planes = np.concatenate([self.planes, np.zeros((rows, self.planes.shape[1]), np.int8)])
         thresholds = np.concatenate([self.thresholds, np.zeros(rows, np.int32)])
         leaves = np.repeat(np.arange(nodes, nodes + rows), 2).reshape(-1, 2)

@@ -24,7 +24,7 @@ U8 = npt.NDArray[np.uint8]
 I16 = npt.NDArray[np.int16]
 Index = npt.NDArray[np.intp]
 SLOPE = 2
-REACH = 8
+MAX_DISTANCE = 8
 """lines and columns that a neighbour can be away"""
 MAX_SOURCES, MAX_WIDTH = 255, 64
 MAX_ENTRIES = 2**22
@@ -59,7 +59,7 @@ class Contexts:
         target, source, line, column = self.sources.T.astype(np.int64)
         known = (line <= 0) & (SLOPE * line + column < 0)
         known |= (line == 0) & (column == 0) & (source < target)
-        near = np.maximum(np.abs(line), np.abs(column)) <= REACH
+        near = np.maximum(np.abs(line), np.abs(column)) <= MAX_DISTANCE
         inside = (source >= 0) & (source < dims) & (target >= 0) & (target < dims)
         if not (known & near & inside).all() or (np.diff(target) < 0).any():
             raise BundleError("tables.npz: a source of a context is not decoded before it")
@@ -85,7 +85,7 @@ class Contexts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexPrior(Prior):
-    """See the module; `rows [R, K]` uint8 are the frequencies of `tables` as `row_tables` reads
+    """See the module; `rows [R, K]` uint8 are the frequencies of `tables` as `tables_of` reads
     them.
     """
 
@@ -100,13 +100,13 @@ class IndexPrior(Prior):
         width = self.contexts.vectors.shape[2]
         require(self.tree.planes, "planes", np.int8, (len(self.tree.planes), width))
         require(self.tree.roots, "roots", np.int32, (dims,))
-        if self.tree.rows > len(self.rows):
-            raise BundleError(f"tables.npz: row {self.tree.rows - 1} of {len(self.rows)}")
+        if self.tree.row_count > len(self.rows):
+            raise BundleError(f"tables.npz: row {self.tree.row_count - 1} of {len(self.rows)}")
 
     @classmethod
-    def make(cls, rows: U8, contexts: Contexts, tree: ContextTree) -> Self:
+    def build(cls, rows: U8, contexts: Contexts, tree: ContextTree) -> Self:
         """The prior with the tables that `rows` say."""
-        return cls(row_tables(rows), rows, contexts, tree)
+        return cls(tables_of(rows), rows, contexts, tree)
 
     def passes(self, codes: I32) -> Iterator[Pass]:
         """See Prior."""
@@ -115,7 +115,7 @@ class IndexPrior(Prior):
             for dim in range(codes.shape[1]):
                 context = known.sum(dim, lines, columns)
                 place = (slice(None), slice(dim, dim + 1), lines[:, None], columns[:, None])
-                yield Pass(place, self.tree.row(context, dim)[:, None, :, None])
+                yield Pass(place, self.tree.table_index(context, dim)[:, None, :, None])
                 known.learn(dim, lines, columns, codes[place][:, 0, :, 0])
 
     @classmethod
@@ -139,7 +139,7 @@ class IndexPrior(Prior):
             raise BundleError(f"tables for another latent, expected {dims} dimensions")
         names = ("planes", "thresholds", "branches", "roots")
         tree = ContextTree(*(arrays[name] for name in names))
-        return (cls.make(arrays["rows"], contexts, tree),)
+        return (cls.build(arrays["rows"], contexts, tree),)
 
 
 class _Known:
@@ -148,8 +148,8 @@ class _Known:
     def __init__(self, codes: I32, contexts: Contexts) -> None:
         self._contexts, self._codebook = contexts, contexts.codebook
         tiles, dims, height, width = codes.shape
-        self._stride = width + 2 * REACH
-        self._plane = (height + REACH) * self._stride
+        self._stride = width + 2 * MAX_DISTANCE
+        self._plane = (height + MAX_DISTANCE) * self._stride
         self._map = np.full((tiles, dims * self._plane), self._codebook, np.int32)
         _, source, line, column = contexts.sources.T.astype(np.intp)
         self._steps = source * self._plane + line * self._stride + column
@@ -171,7 +171,7 @@ class _Known:
         self._map[:, at] = np.where(fits, codes, self._codebook)
 
     def _at(self, lines: Index, columns: Index) -> Index:
-        at: Index = (lines + REACH) * self._stride + columns + REACH
+        at: Index = (lines + MAX_DISTANCE) * self._stride + columns + MAX_DISTANCE
         return at
 
 
@@ -185,7 +185,7 @@ def waves(height: int, width: int) -> Iterator[tuple[Index, Index]]:
             yield lines, wave - SLOPE * lines
 
 
-def row_tables(rows: U8) -> Tables:
+def tables_of(rows: U8) -> Tables:
     """The tables that `rows [R, K]` stand for, all from symbol 0 on; the escape has frequency 1.
 
     A byte q is the weight `(8 + q % 8) << q // 8`, and 0 for q = 0. Of TOTAL - K - 1 a symbol has
@@ -209,7 +209,7 @@ def row_tables(rows: U8) -> Tables:
 
 
 def weights_of(rows: U8) -> npt.NDArray[np.int64]:
-    """See row_tables."""
+    """See tables_of."""
     q = rows.astype(np.int64)
     return np.where(q == 0, 0, (8 + q % 8) << q // 8)
 

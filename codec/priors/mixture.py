@@ -1,32 +1,30 @@
-"""The prior of global latents: an image belongs to a cluster, whose means and scales code it.
+"""The prior of global latents: each image belongs to a cluster, which predicts its codes.
 
-The first symbol of a tile is the number of its cluster, the only extra one; then come its codes. A
-cluster is a mean and a scale for each dimension, at the finest level; a level has a ratio for each
-dimension, its finest step over its own, times 2**16:
+The first symbol of a tile is the number of its cluster, the only extra dimension. Its codes follow.
+A cluster has a mean and a scale for each dimension, at the finest level. A level has a ratio for
+each dimension, the finest step over its own, times 2**16:
 
     mean m  = mean * ratio >> 16       in 1 / 256 of a code
     scale s = scale * ratio >> 16      in 1 / 4096 of a code
 
-As in codec.priors.latent_map the mean is rounded to quarters, whole part the offset and quarter the
-phase; the number of thresholds that do not exceed s is the class, and 4 * class + phase the row.
-The last row codes clusters.
+Offset and row follow from m and s as in codec.priors.latent_map. The last row codes clusters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 
 from codec.errors import BundleError
 from codec.priors.base import Arrays, Pass, Prior, require
-from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE
-from codec.priors.matmul import product
+from codec.priors.latent_map import MEAN_ONE, MULTIPLY_ADDS, PHASES, SCALE_ONE
 from codec.priors.tables import F64, I32, I64, U16, Tables
 
 RATIO_BITS = 16
 MAX_CLUSTERS = 4096
-# Keeps products with a ratio inside int64, and offsets small beside the codes.
+# Keeps products with a ratio inside int64, and offsets in the order of magnitude of the codes.
 MAX_MEAN = 2**30
 # Costs are integers, so that every machine chooses the same cluster: larger codes weigh no more.
 COST_BITS, MAX_COST_CODE = 12, 2**12
@@ -34,8 +32,9 @@ COST_BITS, MAX_COST_CODE = 12, 2**12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """What the levels share: `mean` and `scale` `[K, D]` int32 of the clusters at the finest level,
-    and `thresholds [C - 1]` int32, ascending.
+    """The clusters, shared by all levels.
+
+    `mean` and `scale` `[K, D]` int32 at the finest level; `thresholds [C - 1]` int32, ascending.
     """
 
     mean: I32
@@ -50,22 +49,19 @@ class Mixture:
         require(self.scale, "scale", np.int32, (clusters, dims))
         require(self.thresholds, "thresholds", np.int32, (len(self.thresholds),))
         if np.abs(self.mean.astype(np.int64)).max() > MAX_MEAN or self.scale.min() < 0:
-            raise BundleError(f"a mean beyond ±{MAX_MEAN} or a scale below 0")
+            raise BundleError(f"a mean outside ±{MAX_MEAN} or a scale below 0")
         if (np.diff(self.thresholds) < 0).any():
-            raise BundleError("thresholds descend")
+            raise BundleError("thresholds descend, expected ascending ones")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MixturePrior(Prior):
-    """See the module. `ratio [D]` int32, 1 to 2**16, is a level's own."""
+    """Shared tables and clusters, and the ratios `[D]` int32, 1..2**16, of one level."""
 
     extra: ClassVar[int] = 1
     tables: Tables
     mixture: Mixture
     ratio: I32
-    _rows: U16 = field(init=False, repr=False)
-    _offset: I64 = field(init=False, repr=False)
-    _costs: tuple[F64, F64, F64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         rows, classes = len(self.tables.low), len(self.mixture.thresholds) + 1
@@ -78,45 +74,38 @@ class MixturePrior(Prior):
             raise BundleError(f"{self.clusters} clusters in a table of {self.tables.escape} values")
         require(self.ratio, "ratio", np.int32, self.mixture.mean.shape[1:])
         if self.ratio.min() < 1 or self.ratio.max() > 2**RATIO_BITS:
-            raise BundleError(f"ratios beyond 1..{2**RATIO_BITS}")
-        mean, scale = self._at_level()
-        quarters = (mean + MEAN_ONE // (2 * PHASES)) // (MEAN_ONE // PHASES)
-        offset, phase = np.divmod(quarters + PHASES // 2, PHASES)
-        classes_of = np.searchsorted(self.mixture.thresholds, scale, side="right")
-        object.__setattr__(self, "_offset", offset)
-        object.__setattr__(self, "_rows", (PHASES * classes_of + phase).astype(np.uint16))
-        object.__setattr__(self, "_costs", self._cost_weights(mean / MEAN_ONE, scale / SCALE_ONE))
+            raise BundleError(f"ratios outside 1..{2**RATIO_BITS}")
 
     @property
     def clusters(self) -> int:
-        """How many there are."""
+        """Number of clusters."""
         return len(self.mixture.mean)
 
     def passes(self, codes: I32) -> Iterator[Pass]:
-        """See Prior."""
-        last = codes.shape[1] - 1
-        whole = slice(None)
+        last, whole = codes.shape[1] - 1, slice(None)
         row = np.full((1, 1, *codes.shape[2:]), len(self.tables.low) - 1, np.uint16)
-        yield Pass((whole, slice(last, None), whole, whole), row, 0, 0, self.clusters - 1)
-        cluster = codes[:, last, 0, 0]
-        rows, offset = self._rows[cluster], self._offset[cluster]
+        yield Pass((whole, slice(last, None), whole, whole), row, 0, 0, len(self.mixture.mean) - 1)
+        table_index, offset = (values[codes[:, last, 0, 0]] for values in self._by_cluster)
         place = (whole, slice(0, last), whole, whole)
-        yield Pass(place, rows[:, :, None, None], offset[:, :, None, None])
+        yield Pass(place, table_index[:, :, None, None], offset[:, :, None, None])
 
     def extended(self, codes: I32) -> I32:
-        """Adds the cluster in which the codes cost least, were they discretised Gaussians."""
-        square, linear, constant = self._costs
+        """Adds the cluster that would code each tile in the fewest bits, with Gaussian tables."""
+        square, linear, constant = self._cost_weights
         x = np.clip(codes[:, :, 0, 0], -MAX_COST_CODE, MAX_COST_CODE).astype(np.float64)
-        # Integers below 2**53 throughout, which float64 adds exactly in any order.
-        cost = product(x * x, square) + product(x, linear) + constant
-        cluster = cost.argmin(1).astype(np.int32)
-        return np.concatenate([codes, cluster[:, None, None, None]], axis=1)
+        cluster = np.empty((len(x), 1, 1, 1), np.int32)
+        # A few tiles at a time keep the products on the calling thread.
+        chunk = max(1, MULTIPLY_ADDS // square.size)
+        for start in range(0, len(x), chunk):
+            tiles = slice(start, start + chunk)
+            # Integers below 2**53 throughout, which float64 adds exactly in any order.
+            cost = (x[tiles] * x[tiles]) @ square + x[tiles] @ linear + constant
+            cluster[tiles, 0, 0, 0] = cost.argmin(1)
+        return np.concatenate([codes, cluster], axis=1)
 
     @classmethod
     def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
-        """`ratio [Q, D]`, and shared by all levels `low`, `frequencies`, `mean`, `scale` and
-        `thresholds`.
-        """
+        """`ratio [Q, D]`; shared by all levels `low`, `frequencies`, `mean`, `scale`, `thresholds`."""
         first = priors[0]
         return {
             "low": first.tables.low,
@@ -129,23 +118,36 @@ class MixturePrior(Prior):
 
     @classmethod
     def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
-        """See Prior."""
         require(arrays["ratio"], "ratio", np.int32, (levels, dims))
         tables = Tables(arrays["low"], arrays["frequencies"])
         mixture = Mixture(arrays["mean"], arrays["scale"], arrays["thresholds"])
         return tuple(cls(tables, mixture, ratio) for ratio in arrays["ratio"])
 
+    @cached_property
     def _at_level(self) -> tuple[I64, I64]:
+        """Means and scales `[K, D]` of the clusters at this level."""
         both = (self.mixture.mean, self.mixture.scale)
         mean, scale = (a.astype(np.int64) * self.ratio >> RATIO_BITS for a in both)
         return mean, scale
 
-    def _cost_weights(self, mean: F64, scale: F64) -> tuple[F64, F64, F64]:
+    @cached_property
+    def _by_cluster(self) -> tuple[U16, I64]:
+        """Table index and offset `[K, D]` of the codes in each cluster."""
+        mean, scale = self._at_level
+        quarters = (mean + MEAN_ONE // (2 * PHASES)) // (MEAN_ONE // PHASES)
+        offset, phase = np.divmod(quarters + PHASES // 2, PHASES)
+        classes = np.searchsorted(self.mixture.thresholds, scale, side="right")
+        return (PHASES * classes + phase).astype(np.uint16), offset
+
+    @cached_property
+    def _cost_weights(self) -> tuple[F64, F64, F64]:
         """Integer weights `[D, K]`, `[D, K]`, `[K]` of x², x and 1 in the cost of codes x, nats."""
-        mean = np.clip(mean, -MAX_COST_CODE, MAX_COST_CODE)
-        variance = np.maximum(scale**2, 1e-4) + 1.0 / 12.0  # of the rounding
+        mean, scale = self._at_level
+        centre = np.clip(mean / MEAN_ONE, -MAX_COST_CODE, MAX_COST_CODE)
+        # 1/12 is the variance of the rounding.
+        variance = np.maximum((scale / SCALE_ONE) ** 2, 1e-4) + 1.0 / 12.0
         share = self.tables.frequencies[-1, : self.clusters].astype(np.float64)
-        constant = 0.5 * (mean**2 / variance + np.log(variance)).sum(1) - np.log(share)
-        weights = (0.5 / variance).T, (-mean / variance).T, constant
+        constant = 0.5 * (centre**2 / variance + np.log(variance)).sum(1) - np.log(share)
+        weights = (0.5 / variance).T, (-centre / variance).T, constant
         square, linear, rest = (np.rint(2.0**COST_BITS * w) for w in weights)
         return square, linear, rest

@@ -1,11 +1,11 @@
-"""The lattice: in which order the positions of a latent map are coded, and who are neighbours.
+"""The scan order of latent maps: seven coding passes, and the neighbours that each one knows.
 
-Seven passes cover every position once. The first takes every fourth line and column and knows
-nothing; each later one lies between positions that are known:
+Together the passes cover every position once. The first takes every fourth line and column and has
+no neighbours. Each later pass fills in positions between decoded ones:
 
     1 6 5 6 1 6 5 6     pass 1: 1/16 of the positions, no neighbours
     7 4 7 4 7 4 7 4     2: 1/16, four diagonal neighbours at distance 2
-    3 6 2 6 3 6 2 6     3: 1/16, four straight ones at distance 2; 5 likewise with pass 3 known
+    3 6 2 6 3 6 2 6     3: 1/16, four straight ones at distance 2; 5: also the diagonal ones
     7 4 7 4 7 4 7 4     4: 1/4, four diagonal neighbours at distance 1
                         6: 1/4, four straight ones; 7: 1/4, all eight
 """
@@ -19,50 +19,45 @@ import numpy.typing as npt
 
 Float = TypeVar("Float", np.float32, np.float64)
 Index = npt.NDArray[np.intp]
+# Lines and columns from a position to its neighbour.
 Step = tuple[int, int]
-Set = tuple[Step, Step, Step, Step]
-ALL = slice(None)
+NeighbourGroup = tuple[Step, Step, Step, Step]
+MAX_NEIGHBOUR_GROUPS, GROUP_SIZE = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class LatticePass:
-    """Lines `line, line + stride, ...` and columns alike; up to two sets of four neighbours, each
-    as (lines, columns) from the position.
-    """
+class CodingPass:
+    """Lines `line, line + stride, ...`, the same for columns, and up to two groups of neighbours."""
 
     line: int
     column: int
     stride: int
-    sets: tuple[Set, ...]
+    neighbour_groups: tuple[NeighbourGroup, ...]
 
     @property
     def grid(self) -> tuple[slice, slice]:
-        """The positions, as lines and columns of a map."""
+        """Lines and columns of the positions in a map."""
         return slice(self.line, None, self.stride), slice(self.column, None, self.stride)
 
-    def neighbours(
-        self, known: npt.NDArray[Float], step: Step, band: slice = ALL
-    ) -> npt.NDArray[Float]:
-        """The neighbours `[R, a, b, D]` of all positions, `step` away in the map `[R, h, w, D]`; or
-        of those in a band of the a lines.
+    def neighbours(self, decoded: npt.NDArray[Float], step: Step) -> npt.NDArray[Float]:
+        """The neighbours `[R, a, b, D]` of all positions, one `step` away in maps `[R, h, w, D]`.
 
-        One beyond an edge is looked for on the other side of the position, lines and columns each
-        for themselves; what is outside then too counts as 0.
+        A step that leaves the map is taken in the opposite direction, separately for lines and
+        columns. A neighbour that lies outside even then counts as 0.
         """
-        lines, in_lines = _reflected(known.shape[1], self.line, self.stride, step[0])
-        lines, in_lines = lines[band], in_lines[band]
-        columns, in_columns = _reflected(known.shape[2], self.column, self.stride, step[1])
-        found = known[:, lines[:, None], columns]
-        if in_lines.all() and in_columns.all():
-            return found
-        return found * (in_lines[:, None] & in_columns)[:, :, None]
+        lines, inside_lines = _reflected(decoded.shape[1], self.line, self.stride, step[0])
+        columns, inside_columns = _reflected(decoded.shape[2], self.column, self.stride, step[1])
+        neighbours = decoded[:, lines[:, None], columns]
+        if inside_lines.all() and inside_columns.all():
+            return neighbours
+        return neighbours * (inside_lines[:, None] & inside_columns)[:, :, None]
 
 
-def _straight(distance: int) -> Set:
+def _straight(distance: int) -> NeighbourGroup:
     return ((0, -distance), (0, distance), (-distance, 0), (distance, 0))
 
 
-def _diagonal(distance: int) -> Set:
+def _diagonal(distance: int) -> NeighbourGroup:
     return (
         (-distance, -distance),
         (-distance, distance),
@@ -71,23 +66,23 @@ def _diagonal(distance: int) -> Set:
     )
 
 
-def _between(distance: int) -> Iterator[LatticePass]:
+def _refine(distance: int) -> Iterator[CodingPass]:
     """The three passes that fill a grid of twice the distance."""
     stride, straight, diagonal = 2 * distance, _straight(distance), _diagonal(distance)
-    yield LatticePass(distance, distance, stride, (diagonal,))
-    yield LatticePass(0, distance, stride, (straight,))
-    yield LatticePass(distance, 0, stride, (straight, diagonal))
+    yield CodingPass(distance, distance, stride, (diagonal,))
+    yield CodingPass(0, distance, stride, (straight,))
+    yield CodingPass(distance, 0, stride, (straight, diagonal))
 
 
-LATTICE = (LatticePass(0, 0, 4, ()), *_between(2), *_between(1))
-MAX_SETS, SET_SIZE = 2, 4
+SCAN_ORDER = (CodingPass(0, 0, 4, ()), *_refine(2), *_refine(1))
 
 
 def _reflected(
-    length: int, start: int, stride: int, shift: int
+    length: int, start: int, stride: int, step: int
 ) -> tuple[Index, npt.NDArray[np.bool_]]:
+    """The neighbours' places on an axis of this length, and whether each lies inside."""
     at = np.arange(start, length, stride)
-    there = at + shift
-    there = np.where((there < 0) | (there >= length), at - shift, there)
-    inside = (there >= 0) & (there < length)
-    return np.where(inside, there, 0), inside
+    place = at + step
+    place = np.where((place < 0) | (place >= length), at - step, place)
+    inside = (place >= 0) & (place < length)
+    return np.where(inside, place, 0), inside

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from itertools import product
 
 from codec.entropy.range_coder import Shape
-from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.base import Prior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior
-from codec.priors.scan_order import LATTICE
+from codec.priors.scan_order import SCAN_ORDER
 
 Place = tuple[int, int, int, int]
 Map = dict[Place, int]
@@ -55,11 +56,11 @@ def _mixture_passes(prior: MixturePrior, known: Map, shape: Shape) -> Iterator[l
 
 def _map_passes(prior: MapPrior, known: Map, shape: Shape) -> Iterator[list[Symbol]]:
     tiles, dims, height, width = shape
-    group = prior.weights.group.tolist()
-    for number, lattice in enumerate(LATTICE):
+    group = prior.weights.channel_group.tolist()
+    for number, coding_pass in enumerate(SCAN_ORDER):
         predict = _Prediction(prior, number, known, shape)
-        lines = range(lattice.line, height, lattice.stride)
-        columns = range(lattice.column, width, lattice.stride)
+        lines = range(coding_pass.line, height, coding_pass.stride)
+        columns = range(coding_pass.column, width, coding_pass.stride)
         for one in range(max(group) + 1):
             channels = [d for d in range(dims) if group[d] == one]
             symbols = [
@@ -70,12 +71,12 @@ def _map_passes(prior: MapPrior, known: Map, shape: Shape) -> Iterator[list[Symb
 
 
 class _Prediction:
-    """Rows and offsets of a MapPrior, one place at a time, in a lattice pass."""
+    """Rows and offsets of a MapPrior, one place at a time, in a coding pass."""
 
     def __init__(self, prior: MapPrior, number: int, known: Map, shape: Shape) -> None:
-        self._known, self._shape, self._lattice = known, shape, LATTICE[number]
+        self._known, self._shape, self._coding_pass = known, shape, SCAN_ORDER[number]
         weights = prior.weights
-        self._group: list[int] = weights.group.tolist()
+        self._group: list[int] = weights.channel_group.tolist()
         self._mean, self._scale = weights.mean[number].tolist(), weights.scale[number].tolist()
         self._mean_bias = prior.mean_bias[number].tolist()
         self._scale_bias = prior.scale_bias[number].tolist()
@@ -103,7 +104,7 @@ class _Prediction:
 
     def _neighbours(self, tile: int, line: int, column: int) -> Iterator[Heard]:
         """The codes around a position that are not 0."""
-        for one, steps in enumerate(self._lattice.sets):
+        for one, steps in enumerate(self._coding_pass.neighbour_groups):
             for i, (down, across) in enumerate(steps):
                 y = self._reflect(line, down, self._shape[2])
                 x = self._reflect(column, across, self._shape[3])

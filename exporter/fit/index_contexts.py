@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codec.priors.index_map import I16, REACH
+from codec.priors.index_map import I16, MAX_DISTANCE
 from codec.priors.tables import F64, I64
 from codec.quantise import F32, I32
 
@@ -103,12 +103,12 @@ def samples(maps: Maps, heard: I16, codebook: int, grid: tuple[int, int]) -> Sam
 
 def _of_maps(maps: I32, heard: I16, codebook: int, grid: tuple[int, int]) -> tuple[I64, I64, I64]:
     count, _, height, width = maps.shape
-    edge = ((0, 0), (0, 0), (REACH, 0), (REACH, REACH))
+    edge = ((0, 0), (0, 0), (MAX_DISTANCE, 0), (MAX_DISTANCE, MAX_DISTANCE))
     padded = np.pad(maps, edge, constant_values=codebook)
     columns = []
     for k, (_, source, down, right) in enumerate(heard.tolist()):
-        lines, across = slice(REACH + down, REACH + down + height), REACH + right
-        neighbour = padded[:, source, lines, across : across + width]
+        top, left = MAX_DISTANCE + down, MAX_DISTANCE + right
+        neighbour = padded[:, source, top : top + height, left : left + width]
         columns.append(neighbour.astype(np.int64) + k * (codebook + 1))
     line, column = (
         np.minimum(np.arange(height), grid[0] - 1),

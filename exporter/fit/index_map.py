@@ -75,7 +75,7 @@ def fit_index_prior(maps: Maps, codebook: int, grid: tuple[int, int] | None) -> 
     start = np.stack([part.start.reshape(*grid, -1) for part in parts])
     contexts = Contexts(heard, np.concatenate([part.vectors for part in parts]), start)
     rows = np.concatenate([part.rows for part in parts])
-    return IndexPrior.make(rows, contexts, _joined([part.tree for part in parts]))
+    return IndexPrior.build(rows, contexts, _joined([part.tree for part in parts]))
 
 
 def _fit(
@@ -157,8 +157,8 @@ def _tree(cuts: list[Cut], leaves: list[Cut], owner: dict[int, tuple[int, int]])
 
 def _rows(model: Model, drawn: Samples, contexts: F32, tree: ContextTree) -> F64:
     """Probabilities `[R, K]`."""
-    rows, codebook = max(tree.rows, 1), len(model.bias)
-    leaf = tree.row(contexts.astype(np.int32), 0).astype(np.int64)
+    rows, codebook = max(tree.row_count, 1), len(model.bias)
+    leaf = tree.table_index(contexts.astype(np.int32), 0).astype(np.int64)
     word = _word(model, contexts, leaf, rows)
     place = leaf * codebook + drawn.index
 
@@ -187,7 +187,7 @@ def _word(model: Model, contexts: F32, leaf: I64, rows: int) -> F64:
 
 
 def to_bytes(probabilities: F64) -> npt.NDArray[np.uint8]:
-    """Rows `[R, K]` as codec.priors.index_map.row_tables reads them: the nearest weights."""
+    """Rows `[R, K]` as codec.priors.index_map.tables_of reads them: the nearest weights."""
     levels = weights_of(np.arange(1, 176, dtype=np.uint8)).astype(np.float64)
     edges = np.concatenate([[levels[0] / 2], np.sqrt(levels[1:] * levels[:-1])])
     return np.searchsorted(edges, probabilities * 2.0**24).astype(np.uint8)
@@ -201,7 +201,7 @@ def _joined(trees: list[ContextTree]) -> ContextTree:
     for tree in trees:
         for whole, part in ((branches, tree.branches), (roots, tree.roots)):
             whole.append(np.where(part < 0, part - rows, part + nodes).astype(np.int32))
-        nodes, rows = nodes + len(tree.thresholds), rows + max(tree.rows, 1)
+        nodes, rows = nodes + len(tree.thresholds), rows + max(tree.row_count, 1)
     return ContextTree(
         np.concatenate([tree.planes for tree in trees]),
         np.concatenate([tree.thresholds for tree in trees]),

@@ -9,44 +9,52 @@ from dataclasses import replace
 
 import numpy as np
 
-from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.base import Prior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE
 from codec.priors.mixture import MAX_MEAN, RATIO_BITS, Mixture, MixturePrior
 from codec.priors.tables import F64, I32, Tables, apportion, fit_tables
 from codec.quantise import F32, quantise
-from exporter.fit.scale_class_tables import class_centres, class_tables, count_symbols, reach_of
+from exporter.fit.scale_class_tables import (
+    class_centres,
+    class_tables,
+    count_symbols,
+    largest_value,
+)
 
 CLUSTERS = (16, 64, 256)
+# With fewer, a cluster memorises its images.
 IMAGES_PER_CLUSTER = 40
-"""with fewer a cluster learns its images by heart"""
 ITERATIONS = 12
+# Each cluster's variance is averaged with that of the whole sample, which counts as this many images.
 SHRINKAGE = 2.0
-"""images of the whole sample's variance that each cluster's is mixed with"""
+# The least variance of a dimension in a cluster, squared codes.
 LEAST_VARIANCE = 1e-3
-"""of a dimension in a cluster, squared codes"""
 CLASSES = 40
 SMALLEST_SCALE = 0.02
+# Images from which tables are made, and with which the number of clusters is chosen.
 TABLE_IMAGES, TRIAL_IMAGES = 20_000, 20_000
-"""that tables are made from, and that the number of clusters is chosen with"""
+# Every tenth image is held out when the number of clusters is chosen.
 HELD_OUT = 10
-"""one image of so many says which number of clusters is the best"""
 
 
 def fit_global_priors(mu: F32, steps: F32) -> tuple[Prior, ...]:
-    """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]`: a mixture with the number of
-    clusters that codes held-out images best, or a table per dimension if that is better.
+    """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]`.
+
+    The number of clusters is the one that codes held-out images in the fewest bits. If one table
+    per dimension is better still, or the images are few, the priors are factorised.
     """
     if len(mu) < CLUSTERS[0] * IMAGES_PER_CLUSTER:
         return _factorised(mu, steps)
-    middle = len(steps) // 2
-    some = mu[:: 1 + len(mu) // TRIAL_IMAGES]
-    held_out = np.arange(len(some)) % HELD_OUT == 0
-    seen, unseen = some[~held_out], quantise(some[held_out], steps[middle])[:, :, None, None]
-    level = steps[middle : middle + 1]
-    best, least = 0, _factorised(seen, level)[0].bits(unseen).mean()
-    for clusters in (k for k in CLUSTERS if k * IMAGES_PER_CLUSTER <= len(seen)):
-        bits = mixture_priors(seen, level, clusters)[0].bits(unseen).mean()
-        best, least = (clusters, bits) if bits < least else (best, least)
+    middle = steps[len(steps) // 2][None]
+    drawn = mu[:: 1 + len(mu) // TRIAL_IMAGES]
+    held_out = np.arange(len(drawn)) % HELD_OUT == 0
+    training, test = drawn[~held_out], quantise(drawn[held_out], middle[0])[:, :, None, None]
+    bits = {0: _factorised(training, middle)[0].bits(test).mean()}
+    for clusters in CLUSTERS:
+        if clusters * IMAGES_PER_CLUSTER <= len(training):
+            bits[clusters] = mixture_priors(training, middle, clusters)[0].bits(test).mean()
+    best = min(bits, key=bits.__getitem__)
     return mixture_priors(mu, steps, best) if best else _factorised(mu, steps)
 
 
@@ -55,7 +63,7 @@ def _factorised(mu: F32, steps: F32) -> tuple[Prior, ...]:
 
 
 def mixture_priors(mu: F32, steps: F32, clusters: int) -> tuple[Prior, ...]:
-    """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]` in so many clusters."""
+    """Priors for each level, steps `[Q, D]`, of latents mu `[N, D]`, with this many clusters."""
     middle, finest = steps[len(steps) // 2], steps[-1]
     share, mean, variance = fit_clusters(mu / middle, clusters)
     mean, scale = (values * (middle / finest) for values in (mean, np.sqrt(variance)))
@@ -65,8 +73,9 @@ def mixture_priors(mu: F32, steps: F32, clusters: int) -> tuple[Prior, ...]:
         _integers(MEAN_ONE * mean), _integers(SCALE_ONE * scale), _integers(SCALE_ONE * thresholds)
     )
     centres = class_centres(thresholds)
-    # Wide enough to name every cluster too.
-    counts = np.zeros((PHASES * CLASSES, 2 * max(reach_of(centres), clusters // 2) + 1))
+    # A table has to be wide enough for the number of every cluster too.
+    largest = max(largest_value(centres), clusters // 2)
+    counts = np.zeros((PHASES * CLASSES, 2 * largest + 1))
     drafts = [MixturePrior(_tables(counts, centres, share), mixture, one) for one in ratio]
     for step, draft in zip(steps, drafts, strict=True):
         codes = quantise(mu[:: 1 + len(mu) // TABLE_IMAGES], step)[:, :, None, None]
@@ -78,8 +87,8 @@ def mixture_priors(mu: F32, steps: F32, clusters: int) -> tuple[Prior, ...]:
 def fit_clusters(x: F32, clusters: int) -> tuple[F64, F64, F64]:
     """Shares `[K]`, means and variances `[K, D]` of a mixture of diagonal Gaussians for x `[N, D]`.
 
-    Expectation maximisation from random images (Bishop 2006, section 9.2.2); variances are shrunk
-    towards those of the whole sample.
+    Expectation maximisation that starts from random images (Bishop 2006, section 9.2.2). Variances
+    are shrunk towards those of the whole sample, which scikit-learn's GaussianMixture cannot do.
     """
     rng = np.random.default_rng(clusters)
     mean = x[rng.permutation(len(x))[:clusters]].astype(np.float64)
@@ -95,7 +104,9 @@ def fit_clusters(x: F32, clusters: int) -> tuple[F64, F64, F64]:
 
 
 def _expectations(x: F32, share: F64, mean: F64, variance: F64) -> tuple[F64, F64, F64]:
-    """Sums of the images' shares `[K]` in each cluster, and of x and x² by them, `[K, D]`."""
+    """The sums over images of each cluster's responsibility `[K]`, and of x and x² weighted by it,
+    `[K, D]` each.
+    """
     precision = 1.0 / variance
     constant = np.log(share) - 0.5 * (np.log(variance) + mean**2 * precision).sum(1)
     square = (-0.5 * precision).T.astype(np.float32)
@@ -112,12 +123,12 @@ def _expectations(x: F32, share: F64, mean: F64, variance: F64) -> tuple[F64, F6
 
 
 def _tables(counts: F64, centres: F64, share: F64) -> Tables:
-    """The tables of the classes and a last row, that of the clusters."""
+    """The tables of the classes and, as the last one, that of the clusters."""
     tables = class_tables(counts, centres)
     weights = np.zeros(tables.frequencies.shape[1])
     weights[: len(share)] = share
-    rows = np.vstack([tables.frequencies, apportion(weights)])
-    return Tables(np.append(tables.low, np.int32(0)), rows)
+    frequencies = np.vstack([tables.frequencies, apportion(weights)])
+    return Tables(np.append(tables.low, np.int32(0)), frequencies)
 
 
 def _integers(values: F64) -> I32:

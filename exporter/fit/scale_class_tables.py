@@ -1,4 +1,4 @@
-"""Tables of priors that code with a row per scale class and phase: smoothed histograms."""
+"""Smoothed histograms as the tables of priors that have one table per scale class and phase."""
 
 import numpy as np
 
@@ -8,44 +8,48 @@ from codec.priors.tables import F64, I32, U32, Tables, apportion
 
 
 def class_centres(thresholds: F64) -> F64:
-    """The scale `[C]`, in codes, that stands for each class between thresholds `[C - 1]`."""
+    """The typical scale `[C]`, in codes, of each class between thresholds `[C - 1]`."""
     return np.append(thresholds, 1.2 * thresholds[-1])
 
 
-def reach_of(centres: F64) -> int:
-    """The largest value that a table names; those beyond are escaped."""
+def largest_value(centres: F64) -> int:
+    """The largest magnitude that has a symbol in the tables; larger ones are escaped."""
     return int(6 * centres[-1]) + 3
 
 
 def count_symbols(counts: F64, prior: Prior, codes: I32) -> None:
-    """Adds the symbols of codes `[R, D, h, w]` to `counts [rows, 2 reach + 1]`.
+    """Adds the symbols of codes `[R, D, h, w]` to `counts [tables, values]` in place.
 
-    What is coded with a row beyond those of `counts` is left out.
+    Codes whose table or value is outside `counts` are left out.
     """
-    rows, width = counts.shape
+    tables, width = counts.shape
     for part in prior.passes(codes):
         values = codes[part.place] - part.offset + width // 2
-        row = np.broadcast_to(part.rows, values.shape).astype(np.int64)
-        inside = (values >= 0) & (values < width) & (row < rows)
-        place = row[inside] * width + values[inside]
+        table_index = np.broadcast_to(part.table_index, values.shape).astype(np.int64)
+        inside = (values >= 0) & (values < width) & (table_index < tables)
+        place = table_index[inside] * width + values[inside]
         counts += np.bincount(place, minlength=counts.size).reshape(counts.shape)
 
 
 def class_tables(counts: F64, centres: F64) -> Tables:
-    """Rows for `PHASES` phases of each class from `counts [PHASES * C, 2 reach + 1]`."""
-    reach = counts.shape[1] // 2
-    values = np.arange(-reach, reach + 1.0)
-    rows = [
-        _row(count, values, float(centres[i // PHASES]), i % PHASES)
+    """Tables for the PHASES phases of each class, from `counts [PHASES * C, 2 n + 1]`.
+
+    The counts are of the values -n to n.
+    """
+    largest = counts.shape[1] // 2
+    values = np.arange(-largest, largest + 1.0)
+    frequencies = [
+        _frequencies(count, values, float(centres[i // PHASES]), i % PHASES)
         for i, count in enumerate(counts)
     ]
-    return Tables(np.full(len(rows), -reach, np.int32), np.stack(rows))
+    return Tables(np.full(len(frequencies), -largest, np.int32), np.stack(frequencies))
 
 
-def _row(counts: F64, values: F64, scale: float, phase: int) -> U32:
-    """A histogram `[K]` of a class, smoothed by Laplace distributions of its spread and thrice it.
+def _frequencies(counts: F64, values: F64, scale: float, phase: int) -> U32:
+    """Frequencies of the values and the escape in one class and phase.
 
-    Their weight is the square root of the sample and one count for each value that they reach.
+    The histogram is smoothed by Laplace distributions of its spread and of three times its spread.
+    Their weight is the square root of the sample and one count for each value within the spread.
     """
     total = counts.sum()
     centre = (phase - PHASES // 2) / PHASES

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codec.priors.scan_order import LATTICE, LatticePass
+from codec.priors.scan_order import SCAN_ORDER, CodingPass
 from training.models.latents import Posterior
 
 LEAST_SCALE = 0.02
+# Of a neighbour's magnitude, before it is squared.
 FIRST_WEIGHT = 0.2
-"""of a neighbour's magnitude, before it is squared"""
 
 
 class LatticePrior(nn.Module):
@@ -29,13 +29,13 @@ class LatticePrior(nn.Module):
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        self.passes = nn.ModuleList(PassPrior(latent, one) for one in LATTICE)
+        self.passes = nn.ModuleList(PassPrior(latent, one) for one in SCAN_ORDER)
 
     def forward(self, z: Tensor, octaves: Tensor | None = None) -> Posterior:
         mean, scale = torch.zeros_like(z), torch.ones_like(z)
         octaves = z.new_zeros(len(z)) if octaves is None else octaves
-        for lattice, one in zip(LATTICE, self.passes, strict=True):
-            place = (..., *lattice.grid)
+        for coding_pass, one in zip(SCAN_ORDER, self.passes, strict=True):
+            place = (..., *coding_pass.grid)
             if z[place].numel():
                 mean[place], scale[place] = one(z, octaves)
         return Posterior(mean, 2 * (scale + LEAST_SCALE).log())
@@ -44,10 +44,11 @@ class LatticePrior(nn.Module):
 class PassPrior(nn.Module):
     """The values of one pass: their means and scales [B, D, a, b]."""
 
-    def __init__(self, latent: int, lattice: LatticePass) -> None:
+    def __init__(self, latent: int, coding_pass: CodingPass) -> None:
         super().__init__()
-        self.lattice = lattice
-        self.distance = max((abs(step[0]) for kind in lattice.sets for step in kind), default=0)
+        self.coding_pass = coding_pass
+        steps = [step for group in coding_pass.neighbour_groups for step in group]
+        self.distance = max((abs(down) for down, _ in steps), default=0)
         self.mean_bias = nn.Parameter(torch.zeros(latent))
         self.scale_bias = nn.Parameter(torch.zeros(2, latent))
         self.mean_here = nn.Parameter(torch.zeros(latent, latent))
@@ -55,7 +56,7 @@ class PassPrior(nn.Module):
         self.register_buffer("earlier", earlier(latent), persistent=False)
         if self.distance:
             around = torch.zeros(3, 3)
-            for down, across in (step for kind in lattice.sets for step in kind):
+            for down, across in steps:
                 around[1 + down // self.distance, 1 + across // self.distance] = 1
             self.register_buffer("around", around, persistent=False)
             self.mean_around = nn.Parameter(torch.zeros(latent, latent, 3, 3))
@@ -66,7 +67,7 @@ class PassPrior(nn.Module):
     around: Tensor
 
     def forward(self, z: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
-        here = z[..., *self.lattice.grid]
+        here = z[..., *self.coding_pass.grid]
         level, slope = self.scale_bias[..., None, None]
         mean = self.mean_bias[:, None, None] + self._here(self.mean_here, here)
         scale = (level + slope * octaves[:, None, None, None]).exp()
@@ -81,7 +82,7 @@ class PassPrior(nn.Module):
 
     def _around(self, weight: Tensor, values: Tensor) -> Tensor:
         """A convolution whose taps are `distance` apart, at the positions of the pass alone."""
-        at, distance = self.lattice, self.distance
+        at, distance = self.coding_pass, self.distance
         padded = functional.pad(values, (distance,) * 4)[..., at.line :, at.column :]
         found = functional.conv2d(padded, weight * self.around, stride=at.stride, dilation=distance)
         rows, columns = values[0, 0, *at.grid].shape

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import codec
-from codec import archive
+from codec import Codec, archive
 from codec.bundle.bundle import Bundle, load_bundle, pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.pipeline import Model
-from codec.priors.base import FactorisedPrior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import Tables, fit_tables
 from codec.quantise import quantise
 from codec.record.frame import Record, pack, unpack
@@ -30,7 +28,7 @@ from rate_distortion.measurement import U8, Measurement, squared_error
 
 I32 = npt.NDArray[np.int32]
 F32 = npt.NDArray[np.float32]
-CODEC = Path(codec.__file__).resolve().parent
+CODEC = Path(archive.__file__).resolve().parents[1]
 CHUNK_VALUES, CHUNK_IMAGES, CHUNK_ROWS = 2**22, 256, 4096
 NO_MODEL = bytes(32)
 
@@ -61,14 +59,14 @@ class RememberingGraphs:
         self._encoded: dict[bytes, tuple[Any, Any]] = {}
 
     def encode(self, x: U8) -> tuple[Any, Any]:
-        """See codec.pipeline.Graphs."""
+        """As codec.graphs.protocol.Graphs."""
         key = hashlib.sha256(str(x.shape).encode() + x.tobytes()).digest()
         if key not in self._encoded:
             self._encoded[key] = self._graphs.encode(x)
         return self._encoded[key]
 
     def decode(self, latent: npt.NDArray[Any]) -> F32:
-        """See codec.pipeline.Graphs."""
+        """As codec.graphs.protocol.Graphs."""
         return self._graphs.decode(latent)
 
 
@@ -90,10 +88,10 @@ def measure(path: Path, images: Sequence[U8], *, few: bool = False) -> Results:
     trained for one rate: its default level and the neighbours of that. Raises ResiduumError.
     """
     bundle = load_bundle(path)
-    model = Model(bundle, RememberingGraphs(open_graphs(bundle, "cpu", 1)))
+    codec = Codec(bundle, RememberingGraphs(open_graphs(bundle, "cpu", 1)))
     results: Results = {}
     for level in _levels(bundle.manifest.quality_levels, bundle.manifest.quality_default, few=few):
-        records, errors = _round_trip(model, images, level)
+        records, errors = _round_trip(codec, images, level)
         found = Measurement(
             stored=np.array([len(record) for record in records], np.float64),
             payload=np.array([_payload_bytes(record, bundle) for record in records], np.float64),
@@ -186,14 +184,14 @@ def _payload_bytes(record: bytes, bundle: Bundle) -> int:
 
 
 def _round_trip(
-    model: Model, images: Sequence[U8], level: int
+    codec: Codec, images: Sequence[U8], level: int
 ) -> tuple[list[bytes], npt.NDArray[np.float64]]:
     records: list[bytes] = []
     errors: list[float] = []
     size = max(1, min(CHUNK_IMAGES, CHUNK_VALUES // images[0].size))
     for chunk in groups(images, size, 2**31):
-        made = model.compress(chunk, level)
-        back = model.decompress(made)
+        made = codec.compress(chunk, level)
+        back = codec.decompress(made)
         errors += [squared_error(a, b) for a, b in zip(chunk, back, strict=True)]
         records += made
     return records, np.array(errors)

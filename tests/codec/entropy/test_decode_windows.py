@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from codec.entropy.decode_windows import MERGED, RARE, SIZE, WIDTH, Windows
 from codec.entropy.range_coder import RangeCoder
-from codec.priors.base import FactorisedPrior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import TOTAL, Tables, apportion
 from codec.reference.range_coder import ReferenceCoder
 

@@ -13,7 +13,15 @@ from codec.entropy.range_coder import RangeCoder
 from codec.errors import BundleError, RecordError
 from codec.priors.base import Arrays
 from codec.priors.context_tree import ContextTree
-from codec.priors.index_map import REACH, SLOPE, Contexts, IndexPrior, row_tables, waves, weights_of
+from codec.priors.index_map import (
+    MAX_DISTANCE,
+    SLOPE,
+    Contexts,
+    IndexPrior,
+    tables_of,
+    waves,
+    weights_of,
+)
 from codec.priors.tables import TOTAL
 from codec.reference.range_coder import ReferenceCoder
 
@@ -30,7 +38,7 @@ def random_sources(rng: np.random.Generator, dims: int) -> np.ndarray:
             if line == 0 and dim > 0 and rng.random() < 0.5:
                 found.append((dim, rng.integers(dim), 0, 0))
             else:
-                column = int(rng.integers(-REACH, -SLOPE * line))
+                column = int(rng.integers(-MAX_DISTANCE, -SLOPE * line))
                 found.append((dim, rng.integers(dims), line, column))
     return np.array(found, np.int16).reshape(-1, 4)
 
@@ -74,7 +82,7 @@ def random_prior(seed: int) -> IndexPrior:
     tree, rows = random_tree(rng, dims, width)
     table = rng.integers(0, 170, (rows, codebook)).astype(np.uint8)
     table[:, 0] = np.maximum(table[:, 0], 1)
-    return IndexPrior.make(table, Contexts(sources, vectors, start), tree)
+    return IndexPrior.build(table, Contexts(sources, vectors, start), tree)
 
 
 def random_codes(seed: int, prior: IndexPrior, tiles: int = 2) -> np.ndarray:
@@ -122,7 +130,7 @@ def test_rows_depend_on_no_code_of_their_own_or_a_later_pass(seed: int) -> None:
     # A decoder begins with anything and fills in what it has decoded.
     known = prior.contexts.codebook - 1 - codes
     for part, told in zip(prior.passes(known), prior.passes(codes), strict=True):
-        np.testing.assert_array_equal(part.rows, told.rows)
+        np.testing.assert_array_equal(part.table_index, told.table_index)
         known[part.place] = codes[part.place]
     np.testing.assert_array_equal(known, codes)
 
@@ -157,7 +165,7 @@ def test_passes_of_long_and_of_short_runs_follow_each_other_in_one_payload() -> 
     )
     cut = np.ones((1, 1), np.int8), np.zeros(1, np.int32), np.array([[-2, -3]], np.int32)
     tree = ContextTree(*cut, np.array([-1, 0], np.int32))
-    prior = IndexPrior.make(rng.integers(1, 170, (3, book)).astype(np.uint8), contexts, tree)
+    prior = IndexPrior.build(rng.integers(1, 170, (3, book)).astype(np.uint8), contexts, tree)
     codes = rng.integers(0, book, (3, 1, 2, 12, 30)).astype(np.int32)
     codes[1, 0, :, 5, 7] = book + 3, -9
     fast, slow = RangeCoder(prior), ReferenceCoder(prior)
@@ -173,7 +181,7 @@ def test_a_row_gives_every_index_its_share(codebook: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, 176, (3, codebook)).astype(np.uint8)
     rows[:, 0] = 100
-    frequencies = row_tables(rows).frequencies.astype(np.int64)
+    frequencies = tables_of(rows).frequencies.astype(np.int64)
     assert (frequencies.sum(1) == TOTAL).all()
     assert (frequencies[:, -1] == 1).all()
     share = weights_of(rows) / weights_of(rows).sum(1, keepdims=True)
@@ -189,7 +197,7 @@ def test_weights_of_bytes_ascend_by_an_eighth_at_most() -> None:
 
 def test_the_largest_codebook_has_rows() -> None:
     rows = np.full((2, 65535), 1, np.uint8)
-    assert row_tables(rows).frequencies.shape == (2, 65536)
+    assert tables_of(rows).frequencies.shape == (2, 65536)
 
 
 def test_packing_is_undone_by_unpacking() -> None:
@@ -227,7 +235,7 @@ HOSTILE = {
     "a source that is not decoded yet": _with("sources", _set((0, 2), 1)),
     "a source to the right": _with("sources", _set((0, slice(2, 4)), 1)),
     "a source of its own": _with("sources", lambda s: s * 0),
-    "a source beyond the reach": _with("sources", _set((0, 3), -REACH - 1)),
+    "a source beyond the reach": _with("sources", _set((0, 3), -MAX_DISTANCE - 1)),
     "a source of a dimension that is not there": _with("sources", _set((0, 1), 2)),
     "a source of a negative dimension": _with("sources", _set((0, 1), -1)),
     "sources that are not in order": _with("sources", lambda s: s[::-1].copy()),

@@ -19,7 +19,7 @@ from codec.priors.latent_map import (
     MapPrior,
     Weights,
 )
-from codec.priors.scan_order import LATTICE
+from codec.priors.scan_order import SCAN_ORDER
 from codec.priors.tables import Tables, apportion
 from codec.quantise import MAX_CODE
 from codec.reference.range_coder import ReferenceCoder
@@ -34,16 +34,16 @@ def random_prior(seed: int) -> MapPrior:
     dims, classes = int(rng.integers(1, 7)), int(rng.integers(1, 5))
     group = rng.integers(0, rng.integers(1, 4), dims)
     group = np.unique(group, return_inverse=True)[1].astype(np.uint8)
-    mean = rng.integers(-60, 60, (len(LATTICE), MEAN_BLOCKS, dims, dims)).astype(np.int16)
-    scale = rng.integers(0, 900, (len(LATTICE), SCALE_BLOCKS, dims, dims)).astype(np.int16)
+    mean = rng.integers(-60, 60, (len(SCAN_ORDER), MEAN_BLOCKS, dims, dims)).astype(np.int16)
+    scale = rng.integers(0, 900, (len(SCAN_ORDER), SCALE_BLOCKS, dims, dims)).astype(np.int16)
     unknown = group[:, None] >= group[None, :]
     mean[:, 0, unknown], scale[:, 0, unknown] = 0, 0
     thresholds = np.sort(rng.integers(500, 60_000, classes - 1)).astype(np.int32)
     return MapPrior(
         random_tables(rng, PHASES * classes),
         Weights(group, mean, scale, thresholds),
-        rng.integers(-600, 600, (len(LATTICE), dims)).astype(np.int32),
-        rng.integers(-2000, 9000, (len(LATTICE), dims)).astype(np.int32),
+        rng.integers(-600, 600, (len(SCAN_ORDER), dims)).astype(np.int32),
+        rng.integers(-2000, 9000, (len(SCAN_ORDER), dims)).astype(np.int32),
     )
 
 
@@ -66,7 +66,7 @@ def random_codes(seed: int, dims: int, tiles: int = 2) -> np.ndarray:
 @given(seed=seeds)
 def test_both_coders_write_the_same_bytes_and_read_them_back(seed: int) -> None:
     prior = random_prior(seed)
-    codes = random_codes(seed, len(prior.weights.group))
+    codes = random_codes(seed, len(prior.weights.channel_group))
     fast, slow = RangeCoder(prior), ReferenceCoder(prior)
     payload = fast.encode(codes)
     assert payload == slow.encode(codes)
@@ -79,7 +79,7 @@ def test_both_coders_write_the_same_bytes_and_read_them_back(seed: int) -> None:
 def test_images_coded_together_have_the_bytes_they_have_alone(seed: int) -> None:
     prior = random_prior(seed)
     coder = RangeCoder(prior)
-    codes = random_codes(seed, len(prior.weights.group), tiles=5)[:, None]
+    codes = random_codes(seed, len(prior.weights.channel_group), tiles=5)[:, None]
     together = coder.encode_all(codes)
     assert together == [coder.encode(one) for one in codes]
     found = coder.decode_all(together, codes.shape[1:])
@@ -92,7 +92,7 @@ def test_any_bytes_are_a_canonical_payload_or_refused_by_both_coders(
     seed: int, payload: bytes
 ) -> None:
     prior = random_prior(seed % 20)
-    shape = random_codes(seed, len(prior.weights.group), tiles=1).shape
+    shape = random_codes(seed, len(prior.weights.channel_group), tiles=1).shape
     results = []
     for coder in (RangeCoder(prior), ReferenceCoder(prior)):
         try:
@@ -109,7 +109,7 @@ def test_any_bytes_are_a_canonical_payload_or_refused_by_both_coders(
 @given(seed=seeds)
 def test_every_code_is_coded_once(seed: int) -> None:
     prior = random_prior(seed)
-    codes = random_codes(seed, len(prior.weights.group))
+    codes = random_codes(seed, len(prior.weights.channel_group))
     visits = np.zeros(codes.shape, int)
     for part in prior.passes(codes):
         visits[part.place] += 1
@@ -120,7 +120,7 @@ def test_every_code_is_coded_once(seed: int) -> None:
 @given(seed=seeds)
 def test_rows_and_offsets_do_not_depend_on_codes_of_their_own_pass_or_later(seed: int) -> None:
     prior = random_prior(seed)
-    codes = random_codes(seed, len(prior.weights.group))
+    codes = random_codes(seed, len(prior.weights.channel_group))
     count = sum(1 for _ in prior.passes(codes))
     change = int(np.random.default_rng(seed).integers(count))
     changed = codes.copy()
@@ -128,13 +128,13 @@ def test_rows_and_offsets_do_not_depend_on_codes_of_their_own_pass_or_later(seed
         changed[part.place] += 5
     before = list(prior.passes(codes))[: change + 1]
     for one, other in zip(before, prior.passes(changed), strict=False):
-        assert np.array_equal(one.rows, other.rows)
+        assert np.array_equal(one.table_index, other.table_index)
         assert np.array_equal(one.offset, other.offset)
 
 
 def test_the_largest_codes_survive_the_largest_weights() -> None:
     prior = random_prior(5)
-    dims = len(prior.weights.group)
+    dims = len(prior.weights.channel_group)
     mean = np.zeros_like(prior.weights.mean)
     mean[:, 1, 0, :] = MAX_GAIN
     scale = prior.weights.scale.copy()
@@ -151,20 +151,20 @@ def test_the_payload_is_at_most_a_byte_longer_than_the_ideal_code_length() -> No
     excess = []
     for seed in range(100):
         prior = random_prior(seed)
-        codes = random_codes(seed, len(prior.weights.group))
+        codes = random_codes(seed, len(prior.weights.channel_group))
         excess.append(len(RangeCoder(prior).encode(codes)) - prior.bits(codes).sum() / 8)
     assert max(excess) < 1.1
     assert 0 < np.mean(excess) < 0.45
 
 
-def test_a_map_that_is_gathered_line_by_line_has_the_same_bytes(
+def test_products_of_one_position_at_a_time_give_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prior = random_prior(4)
-    dims = len(prior.weights.group)
+    dims = len(prior.weights.channel_group)
     codes = np.random.default_rng(0).integers(-9, 9, (2, dims, 14, 11), np.int32)
     whole = RangeCoder(prior).encode(codes)
-    monkeypatch.setattr(map_prior, "BAND", 1)
+    monkeypatch.setattr(map_prior, "MULTIPLY_ADDS", 1)
     assert RangeCoder(prior).encode(codes) == whole
     assert (RangeCoder(prior).decode(whole, codes.shape) == codes).all()
 
@@ -172,7 +172,7 @@ def test_a_map_that_is_gathered_line_by_line_has_the_same_bytes(
 def test_a_perfect_prediction_costs_next_to_nothing() -> None:
     """Codes that all equal their channel's bias leave only zeros."""
     prior = random_prior(7)
-    dims = len(prior.weights.group)
+    dims = len(prior.weights.channel_group)
     weights = replace(
         prior.weights,
         mean=np.zeros_like(prior.weights.mean),
@@ -182,7 +182,7 @@ def test_a_perfect_prediction_costs_next_to_nothing() -> None:
     sure = Tables(
         np.full(PHASES, -1, np.int32), np.stack([apportion(np.array([1, 1e7, 1, 1]))] * 4)
     )
-    bias = np.tile(np.arange(dims, dtype=np.int32) * 256, (len(LATTICE), 1))
+    bias = np.tile(np.arange(dims, dtype=np.int32) * 256, (len(SCAN_ORDER), 1))
     prior = MapPrior(sure, weights, bias, np.zeros_like(bias))
     codes = np.broadcast_to(np.arange(dims, dtype=np.int32)[None, :, None, None], (1, dims, 9, 9))
     assert len(RangeCoder(prior).encode(codes)) <= 1
@@ -190,14 +190,14 @@ def test_a_perfect_prediction_costs_next_to_nothing() -> None:
 
 DIMS = 3
 SHAPES = {
-    "mean": (len(LATTICE), MEAN_BLOCKS, DIMS, DIMS),
-    "scale": (len(LATTICE), SCALE_BLOCKS, DIMS, DIMS),
+    "mean": (len(SCAN_ORDER), MEAN_BLOCKS, DIMS, DIMS),
+    "scale": (len(SCAN_ORDER), SCALE_BLOCKS, DIMS, DIMS),
 }
 
 
 def arrays() -> dict[str, np.ndarray]:
     return {
-        "group": np.array([0, 1, 1], np.uint8),
+        "channel_group": np.array([0, 1, 1], np.uint8),
         "mean": np.zeros(SHAPES["mean"], np.int16),
         "scale": np.zeros(SHAPES["scale"], np.int16),
         "thresholds": np.array([10, 20], np.int32),
@@ -205,7 +205,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 def test_plain_weights_are_accepted() -> None:
-    assert Weights(**arrays()).group.tolist() == [0, 1, 1]
+    assert Weights(**arrays()).channel_group.tolist() == [0, 1, 1]
 
 
 def future(name: str) -> dict[str, np.ndarray]:
@@ -218,10 +218,10 @@ def future(name: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"group": np.array([0, 2, 2], np.uint8)},
-        {"group": np.array([1, 1, 1], np.uint8)},
-        {"group": np.array([0, 1, 1], np.int64)},
-        {"group": np.zeros((3, 1), np.uint8)},
+        {"channel_group": np.array([0, 2, 2], np.uint8)},
+        {"channel_group": np.array([1, 1, 1], np.uint8)},
+        {"channel_group": np.array([0, 1, 1], np.int64)},
+        {"channel_group": np.zeros((3, 1), np.uint8)},
         {"mean": np.zeros(SHAPES["mean"], np.int32)},
         {"mean": np.zeros((6, *SHAPES["mean"][1:]), np.int16)},
         {"mean": np.full(SHAPES["mean"], MAX_GAIN // 26, np.int16)},
@@ -266,7 +266,9 @@ def test_a_hostile_prior_is_refused(change: dict[str, np.ndarray]) -> None:
 def packed() -> dict[str, np.ndarray]:
     """Three levels on two sets of weights, as arrays; five channels."""
     some = map(random_prior, range(99))
-    first = next(p for p in some if len(p.weights.group) == 5 and len(p.weights.thresholds) == 3)
+    first = next(
+        p for p in some if len(p.weights.channel_group) == 5 and len(p.weights.thresholds) == 3
+    )
     other = replace(first.weights, mean=first.weights.mean // 2)
     second = replace(first, weights=other, mean_bias=first.mean_bias + 3)
     third = replace(second, scale_bias=first.scale_bias + 30_000)

@@ -122,7 +122,7 @@ def test_the_chosen_cluster_is_among_the_cheapest_of_all() -> None:
         total = np.zeros(200)
         for part in prior.passes(extended):
             symbols = extended[part.place] - part.offset
-            rows = np.broadcast_to(part.rows, symbols.shape)
+            rows = np.broadcast_to(part.table_index, symbols.shape)
             total += tables.bits(symbols, rows).reshape(200, -1).sum(1)
         return total
 
@@ -135,7 +135,7 @@ def test_the_chosen_cluster_is_among_the_cheapest_of_all() -> None:
     ("field", "value", "word"),
     [
         ("mean", np.zeros((2, 3), np.int64), "int32"),
-        ("mean", np.full((2, 3), 2**30 + 1, np.int32), "mean beyond"),
+        ("mean", np.full((2, 3), 2**30 + 1, np.int32), "mean outside"),
         ("mean", np.zeros(3, np.int32), "0 clusters"),
         ("mean", np.zeros((4097, 3), np.int32), "4097 clusters"),
         ("scale", np.full((2, 3), -1, np.int32), "below 0"),

@@ -1,9 +1,9 @@
-"""The lattice: every position once, neighbours that are known, edges that reflect."""
+"""The coding_pass: every position once, neighbours that are known, edges that reflect."""
 
 import numpy as np
 import pytest
 
-from codec.priors.scan_order import LATTICE, MAX_SETS, LatticePass
+from codec.priors.scan_order import MAX_NEIGHBOUR_GROUPS, SCAN_ORDER, CodingPass
 
 SIZES = [(1, 1), (1, 7), (7, 1), (2, 2), (3, 5), (4, 4), (5, 9), (8, 8), (13, 6)]
 
@@ -11,7 +11,7 @@ SIZES = [(1, 1), (1, 7), (7, 1), (2, 2), (3, 5), (4, 4), (5, 9), (8, 8), (13, 6)
 @pytest.mark.parametrize("size", SIZES)
 def test_the_passes_cover_every_position_once(size: tuple[int, int]) -> None:
     visits = np.zeros(size, int)
-    for part in LATTICE:
+    for part in SCAN_ORDER:
         visits[part.grid] += 1
     assert (visits == 1).all()
 
@@ -19,24 +19,24 @@ def test_the_passes_cover_every_position_once(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_a_neighbour_was_coded_in_an_earlier_pass(size: tuple[int, int]) -> None:
     number = np.zeros(size)
-    for index, part in enumerate(LATTICE):
+    for index, part in enumerate(SCAN_ORDER):
         number[part.grid] = index + 1
     known = number[None, :, :, None]
-    for index, part in enumerate(LATTICE):
-        assert len(part.sets) <= MAX_SETS
-        for step in (step for steps in part.sets for step in steps):
+    for index, part in enumerate(SCAN_ORDER):
+        assert len(part.neighbour_groups) <= MAX_NEIGHBOUR_GROUPS
+        for step in (step for steps in part.neighbour_groups for step in steps):
             assert (part.neighbours(known, step) < index + 1).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_neighbours_are_those_of_a_walk_from_position_to_position(size: tuple[int, int]) -> None:
     known = np.random.default_rng(0).normal(size=(2, *size, 3))
-    for part in LATTICE:
-        for step in (step for steps in part.sets for step in steps):
+    for part in SCAN_ORDER:
+        for step in (step for steps in part.neighbour_groups for step in steps):
             assert np.array_equal(part.neighbours(known, step), walked(known, part, step))
 
 
-def walked(known: np.ndarray, part: LatticePass, step: tuple[int, int]) -> np.ndarray:
+def walked(known: np.ndarray, part: CodingPass, step: tuple[int, int]) -> np.ndarray:
     """The neighbours, one position at a time."""
     images, height, width, dims = known.shape
     lines = range(part.line, height, part.stride)
@@ -54,8 +54,8 @@ def walked(known: np.ndarray, part: LatticePass, step: tuple[int, int]) -> np.nd
 
 def test_three_quarters_of_a_map_have_neighbours_at_distance_one() -> None:
     close = 0
-    for part in LATTICE:
-        steps = [step for steps in part.sets for step in steps]
+    for part in SCAN_ORDER:
+        steps = [step for steps in part.neighbour_groups for step in steps]
         if steps and max(abs(line) for line, _ in steps) == 1:
             close += np.zeros((16, 16))[part.grid].size
     assert close == 192

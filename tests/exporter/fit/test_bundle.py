@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from codec import Codec, Scorer
 from codec.bundle.manifest import InputSpec
 from codec.entropy.range_coder import RangeCoder
 from codec.errors import BundleError, InvalidInput, RecordError
 from codec.images.files import fit as fit_image
 from codec.images.files import to_pixels, unfit
-from codec.pipeline import Model
 from codec.priors.index_map import IndexPrior
 from codec.quantise import dequantise, quantise
 from codec.record.frame import Record, pack
@@ -62,7 +62,7 @@ def test_the_tables_cover_every_training_image_at_every_level(fitted, name):
         for step, prior in zip(bundle.steps, bundle.priors, strict=True):
             codes = quantise(values[None], step)[..., None]
             (part,) = prior.passes(codes)
-            symbols = prior.tables.symbols(codes, part.rows)
+            symbols = prior.tables.symbols(codes, part.table_index)
             assert (symbols != prior.tables.escape).all()
 
 
@@ -109,8 +109,8 @@ def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted,
 def test_a_record_holds_just_what_the_encoder_says(fitted, name):
     bundle, each = fitted(name)
     spec, step = bundle.manifest.input, bundle.steps[bundle.manifest.quality_default]
-    model = Model(bundle, each.graphs)
-    restored = model.decompress(model.compress(each.held_out))
+    codec = Codec(bundle, each.graphs)
+    restored = codec.decompress(codec.compress(each.held_out))
     for image, found in zip(each.held_out, restored, strict=True):
         fitted_image = fit_image(image, spec)
         latent = each.graphs.encode(fitted_image.rows)[0]
@@ -123,13 +123,13 @@ def test_a_record_holds_just_what_the_encoder_says(fitted, name):
 def test_index_maps_of_tiles_go_through_one_record(fitted):
     bundle, each = fitted("vq_vae_fixed")
     spec = replace(bundle.manifest.input, fit="tile")
-    model = Model(replace(bundle, manifest=replace(bundle.manifest, input=spec)), each.graphs)
+    codec = Codec(replace(bundle, manifest=replace(bundle.manifest, input=spec)), each.graphs)
     whole = np.concatenate(
         [np.concatenate(each.held_out[:2]), np.concatenate(each.held_out[2:4])], 1
     )
-    (restored,) = model.decompress(model.compress([whole[:30, :40]]))
+    (restored,) = codec.decompress(codec.compress([whole[:30, :40]]))
     assert restored.shape == (30, 40, 1)
-    alone = Model(bundle, each.graphs)
+    alone = Codec(bundle, each.graphs)
     (corner,) = alone.decompress(alone.compress([each.held_out[0]]))
     np.testing.assert_array_equal(restored[:16, :24], corner)
 
@@ -153,14 +153,14 @@ def test_index_maps_are_coded_by_the_prior_that_fits_them(fitted, name):
 @pytest.mark.parametrize("index", [-1, 8])
 def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, name, index):
     bundle, each = fitted(name)
-    model, latent = Model(bundle, each.graphs), bundle.manifest.latent
+    codec, latent = Codec(bundle, each.graphs), bundle.manifest.latent
     for symbol in range(latent.dims):
         codes = np.zeros((1, latent.dims, 2, 3), np.int32)
         codes[0, symbol, 1, 1] = index
         payload = RangeCoder(bundle.priors[0]).encode(codes)
         record = pack(Record(0, (16, 24), payload), bundle.model_id)
         with pytest.raises(RecordError, match=f"an index outside 0..{latent.codebook - 1}"):
-            model.decompress([record])
+            codec.decompress([record])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,10 +181,10 @@ def test_p_values_of_the_held_out_images_are_uniform(fitted, name):
     """A calibration image of rank k among n has p = (k + 1) / (n + 1), its own score included."""
     bundle, each = fitted(name)
     n = len(each.held_out)
-    model = Model(bundle, each.graphs)
-    p = np.sort([score.p_value for score in model.score(each.held_out)])
+    codec = Codec(bundle, each.graphs)
+    p = np.sort([score.p_value for score in Scorer(codec).score(each.held_out)])
     np.testing.assert_allclose(p, np.arange(2, n + 2) / (n + 1))
-    assert model.calibration_images == n
+    assert Scorer(codec).calibration_images == n
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -192,23 +192,24 @@ def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
     bundle, each = fitted(name)
     rate = bundle.manifest.score.false_alarm_rate
     assert rate == 1 / (len(each.held_out) + 1)
-    for score in Model(bundle, each.graphs).score(each.held_out[:2]):
+    for score in Scorer(Codec(bundle, each.graphs)).score(each.held_out[:2]):
         assert score.anomalous == (score.p_value <= rate)
 
 
 def test_the_heat_of_one_normal_image_in_ten_reaches_the_scale(fitted):
     bundle, each = fitted("sigma_vae_map")
-    model = Model(bundle, each.graphs)
-    reached = [heat.max() >= model.heat_scale for _, heat, _ in model.raw_scores(each.held_out)]
+    scorer = Scorer(Codec(bundle, each.graphs))
+    raw = scorer.raw_scores(each.held_out)
+    reached = [one.heatmap.max() >= scorer.heatmap_vmax for one in raw]
     assert 0 < sum(reached) <= 0.1 * len(reached) + 1
 
 
 def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
     bundle, each = fitted("sigma_vae")
-    model, images = Model(bundle, each.graphs), np.stack(each.held_out).astype(float)
+    codec, images = Codec(bundle, each.graphs), np.stack(each.held_out).astype(float)
     reached = []
     for level in range(17):
-        restored = np.stack(model.decompress(model.compress(each.held_out, level)))
+        restored = np.stack(codec.decompress(codec.compress(each.held_out, level)))
         reached.append(20 * np.log10(255) - 10 * np.log10(((images - restored) ** 2).mean()))
     # Never a value itself: rounding decides there.
     for target in (min(reached) - 1, (min(reached) + max(reached)) / 2, max(reached) - 1e-6):
@@ -229,7 +230,7 @@ def test_the_calibration_is_made_at_the_chosen_quality(fitted):
     default, _ = fitted("sigma_vae")
     assert default.manifest.quality_default == 8
     assert (coarse.calibration.residual_variance != default.calibration.residual_variance).all()
-    p = sorted(score.p_value for score in Model(coarse, each.graphs).score(each.held_out))
+    p = sorted(score.p_value for score in Scorer(Codec(coarse, each.graphs)).score(each.held_out))
     assert p[0] == pytest.approx(2 / 25)
 
 
@@ -296,12 +297,12 @@ def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
         say=lambda _: None,
     )
     assert bundle.calibration.residual_variance.shape == (1, 16, 16)
-    model, image = Model(bundle, each.graphs), each.held_out[0]
-    (restored,) = model.decompress(model.compress([image]))
+    codec, image = Codec(bundle, each.graphs), each.held_out[0]
+    (restored,) = codec.decompress(codec.compress([image]))
     x, y = (a.transpose(2, 0, 1).astype(np.float32) / 255 for a in (image, restored))
     own = residual_map(x, y, bundle.calibration.residual_variance).mean()
     mean = residual_map(x, y, bundle.calibration.residual_variance.mean(keepdims=True)).mean()
-    assert model.score([image])[0].scores["residual"] == pytest.approx(own, rel=0.01)
+    assert Scorer(codec).score([image])[0].scores["residual"] == pytest.approx(own, rel=0.01)
     assert abs(own - mean) > 0.02 * own
 
 

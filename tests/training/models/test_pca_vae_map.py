@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from sklearn.decomposition import PCA
 
-from codec.priors.scan_order import LATTICE
+from codec.priors.scan_order import SCAN_ORDER
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
 from training.models.lattice_prior import LatticePrior, earlier
 from training.models.pca_vae_map import PcaVaeMap, blocks
@@ -81,8 +81,8 @@ def coding_order(latent: int, size: tuple[int, int]) -> np.ndarray:
     """[D, h, w]: when the coder is given a value; values of one number are coded together."""
     order = np.zeros((latent, *size), int)
     groups = earlier(latent).sum(1).numpy().astype(int)
-    for number, lattice in enumerate(LATTICE):
-        order[:, *lattice.grid] = 1000 * number + groups[:, None, None]
+    for number, coding_pass in enumerate(SCAN_ORDER):
+        order[:, *coding_pass.grid] = 1000 * number + groups[:, None, None]
     return order
 
 
