@@ -2,8 +2,18 @@
 
 import os
 
+import pytest
+
 # Before numpy, torch and onnxruntime are imported, and for child processes: parallel workers share
 # the cores, and sums come out in one order everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ["hang_guard"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have recorded as `summary`, also when they ran in another process."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(value)
