@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle, write_bundle
 from codec.graphs.onnx import open_graphs
 from codec.images.files import read_image
-from codec.pipeline import Model
-from training.evaluation import evaluate, rate_distortion
+from training.__main__ import main as train
+from training.evaluation import evaluate
+from training.evaluation.bundle import rate_distortion
 from training.evaluation.evaluate import main
 
 BUNDLES = Path(__file__).parents[2] / "data"
@@ -84,9 +86,9 @@ def test_detection_is_judged_by_the_truth_of_the_folders(report, inspected):
     facts = read(report)["detection"]
     assert (facts["normal_images"], facts["defect_images"]) == (GOOD, DEFECT)
     bundle = load_bundle(MAP)
-    model = Model(bundle, open_graphs(bundle, "cpu", 1))
+    scorer = Scorer(Codec(bundle, open_graphs(bundle, "cpu", 1)))
     paths = sorted((inspected / "test").rglob("*.png"))
-    scores = model.score([read_image(path.read_bytes(), 1) for path in paths])
+    scores = scorer.score([read_image(path.read_bytes(), 1) for path in paths])
     truth = [path.parent.name != "good" for path in paths]
     for name, area in facts["image_auroc"].items():
         values = [s.value if name == "fused" else s.scores[name] for s in scores]
@@ -183,12 +185,12 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
         ("file.txt --data D --out o", "neither a folder nor an uncompressed tar"),
         ("MAP --data nowhere --out o", "data folder nowhere does not exist"),
         ("MAP --data D/train --out o", "holds no image files"),
-        ("MAP --data D --out D", "exists already and is not an empty folder"),
+        ("MAP --data D --out D", "already exists and is not an empty folder"),
         ("MAP --data D --out o --quality 17", "quality 17, the model has levels 0..16"),
         ("MAP --data D --out o --false-alarm-rate 0.001", "needs 999 calibration images"),
         ("MAP --data D --out o --false-alarm-rate 0", "expected a number between 0 and 1"),
-        ("MAP --data D --out o --threads 0", "--threads is 0; at least 1 expected"),
-        ("MAP --data D --out o --limit-levels -1", "--limit-levels is -1; 0 or more expected"),
+        ("MAP --data D --out o --threads 0", "--threads is 0; expected at least 1"),
+        ("MAP --data D --out o --limit-levels -1", "--limit-levels is -1; expected 0 or more"),
         (
             "TINY --data D --out o",
             "test image 0: image is 40x40 gray; the model takes exactly 16x16",
@@ -232,3 +234,36 @@ def test_wrong_usage_ends_with_status_2():
     done = subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+WITHOUT_ONNX = """
+import sys
+sys.modules["onnxruntime"] = sys.modules["onnx"] = None
+from training.evaluation.evaluate import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_onnx(*words):
+    """Run the command where neither onnxruntime nor onnx can be imported."""
+    command = [sys.executable, "-c", WITHOUT_ONNX, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
+
+
+def test_a_run_is_evaluated_without_onnxruntime(inspected, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    options = "--model.height 16 --model.width 16 --model.channels 1 --model.widths 4 8"
+    words = ["sigma-vae", "--data", str(inspected), "--out", str(run), *options.split()]
+    assert train([*words, "--epochs", "1", "--threads", "1", "--device", "cpu"]) == 0
+    done = without_onnx(*arguments(run, inspected, out))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read(out)["metrics"]["images"] == GOOD
+
+
+def test_a_bundle_without_onnxruntime_is_rejected_in_one_sentence(inspected, tmp_path):
+    done = without_onnx(*arguments(MAP, inspected, tmp_path / "out"))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "residuum-evaluate: evaluating a bundle needs onnxruntime: pip install 'residuum[export]'\n"
+    )
+    assert not (tmp_path / "out").exists()

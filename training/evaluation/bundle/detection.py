@@ -1,4 +1,4 @@
-"""What a bundle's scores, verdicts and heat maps say about images of which the truth is known."""
+"""How well a bundle's scores, verdicts and heat maps match labelled images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codec import Scorer
 from codec.images.files import F32, U8
-from codec.pipeline import Model
 from codec.scores.scores import Score, check_rate
 from training.data.datasets import LabelledImages
-from training.evaluation.rate_distortion import Advance, chunks
+from training.evaluation.bundle.rate_distortion import chunks
+from training.evaluation.report.progress import ProgressCallback
 from training.metrics.images import (
     LEVELS,
     auroc,
@@ -28,66 +29,66 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """What one false-alarm rate does to the test images."""
+    """Flagged test images at one false-alarm rate."""
 
     false_alarm_rate: float
-    """asked for"""
+    """the requested rate"""
     false_alarms: int
     realised_rate: float | None
-    """part of the normal test images that was flagged; None without any"""
+    """share of the normal test images that were flagged; None if there are none"""
     detections: int
     detection_rate: float | None
-    """part of the defect test images that was flagged; None without any"""
+    """share of the defect test images that were flagged; None if there are none"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """How well the scores tell defect from normal."""
+    """How well the scores separate defect from normal images."""
 
     normal_images: int
     defect_images: int
     calibration_images: int
     fused: tuple[str, ...]
-    """scores that enter the verdict"""
+    """scores used for the verdict"""
     image_auroc: dict[str, float | None]
-    """of the fused score and of every single one; None without defects"""
+    """of the fused score and of each single score; None if there are no defects"""
     pixel_auroc: float | None
-    """of the heat maps over all images that have a mask or are normal"""
+    """of the heat maps, over all images that are normal or have a mask"""
     verdicts: list[Verdicts]
-    """at the default rate first"""
+    """the default rate first"""
     score_images_per_second: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """All test images scored."""
+    """The scores of all test images."""
 
     detection: Detection
     value: F64
     """[N] fused"""
     p_value: F64
     heatmaps: dict[int, F32]
-    """of the images to be shown"""
+    """of the images to show, by their position"""
 
 
 def score(
-    model: Model,
+    scorer: Scorer,
     images: Sequence[U8],
     truth: LabelledImages,
     rates: Sequence[float],
     shown: Sequence[int],
-    advance: Advance,
+    advance: ProgressCallback,
 ) -> Scored:
-    """Scores all images; `rates` are the false-alarm rates to judge, the default one first.
+    """Score all images; `rates` are the false-alarm rates of the verdicts, the default one first.
 
-    Raises InvalidInput where the calibration is too small for the first rate.
+    Raises InvalidInput if the calibration is too small for the first rate.
     """
     rows: list[dict[str, float]] = []
     counts = np.zeros((2, LEVELS), np.int64)
     heatmaps, seconds = {}, 0.0
     for chunk in chunks(images):
         start = time.perf_counter()
-        scored = model.score(chunk, rates[0])
+        scored = scorer.score(chunk, rates[0])
         seconds += time.perf_counter() - start
         counts += _pixel_counts(scored, truth, len(rows))
         for index, result in enumerate(scored, len(rows)):
@@ -100,10 +101,10 @@ def score(
     detection = Detection(
         normal_images=int((~truth.defect).sum()),
         defect_images=int(truth.defect.sum()),
-        calibration_images=model.calibration_images,
-        fused=model.manifest.score.fused,
-        image_auroc={k: _known(auroc(v, truth.defect)) for k, v in columns.items()},
-        pixel_auroc=_known(auroc_of_counts(counts)),
+        calibration_images=scorer.calibration_images,
+        fused=scorer.manifest.score.fused,
+        image_auroc={k: _not_nan(auroc(v, truth.defect)) for k, v in columns.items()},
+        pixel_auroc=_not_nan(auroc_of_counts(counts)),
         verdicts=[verdicts(p_value, truth.defect, rate) for rate in rates],
         score_images_per_second=len(rows) / seconds,
     )
@@ -111,22 +112,22 @@ def score(
 
 
 def verdicts(p_value: F64, defect: NDArray[np.bool_], false_alarm_rate: float) -> Verdicts:
-    """Counts of flagged images at a false-alarm rate; p-values `[N]`."""
+    """Count the images flagged at a false-alarm rate, from p-values `[N]`."""
     flagged = p_value <= false_alarm_rate
     return Verdicts(
         false_alarm_rate=false_alarm_rate,
         false_alarms=int(flagged[~defect].sum()),
-        realised_rate=_known(share(flagged[~defect])),
+        realised_rate=_not_nan(share(flagged[~defect])),
         detections=int(flagged[defect].sum()),
-        detection_rate=_known(share(flagged[defect])),
+        detection_rate=_not_nan(share(flagged[defect])),
     )
 
 
 def threshold(calibration: F64, false_alarm_rate: float) -> float:
     """The fused score above which an image is flagged, from the ascending calibration scores `[n]`.
 
-    p = (1 + #{s_i >= s}) / (n + 1) is at or below the rate if at most k = rate (n + 1) - 1 of them
-    are not smaller. Raises InvalidInput where the calibration is too small for the rate.
+    p = (1 + #{s_i >= s}) / (n + 1) is at or below the rate if at most k = rate (n + 1) - 1 of the
+    calibration scores are not smaller. Raises InvalidInput if n is too small for the rate.
     """
     check_rate(false_alarm_rate, len(calibration))
     k = int(false_alarm_rate * (len(calibration) + 1) + 1e-9) - 1
@@ -136,18 +137,18 @@ def threshold(calibration: F64, false_alarm_rate: float) -> float:
 def _pixel_counts(
     scored: Sequence[Score], truth: LabelledImages, first: int
 ) -> NDArray[np.int64] | int:
-    """`count_levels` of the heat maps of neighbouring images, the first one at position `first`."""
+    """`count_levels` of the heat maps of consecutive images, of which the first is at `first`."""
     values, masks = [], []
     for index, result in enumerate(scored, first):
         mask, shape = truth.masks[index], result.heatmap.shape[:2]
         if mask is None and truth.defect[index]:
-            continue  # where the defect lies is not known
+            continue  # the place of the defect is unknown
         truth_here = np.zeros(shape, np.bool_) if mask is None else resize_mask(mask, shape)
         values.append(result.heatmap.ravel())
         masks.append(truth_here.ravel())
     return count_levels(np.concatenate(values), np.concatenate(masks)) if values else 0
 
 
-def _known(value: float) -> float | None:
-    """JSON has no NaN."""
+def _not_nan(value: float) -> float | None:
+    """None for NaN, which JSON does not have."""
     return None if np.isnan(value) else value

@@ -1,62 +1,60 @@
-"""A bundle at test images: everything that is measured."""
+"""A bundle measured on test images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.bundle.manifest import InputSpec
 from codec.errors import InvalidInput
-from codec.graphs.onnx import open_graphs
 from codec.images.files import U8, draw_heatmap, fit
-from codec.pipeline import Model
 from codec.scores.scores import check_rate
-from training.config.run import ModelConfig, TrainConfig
+from training.config.data import DataConfig
 from training.data import datasets as data
 from training.data.datasets import LabelledImages
 from training.errors import TrainingError
-from training.evaluation import rate_distortion
-from training.evaluation.bundle import detection
+from training.evaluation.bundle import detection, rate_distortion
 from training.evaluation.bundle.detection import Scored
-from training.evaluation.rate_distortion import Advance, Compression, Exactness
-from training.evaluation.report import charts
-from training.evaluation.report.report import Picture
+from training.evaluation.bundle.rate_distortion import Compression, Exactness
+from training.evaluation.report.progress import Reporter
+from training.evaluation.report.section import Picture
+from training.evaluation.report.sheet import sheet
 from training.metrics.images import evenly
 
+# How many symbols the reference coder decodes by default: seconds, not minutes.
 REFERENCE_SYMBOLS = 2**21
-"""how many the reference coder decodes unless told otherwise: seconds, not minutes"""
+# False-alarm rates in the table of verdicts, after the rate of the verdicts.
 RATES = (0.01, 0.02, 0.05, 0.1)
-"""false-alarm rates of the table of verdicts, besides the default one"""
-Track = Callable[[str], Advance]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleOptions:
-    """What a person may decide about the evaluation of a bundle."""
+    """Options of the evaluation of a bundle."""
 
     quality: int | None = None
-    """quality level of records; the bundle's default if absent (scores always use the default)"""
+    """quality level of the records; default: the bundle's (scores always use the bundle's)"""
     false_alarm_rate: float | None = None
-    """rate of the verdicts; the bundle's default if absent"""
+    """false-alarm rate of the verdicts; default: the bundle's"""
     limit_levels: int = 64
-    """images for the curve over all quality levels; 0 leaves it out"""
+    """images for the curve over all quality levels; 0 omits the curve"""
     reference: int | None = None
-    """records decoded by the reference coder too; as many as take seconds if absent"""
+    """records to decode with the reference coder too; default: as many as take a few seconds"""
 
     def __post_init__(self) -> None:
         for name in ("limit_levels", "reference"):
             if (getattr(self, name) or 0) < 0:
                 option = name.replace("_", "-")
-                raise TrainingError(f"--{option} is {getattr(self, name)}; 0 or more expected")
+                raise TrainingError(f"--{option} is {getattr(self, name)}; expected 0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleReport:
-    """What is measured about a bundle."""
+    """Everything measured about a bundle."""
 
     bundle: Bundle
     test: LabelledImages
@@ -74,48 +72,62 @@ class BundleReport:
 
 
 def evaluate_bundle(
-    path: Path, folder: Path, options: BundleOptions, threads: int, shown: int, track: Track
+    path: Path,
+    folder: Path,
+    options: BundleOptions,
+    threads: int,
+    shown: int,
+    reporter: Reporter,
 ) -> BundleReport:
-    """Runs the test images of a data folder through the pipeline that serves, on the CPU.
+    """Run the test images of a data folder through the serving pipeline, on the CPU.
 
-    Raises BundleError, TrainingError (the data) or InvalidInput (an image, an option).
+    `shown` is the number of example images of each kind. Raises BundleError, TrainingError (the
+    data, or no onnxruntime) or InvalidInput (an image, an option).
     """
     bundle = load_bundle(path)
-    model = Model(bundle, open_graphs(bundle, "cpu", threads))
-    test = data.labelled_test(reading(bundle.manifest.input), folder)
+    codec = _codec(bundle, threads)
+    scorer = Scorer(codec)
+    test = data.labelled_test(DataConfig(channels=bundle.manifest.input.channels), folder)
     images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
     check_fit(images, bundle.manifest.input)
     examples = chosen(test, shown)
     rates = false_alarm_rates(bundle, options)
     quality = bundle.manifest.quality_default if options.quality is None else options.quality
-    facts, records = rate_distortion.compression(model, images, quality, track("compressing"))
-    scored = detection.score(model, images, test, rates, examples, track("scoring"))
+    facts, records = rate_distortion.compression(
+        codec, images, quality, reporter.start("compressing")
+    )
+    scored = detection.score(scorer, images, test, rates, examples, reporter.start("scoring"))
     levels = []
     if options.limit_levels:
         subset = [images[i] for i in evenly(len(images), options.limit_levels)]
-        levels = rate_distortion.levels(model, subset, track("all quality levels"))
+        levels = rate_distortion.levels(codec, subset, reporter.start("all quality levels"))
     checked = [records[i] for i in evenly(len(records), _affordable(bundle, records, options))]
     return BundleReport(
         bundle=bundle,
         test=test,
         compression=facts,
         levels=levels,
-        exactness=rate_distortion.exactness(bundle, checked, track("reference coder")),
+        exactness=rate_distortion.exactness(bundle, checked, reporter.start("reference coder")),
         scored=scored,
-        pictures=draw_examples(model, images, test, scored, examples),
+        pictures=draw_examples(codec, scorer, images, test, scored, examples),
         threads=threads,
     )
 
 
-def reading(spec: InputSpec) -> TrainConfig:
-    """How test images are read: in the model's channels and their own size."""
-    # A configuration that crops is the one under which no image is resized.
-    model = ModelConfig(family="sigma_vae_map", channels=spec.channels, widths=(1, 1))
-    return TrainConfig(model=model, crop=model.stride)
+def _codec(bundle: Bundle, threads: int) -> Codec:
+    """The codec of a bundle on the CPU. Raises TrainingError without onnxruntime."""
+    try:
+        # Imported here because runs can be evaluated without onnxruntime.
+        from codec.graphs.onnx import open_graphs
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            "evaluating a bundle needs onnxruntime: pip install 'residuum[export]'"
+        ) from error
+    return Codec(bundle, open_graphs(bundle, "cpu", threads))
 
 
 def check_fit(images: Sequence[U8], spec: InputSpec) -> None:
-    """Raises InvalidInput, which names the position in the whole set, for an image not taken."""
+    """Check that the model takes every image. Raises InvalidInput with the position of one."""
     for index, image in enumerate(images):
         try:
             fit(image, spec)
@@ -124,15 +136,15 @@ def check_fit(images: Sequence[U8], spec: InputSpec) -> None:
 
 
 def chosen(test: LabelledImages, wanted: int) -> list[int]:
-    """Positions of normal and then defect images to be shown, evenly spread over the set."""
+    """Positions of the normal, then the defect images to show, evenly spread over the set."""
     kinds = (np.flatnonzero(~test.defect), np.flatnonzero(test.defect))
     return [int(kind[i]) for kind in kinds for i in evenly(len(kind), wanted)]
 
 
 def false_alarm_rates(bundle: Bundle, options: BundleOptions) -> list[float]:
-    """The rate of the verdicts, then those of RATES that the calibration can support.
+    """The rate of the verdicts, then those of RATES for which the calibration is large enough.
 
-    Raises InvalidInput where it cannot support the first.
+    Raises InvalidInput if it is too small for the first.
     """
     wanted, count = options.false_alarm_rate, len(bundle.calibration.fused)
     first = check_rate(bundle.manifest.score.false_alarm_rate if wanted is None else wanted, count)
@@ -148,26 +160,27 @@ def _affordable(bundle: Bundle, records: Sequence[bytes], options: BundleOptions
 
 
 def draw_examples(
-    model: Model,
+    codec: Codec,
+    scorer: Scorer,
     images: Sequence[U8],
     test: LabelledImages,
     scored: Scored,
     examples: Sequence[int],
 ) -> list[Picture]:
     """A sheet of normal and a sheet of defect images: originals, decoded records, heat maps."""
-    spec, pictures = model.manifest.input, []
+    spec, pictures = codec.manifest.input, []
     for kind, name in ((False, "Normal"), (True, "Defect")):
         positions = [i for i in examples if test.defect[i] == kind]
         if not positions:
             continue
-        originals = [rate_distortion.as_seen(images[i], spec) for i in positions]
-        decoded = model.decompress(model.compress([images[i] for i in positions]))
+        originals = [rate_distortion.target_image(images[i], spec) for i in positions]
+        decoded = codec.decompress(codec.compress([images[i] for i in positions]))
         maps = [
-            draw_heatmap(image, scored.heatmaps[i], model.heat_scale)
+            draw_heatmap(image, scored.heatmaps[i], scorer.heatmap_vmax)
             for image, i in zip(originals, positions, strict=True)
         ]
         p_values = ", ".join(f"{scored.p_value[i]:.3g}" for i in positions)
         caption = f"{name} images, their decoded records, their heat maps. p-values: {p_values}"
-        png = charts.sheet([originals, decoded, maps])
+        png = sheet([originals, decoded, maps])
         pictures.append(Picture(png=png, caption=caption))
     return pictures

@@ -1,4 +1,4 @@
-"""The pictures of a report, as PNG files: curves, histograms and sheets of images."""
+"""The charts of a report as PNG files: curves, histograms and scatter plots."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from PIL import Image
-
-from codec.images.files import U8
 
 NORMAL, DEFECT = "#2b6cb0", "#c53030"
 COLOURS = ("#38a169", DEFECT, NORMAL)
+# The charts over the epochs of a run: {title: {key in the record of an epoch: label of the curve}}.
+# Records of index models call the commitment of training images `train_rate`; whether it is a KL
+# or a commitment follows from what is held out.
 CURVES: Mapping[str, Mapping[str, str]] = {
     "loss, nats per image": {"train_loss": "training", "loss": "held out"},
     "Rec, squared error per image": {"rec": "sample", "rec_mean": "posterior mean"},
@@ -34,18 +34,9 @@ CURVES: Mapping[str, Mapping[str, str]] = {
     },
     "learning rate": {"lr": "last step"},
 }
-"""what is drawn over the epochs: axes and their curves, by their key in a record
-
-The records of index models call the commitment of training images `train_rate`; what is held out
-tells which of the two it is.
-"""
 FROM_ZERO = ("active_units", "mi", "code_usage", "perplexity", "lr")
 COLUMNS, FEW_EPOCHS = 3, 30
 LEGEND_CLASSES = 20
-GAP, BETWEEN = 4, "#cbd5e0"
-"""between drawn images: pixels, and a colour that neither black nor white images share"""
-MIN_SIDE, MAX_SIDE = 96, 256
-"""of a drawn image, pixels"""
 
 
 def rate_curve(bits_per_pixel: Sequence[float], psnr: Sequence[float], default: int) -> bytes:
@@ -63,7 +54,7 @@ def rate_curve(bits_per_pixel: Sequence[float], psnr: Sequence[float], default: 
 def score_histogram(
     scores: NDArray[np.float64], defect: NDArray[np.bool_], threshold: float
 ) -> bytes:
-    """How the fused score of `[N]` images is distributed, normal and defect apart."""
+    """The distribution of the fused score of `[N]` normal and defect images."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     low, high = np.quantile(scores, [0.0, 0.995])
@@ -82,24 +73,26 @@ def score_histogram(
 def training_curves(
     history: Sequence[Mapping[str, Any]], best: int | None, *, cropped: bool = False
 ) -> bytes:
-    """What the records of a run say over its epochs; the best epoch is marked.
+    """The records of a run over its epochs, with the best epoch marked.
 
-    `cropped`: losses of training crops cannot be compared with those of whole held-out images.
+    `cropped` says that the run trains on crops: their losses get charts without the losses of whole
+    held-out images, which have another scale.
     """
     keys = {key for record in history for key in record}
     held_out = {key for key in keys if not key.startswith("train_")}
-    known = {
+    charts = {
         title: {key: lines[key] for key in lines if key in keys}
         for title, lines in CURVES.items()
         if lines.keys() & held_out
     }
-    shown = list((_apart(known) if cropped else known).items())
-    rows = max(1, -(-len(shown) // COLUMNS))
+    if cropped:
+        charts = _split_crops(charts)
+    rows = max(1, -(-len(charts) // COLUMNS))
     figure = Figure(figsize=(11, 2.7 * rows), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
-    for axes in grid[len(shown) :]:
+    for axes in grid[len(charts) :]:
         axes.set_visible(False)
-    for axes, (title, lines) in zip(grid, shown, strict=False):
+    for axes, (title, lines) in zip(grid, charts.items(), strict=False):
         axes.set_title(title, fontsize=10)
         _draw_curves(axes, history, lines)
         if best is not None:
@@ -107,15 +100,15 @@ def training_curves(
     return _png(figure)
 
 
-def _apart(curves: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    """The same curves with those of training crops on axes of their own."""
-    parted: dict[str, dict[str, str]] = {}
-    for title, lines in curves.items():
+def _split_crops(charts: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The same curves, with those of training crops on separate charts."""
+    split: dict[str, dict[str, str]] = {}
+    for title, lines in charts.items():
         for key, label in lines.items():
             crop = key.startswith("train_")
             name = title.replace("per image", "per training crop") if crop else title
-            parted.setdefault(name, {})[key] = label
-    return parted
+            split.setdefault(name, {})[key] = label
+    return split
 
 
 def _draw_curves(
@@ -136,7 +129,7 @@ def _draw_curves(
 
 
 def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], names: Sequence[str]) -> bytes:
-    """Points `[N, 2]` in a colour for each of the classes `[N]`."""
+    """Points `[N, 2]`, coloured by their classes `[N]`."""
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     axes = figure.subplots()
     few = len(names) <= LEGEND_CLASSES
@@ -150,37 +143,6 @@ def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], names: Sequ
     if few:
         figure.legend(loc="outside right upper", markerscale=2, fontsize=9)
     return _png(figure)
-
-
-def sheet(rows: Sequence[Sequence[U8]]) -> bytes:
-    """Images `[H, W, C]` in rows of equal length; small ones are enlarged, large ones reduced."""
-    sizes = [_drawn_size(image) for image in rows[0]]
-    height = max(size[1] for size in sizes)
-    whole = sum(w + GAP for w, _ in sizes) + GAP, len(rows) * (height + GAP) + GAP
-    canvas = Image.new("RGB", whole, BETWEEN)
-    for index, row in enumerate(rows):
-        left = GAP
-        for image, size in zip(row, sizes, strict=True):
-            canvas.paste(_drawn(image, size), (left, GAP + index * (height + GAP)))
-            left += size[0] + GAP
-    out = io.BytesIO()
-    canvas.save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def _drawn_size(image: U8) -> tuple[int, int]:
-    """Width and height on the sheet."""
-    height, width = image.shape[:2]
-    scale: float = -(-MIN_SIDE // max(height, width))  # whole numbers keep pixels square
-    scale = min(scale, MAX_SIDE / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _drawn(image: U8, size: tuple[int, int]) -> Image.Image:
-    rgb = np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
-    larger = size[0] >= image.shape[1]
-    how = Image.Resampling.NEAREST if larger else Image.Resampling.LANCZOS
-    return Image.fromarray(rgb).resize(size, how)
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,9 +1,8 @@
-"""A run at test images, before any export: numbers, pictures and the curves of its training."""
+"""A run measured on test images before any export: numbers, pictures and training curves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,87 +14,93 @@ from training.data import datasets as data
 from training.data.datasets import Images
 from training.data.labels import labels_of
 from training.errors import TrainingError
-from training.evaluation.rate_distortion import Advance
-from training.evaluation.report.report import Section
+from training.evaluation.report.progress import Reporter
+from training.evaluation.report.section import Section
 from training.evaluation.run import pictures as run_pictures
-from training.evaluation.run import report as run_report
+from training.evaluation.run import tables as run_tables
 from training.evaluation.run.metrics import evaluation_state, pca_metrics, run_metrics
 from training.evaluation.run.pictures import Subject
 from training.models.pca import fit_pca, pixel_variance
 from training.run import checkpoint
 from training.run.state import State
 
-Track = Callable[[str], Advance]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What is written about a run."""
+    """The report of a run: its title, its numbers for JSON, and its sections."""
 
     title: str
     facts: dict[str, Any]
     sections: list[Section]
 
 
-def evaluate_run(run: Path, folder: Path, shown: int, track: Track) -> RunReport:
-    """Evaluates the averaged weights of the best epoch on the normal test images."""
+def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> RunReport:
+    """Measure the averaged weights of the best epoch on the normal test images.
+
+    `shown` is the number of reconstructions in the report. Raises TrainingError.
+    """
     state, info = evaluation_state(run)
-    record, history = info["metrics"], _history(run, info)
-    test = data.labelled_test(state.config, folder)
-    normal = data.take(test.images, np.flatnonzero(~test.defect))
-    if not len(normal):
-        raise TrainingError(f"{folder} has no normal test images")
-    done = track("principal components")
-    pca, missing = _pca(state, info, folder, normal)
-    done(1, 1)
-    done = track(f"{len(normal)} test images")
-    metrics = run_metrics(state, normal) | pca
-    done(1, 1)
-    done = track("pictures")
-    subject = Subject(
-        state=state,
-        normal=normal,
-        test=test.images,
-        labels=labels_of(state.config, folder, len(test.images)),
-        history=history,
-        epoch=record.get("epoch"),
-        count=shown,
-    )
-    pictures = run_pictures.sections(subject)
-    done(1, 1)
+    subject = _subject(run, folder, state, info, shown)
+    with reporter.step("principal components"):
+        pca, missing = _pca(state, info, folder, subject.normal)
+    with reporter.step(f"{len(subject.normal)} test images"):
+        metrics = run_metrics(state, subject.normal) | pca
+    with reporter.step("pictures"):
+        pictures = run_pictures.sections(subject)
+    record = info["metrics"]
+    tables = [*run_tables.tables(metrics, missing), run_tables.held_out(record)]
     facts = {
         "run": run.name,
         "family": state.config.model.family,
-        "epoch": record.get("epoch"),
-        "epochs": len(history),
-        "test_sha256": data.digest(normal),
-        "defect_images_left_out": int(test.defect.sum()),
+        "epoch": subject.epoch,
+        "epochs": len(subject.history),
+        "test_sha256": data.digest(subject.normal),
+        "defect_images_left_out": len(subject.test) - len(subject.normal),
         "metrics": metrics,
         "held_out": record,
-        "history": history,
+        "history": subject.history,
     }
-    tables = [*run_report.tables(metrics, missing), run_report.held_out(record)]
     return RunReport(title=f"Run {run.name}", facts=_finite(facts), sections=tables + pictures)
 
 
+def _subject(run: Path, folder: Path, state: State, info: dict[str, Any], shown: int) -> Subject:
+    """The run and its test images. Raises TrainingError if none of them is normal."""
+    test = data.labelled_test(state.config.data, folder)
+    normal = data.take(test.images, np.flatnonzero(~test.defect))
+    if not len(normal):
+        raise TrainingError(f"{folder} has no normal test images")
+    return Subject(
+        state=state,
+        normal=normal,
+        test=test.images,
+        labels=labels_of(state.config.data, folder, len(test.images)),
+        history=_history(run, info),
+        epoch=info["metrics"].get("epoch"),
+        count=shown,
+    )
+
+
 def _history(run: Path, info: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records of all epochs, also of those after the best one."""
+    """The records of all epochs, including those after the best one."""
     try:
-        found: list[dict[str, Any]] = checkpoint.read(run / checkpoint.LAST).info["history"]
+        history: list[dict[str, Any]] = checkpoint.read(run / checkpoint.LAST).info["history"]
     except TrainingError:
-        found = info["history"]
-    return found
+        history = info["history"]
+    return history
 
 
 def _pca(
     state: State, info: dict[str, Any], folder: Path, test: Images
 ) -> tuple[dict[str, float], str | None]:
-    """The error of PCA, or why it is left out; older runs learn the variance of their images."""
+    """(error of PCA, None) or ({}, why there is none).
+
+    Sets the data variance of runs whose checkpoint is too old to have it.
+    """
     config = state.config
     if config.model.family not in GLOBAL_FAMILIES:
         return {}, f"the latents of a {config.model.family} are a map"
     try:
-        training, _ = data.training_and_validation(config, folder)
+        training, _ = data.training_and_validation(config.data, folder)
         if data.digest(training) != info["provenance"]["data_sha256"]:
             return {}, f"the training images in {folder} are not those of the run"
         pca = fit_pca(training, config.model.latent)
@@ -106,7 +111,7 @@ def _pca(
 
 
 def _finite(value: Any) -> Any:
-    """JSON values with None for what is no number: a run may have diverged."""
+    """JSON values in which NaN and infinity, from a run that diverged, are None."""
     if isinstance(value, dict):
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -38,7 +38,7 @@ def evaluation_state(run: Path) -> tuple[State, dict[str, Any]]:
     """
     config, model, info = checkpoint.load_run(run)
     state = new_state(config, torch.device("cpu"))
-    state.model = state.average = model
+    state.model = state.ema_model = model
     for name in _REMEMBERED:
         setattr(state, name, info["state"].get(name, getattr(state, name)))
     if state.log_variance is not None:

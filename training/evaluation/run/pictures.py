@@ -13,8 +13,9 @@ from torch import Tensor
 from codec.images.files import U8
 from training.data.datasets import Images
 from training.data.labels import Labels
-from training.evaluation.report.charts import scatter, sheet, training_curves
-from training.evaluation.report.report import Picture, Section
+from training.evaluation.report.charts import scatter, training_curves
+from training.evaluation.report.section import Picture, Section
+from training.evaluation.report.sheet import sheet
 from training.evaluation.run import embedding
 from training.evaluation.run import latent_pictures as latents
 from training.evaluation.run.metrics import to_float, to_u8

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from training.errors import TrainingError
 from training.evaluation.report import charts, report
-from training.evaluation.report.report import Picture, Section
+from training.evaluation.report.section import Picture, Section
+from training.evaluation.report.sheet import sheet
 
 SECTION = Section(
     title="A <b> & c",
@@ -41,7 +42,7 @@ def test_only_a_new_or_empty_folder_is_written(tmp_path):
     (tmp_path / "empty").mkdir()
     report.write(tmp_path / "empty", "x", {}, [])
     for taken in (tmp_path / "empty", tmp_path / "empty" / "report.json"):
-        with pytest.raises(TrainingError, match="exists already"):
+        with pytest.raises(TrainingError, match="already exists"):
             report.check_free(taken)
 
 
@@ -64,7 +65,7 @@ def size(png: bytes) -> tuple[int, int]:
 def test_a_sheet_shows_small_images_large_and_large_ones_small(shape, drawn):
     images = [np.zeros(shape, np.uint8)] * 2
     width, height = drawn
-    assert size(charts.sheet([images] * 3)) == (2 * (width + 4) + 4, 3 * (height + 4) + 4)
+    assert size(sheet([images] * 3)) == (2 * (width + 4) + 4, 3 * (height + 4) + 4)
 
 
 def test_curves_and_histograms_are_pictures():

@@ -145,8 +145,8 @@ def test_the_pca_row_is_the_error_of_scikit_learn(report_of, kind, inspected):
         assert "Left out: the latents" in (out / "report.html").read_text()
         return
     config = load_run(run)[0]
-    training, _ = data.training_and_validation(config, inspected)
-    test = data.labelled_test(config, inspected)
+    training, _ = data.training_and_validation(config.data, inspected)
+    test = data.labelled_test(config.data, inspected)
     normal = np.stack(list(test.images))[~test.defect]
     rows, columns = (np.reshape(a, (len(a), -1)) / 255.0 for a in (training, normal))
     pca = PCA(3).fit(rows)

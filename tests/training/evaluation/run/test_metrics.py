@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from training.config.run import ObjectiveConfig
-from training.evaluation.run import report as run_report
+from training.evaluation.run import tables as run_tables
 from training.evaluation.run.metrics import (
     evaluation_state,
     likelihoods,
@@ -133,7 +133,7 @@ def test_pca_with_all_directions_is_exact_and_its_psnr_that_of_its_error():
     [(3, "3"), (0.0013991, "0.0013991"), (-817.613, "-817.61"), (-184070.27, "-184070.3")],
 )
 def test_numbers_are_said_without_powers_of_ten(value, said):
-    assert run_report.words(value) == said
+    assert run_tables.words(value) == said
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_numbers_are_said_without_powers_of_ten(value, said):
 )
 def test_the_yardstick_says_who_is_better(rec, verdict):
     numbers = {"rec_mean": rec, "pca_rec": 10.0, "pca_psnr": 20.0, "psnr": 22.0}
-    sections = run_report.tables(numbers | {"pca_components": 4, "latents": 4}, None)
+    sections = run_tables.tables(numbers | {"pca_components": 4, "latents": 4}, None)
     (pca,) = [section for section in sections if "PCA" in section.title]
     assert verdict in pca.text
-    assert ("Rec of PCA with 4 components", "10", run_report.PIXEL) in pca.rows
+    assert ("Rec of PCA with 4 components", "10", run_tables.PIXEL) in pca.rows

@@ -1,27 +1,27 @@
-"""What a bundle makes of images: sizes, distortion, speed, and exactness of its records."""
+"""Size, distortion, speed and exactness of a bundle's records."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from codec import Codec
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import InputSpec, Manifest
 from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
 from codec.images.files import U8, fit, tile_grid
-from codec.pipeline import Model
 from codec.record.frame import Record, unpack
 from codec.reference.range_coder import ReferenceCoder
+from training.evaluation.report.progress import ProgressCallback
 from training.metrics import images as metrics
 from training.metrics.latents import psnr
 
-Advance = Callable[[int, int], None]
-"""told now and then: how much is done, of how much"""
+# At most this many values and images are compressed at a time.
 CHUNK_PIXELS = 2**21
 CHUNK_IMAGES = 64
 
@@ -37,10 +37,10 @@ class Compression:
     bytes_median: float
     bytes_max: int
     ratio: float
-    """to raw 8-bit pixels"""
+    """raw 8-bit pixels over stored bytes"""
     bits_per_pixel: float
     psnr: float
-    """dB, of the mean squared error over all images"""
+    """dB, of the mean squared error over the set"""
     ssim: float | None
     encode_images_per_second: float
     decode_images_per_second: float
@@ -48,33 +48,44 @@ class Compression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exactness:
-    """Records that were also decoded by the reference coder in plain integers."""
+    """Records decoded by both the fast coder and the reference coder in plain integers."""
 
     records: int
     differences: int
-    """records whose codes were not the same; 0 is the only right number"""
+    """records whose codes differed; anything but 0 is an error"""
 
 
 def compression(
-    model: Model, images: Sequence[U8], quality: int, advance: Advance, *, similarity: bool = True
+    codec: Codec,
+    images: Sequence[U8],
+    quality: int,
+    advance: ProgressCallback,
+    *,
+    similarity: bool = True,
 ) -> tuple[Compression, list[bytes]]:
-    """Facts at a quality level, and the records. Raises InvalidInput for an image."""
-    spec, records, errors, similar = model.manifest.input, list[bytes](), list[float](), []
+    """Compress and restore all images at a quality level: (measured, the records).
+
+    SSIM is measured only with `similarity`. Raises InvalidInput for an image.
+    """
+    records: list[bytes] = []
+    similarities: list[float] = []
     pixels = values = 0
-    encoding = decoding = 0.0
+    error = encode_seconds = decode_seconds = 0.0
     for chunk in chunks(images):
         start = time.perf_counter()
-        made = model.compress(chunk, quality)
+        encoded = codec.compress(chunk, quality)
         middle = time.perf_counter()
-        restored = model.decompress(made)
-        encoding, decoding = encoding + middle - start, decoding + time.perf_counter() - middle
+        restored = codec.decompress(encoded)
+        decode_seconds += time.perf_counter() - middle
+        encode_seconds += middle - start
         for image, back in zip(chunk, restored, strict=True):
-            seen = as_seen(image, spec)
-            errors.append(metrics.squared_error(seen, back) * seen.size)
-            pixels, values = pixels + seen[..., 0].size, values + seen.size
+            target = target_image(image, codec.manifest.input)
+            error += metrics.squared_error(target, back) * target.size
+            pixels += target[..., 0].size
+            values += target.size
             if similarity:
-                similar.append(metrics.ssim(seen, back))
-        records += made
+                similarities.append(metrics.ssim(target, back))
+        records += encoded
         advance(len(records), len(images))
     sizes = np.array([len(record) for record in records])
     facts = Compression(
@@ -85,26 +96,26 @@ def compression(
         bytes_max=int(sizes.max()),
         ratio=values / float(sizes.sum()),
         bits_per_pixel=8 * float(sizes.sum()) / pixels,
-        psnr=psnr(sum(errors) / values),
-        ssim=float(np.mean(similar)) if similar else None,
-        encode_images_per_second=len(records) / encoding,
-        decode_images_per_second=len(records) / decoding,
+        psnr=psnr(error / values),
+        ssim=float(np.mean(similarities)) if similarities else None,
+        encode_images_per_second=len(records) / encode_seconds,
+        decode_images_per_second=len(records) / decode_seconds,
     )
     return facts, records
 
 
-def levels(model: Model, images: Sequence[U8], advance: Advance) -> list[Compression]:
-    """Rate and distortion at every quality level, coarsest first."""
-    count, table = model.manifest.quality_levels, []
+def levels(codec: Codec, images: Sequence[U8], advance: ProgressCallback) -> list[Compression]:
+    """Rate and distortion at every quality level, coarsest first, without SSIM."""
+    count, table = codec.manifest.quality_levels, []
     for level in range(count):
-        facts, _ = compression(model, images, level, _silent, similarity=False)
+        facts, _ = compression(codec, images, level, _no_progress, similarity=False)
         table.append(facts)
         advance(level + 1, count)
     return table
 
 
-def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exactness:
-    """Decodes records with the reference coder and with the fast one."""
+def exactness(bundle: Bundle, records: Sequence[bytes], advance: ProgressCallback) -> Exactness:
+    """Decode every record with the fast coder and with the reference coder, and compare."""
     fast: dict[int, Coder] = {}
     slow: dict[int, Coder] = {}
     differences = 0
@@ -116,8 +127,8 @@ def exactness(bundle: Bundle, records: Sequence[bytes], advance: Advance) -> Exa
         shape = latent_shape(record.size, bundle.manifest)
         expected = fast[record.quality].decode(record.payload, shape)
         try:
-            found = slow[record.quality].decode(record.payload, shape)
-            differences += not np.array_equal(found, expected)
+            codes = slow[record.quality].decode(record.payload, shape)
+            differences += not np.array_equal(codes, expected)
         except RecordError:
             differences += 1
         advance(done, len(records))
@@ -129,12 +140,12 @@ def _record(data: bytes, bundle: Bundle) -> Record:
 
 
 def symbols(data: bytes, bundle: Bundle) -> int:
-    """How many codes a record holds."""
+    """Number of codes in a record."""
     return math.prod(latent_shape(_record(data, bundle).size, bundle.manifest))
 
 
 def latent_shape(size: tuple[int, int] | None, manifest: Manifest) -> Shape:
-    """Shape `[R, D, h, w]` of the codes of an image that a record says to be of this size."""
+    """Shape `[T, D, h, w]` of an image's codes, T tiles, from the image size in its record."""
     spec, grid, dims = manifest.input, manifest.latent.grid, manifest.latent.dims
     if grid is not None:
         down, across = tile_grid(size, spec) if size else (1, 1)
@@ -143,15 +154,15 @@ def latent_shape(size: tuple[int, int] | None, manifest: Manifest) -> Shape:
     return (1, dims, -(-height // spec.stride), -(-width // spec.stride))
 
 
-def as_seen(image: U8, spec: InputSpec) -> U8:
-    """The image that the record stands for: of the model's own size where the model resizes."""
+def target_image(image: U8, spec: InputSpec) -> U8:
+    """The image that a record restores: resized if the model resizes its input."""
     if spec.fit != "resize":
         return image
     return np.ascontiguousarray(fit(image, spec).rows[0].transpose(1, 2, 0))
 
 
 def chunks(images: Sequence[U8]) -> Iterator[Sequence[U8]]:
-    """Runs of neighbouring images of bounded number and size."""
+    """Consecutive images in chunks of at most CHUNK_IMAGES images and CHUNK_PIXELS values."""
     first = pixels = 0
     for index, image in enumerate(images):
         if index > first and (pixels + image.size > CHUNK_PIXELS or index - first == CHUNK_IMAGES):
@@ -162,5 +173,5 @@ def chunks(images: Sequence[U8]) -> Iterator[Sequence[U8]]:
         yield images[first:]
 
 
-def _silent(_: int, __: int) -> None:
+def _no_progress(_: int, __: int) -> None:
     return

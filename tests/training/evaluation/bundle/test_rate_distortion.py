@@ -4,15 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.bundle.manifest import InputSpec
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from codec.priors.base import Prior
-from training.evaluation import rate_distortion
+from training.evaluation.bundle import rate_distortion
 from training.metrics.images import squared_error
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 @pytest.fixture(scope="module", params=["tiny_bundle", "tiny_map_bundle"])
@@ -21,12 +21,12 @@ def bundle(request):
 
 
 @pytest.fixture(scope="module")
-def model(bundle):
-    return Model(bundle, open_graphs(bundle, "cpu", 1))
+def codec(bundle):
+    return Codec(bundle, open_graphs(bundle, "cpu", 1))
 
 
-def drawn(model, count=5):
-    side = model.manifest.input.height or 20
+def drawn(codec, count=5):
+    side = codec.manifest.input.height or 20
     rng = np.random.default_rng(3)
     ramp = np.linspace(40, 200, side).reshape(1, side, 1) + rng.normal(0, 3, (count, side, side, 1))
     return list(np.clip(ramp, 0, 255).astype(np.uint8))
@@ -36,38 +36,38 @@ def quiet(done, total):
     return
 
 
-def test_the_facts_are_those_of_the_records(model):
-    images = drawn(model)
-    facts, records = rate_distortion.compression(model, images, 8, quiet)
-    assert records == model.compress(images, 8)
+def test_the_facts_are_those_of_the_records(codec):
+    images = drawn(codec)
+    facts, records = rate_distortion.compression(codec, images, 8, quiet)
+    assert records == codec.compress(images, 8)
     sizes = [len(record) for record in records]
     pixels = sum(image.size for image in images)
     assert (facts.images, facts.quality, facts.bytes_max) == (5, 8, max(sizes))
     assert facts.bytes_mean == pytest.approx(np.mean(sizes))
     assert facts.ratio == pytest.approx(pixels / sum(sizes))
     assert facts.bits_per_pixel == pytest.approx(8 * sum(sizes) / pixels)
-    pairs = zip(images, model.decompress(records), strict=True)
+    pairs = zip(images, codec.decompress(records), strict=True)
     error = np.mean([squared_error(a, b) for a, b in pairs])
     assert facts.psnr == pytest.approx(-10 * np.log10(error))
     assert facts.encode_images_per_second > 0
     assert facts.decode_images_per_second > 0
 
 
-def test_every_level_is_measured_and_finer_ones_cost_more(model):
+def test_every_level_is_measured_and_finer_ones_cost_more(codec):
     told = []
-    table = rate_distortion.levels(model, drawn(model), lambda *progress: told.append(progress))
+    table = rate_distortion.levels(codec, drawn(codec), lambda *progress: told.append(progress))
     assert [facts.quality for facts in table] == list(range(17))
     assert table[-1].bytes_mean > table[0].bytes_mean
     assert told[-1] == (17, 17)
 
 
-def test_the_reference_coder_agrees_on_every_record(bundle, model):
-    _, records = rate_distortion.compression(model, drawn(model), 12, quiet)
+def test_the_reference_coder_agrees_on_every_record(bundle, codec):
+    _, records = rate_distortion.compression(codec, drawn(codec), 12, quiet)
     found = rate_distortion.exactness(bundle, records, quiet)
     assert (found.records, found.differences) == (5, 0)
 
 
-def test_codes_that_are_not_the_same_are_counted(bundle, model, monkeypatch):
+def test_codes_that_are_not_the_same_are_counted(bundle, codec, monkeypatch):
     class Other(rate_distortion.ReferenceCoder):
         """A coder of other tables, as on a machine with other rounding."""
 
@@ -75,16 +75,16 @@ def test_codes_that_are_not_the_same_are_counted(bundle, model, monkeypatch):
             tables = dataclasses.replace(prior.tables, low=prior.tables.low + 1)
             super().__init__(dataclasses.replace(prior, tables=tables))
 
-    _, records = rate_distortion.compression(model, drawn(model), 12, quiet)
+    _, records = rate_distortion.compression(codec, drawn(codec), 12, quiet)
     monkeypatch.setattr(rate_distortion, "ReferenceCoder", Other)
     assert rate_distortion.exactness(bundle, records, quiet).differences == 5
 
 
-def test_a_record_holds_as_many_codes_as_the_encoder_gave(bundle, model):
-    image = drawn(model, 1)[0]
+def test_a_record_holds_as_many_codes_as_the_encoder_gave(bundle, codec):
+    image = drawn(codec, 1)[0]
     spec, latent = bundle.manifest.input, bundle.manifest.latent
     expected = latent.dims * (1 if spec.height else 3 * 3)
-    assert rate_distortion.symbols(model.compress([image])[0], bundle) == expected
+    assert rate_distortion.symbols(codec.compress([image])[0], bundle) == expected
 
 
 def test_chunks_are_all_images_in_order_and_bounded(monkeypatch):
@@ -99,6 +99,6 @@ def test_chunks_are_all_images_in_order_and_bounded(monkeypatch):
 def test_a_model_that_resizes_is_judged_at_its_own_size():
     spec = InputSpec(channels=1, height=8, width=8, stride=1, fit="resize")
     image = np.zeros((30, 20, 1), np.uint8)
-    assert rate_distortion.as_seen(image, spec).shape == (8, 8, 1)
+    assert rate_distortion.target_image(image, spec).shape == (8, 8, 1)
     kept = dataclasses.replace(spec, height=None, width=None, stride=8, fit="pad")
-    assert rate_distortion.as_seen(image, kept) is image
+    assert rate_distortion.target_image(image, kept) is image

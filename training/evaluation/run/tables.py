@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from training.evaluation.report.report import Section
+from training.evaluation.report.section import Section
 
 PIXEL = "squared units of [0, 1]"
 

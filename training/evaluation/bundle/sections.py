@@ -1,4 +1,4 @@
-"""What a report says about a bundle: its numbers as JSON, and in words, tables and pictures."""
+"""The report of a bundle: its numbers as JSON, and its sections."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from training.data import datasets as data
 from training.evaluation.bundle import detection
 from training.evaluation.bundle.detection import Detection, Verdicts
 from training.evaluation.bundle.evaluation import BundleReport
-from training.evaluation.rate_distortion import Exactness
+from training.evaluation.bundle.rate_distortion import Exactness
 from training.evaluation.report import charts
-from training.evaluation.report.report import Picture, Section
+from training.evaluation.report.section import Picture, Section
 
 
 def to_json(report: BundleReport) -> dict[str, Any]:
-    """All numbers of a report."""
+    """All numbers of the report."""
     manifest = report.bundle.manifest
     return {
         "model": manifest.name,
@@ -34,7 +34,7 @@ def to_json(report: BundleReport) -> dict[str, Any]:
 
 
 def sections(report: BundleReport) -> list[Section]:
-    """The report in the order in which people ask."""
+    """All sections, the most asked-for first."""
     parts = [_compression(report), _exactness(report.exactness), _levels(report)]
     parts += [*_detection(report), _samples(report)]
     return [part for part in parts if part is not None]
@@ -57,8 +57,8 @@ def _compression(report: BundleReport) -> Section:
     ]
     return Section(
         title="Compression",
-        text="Every test image became a record and was decoded again. Bytes include header and "
-        "checksum; PSNR is that of the mean squared error over the whole set; speeds are those of "
+        text="Every test image was compressed and decoded. Bytes include header and checksum; PSNR "
+        "is that of the mean squared error over the whole set; speeds are with "
         f"{report.threads} CPU thread{'s' if report.threads > 1 else ''}.",
         head=("measure", "value"),
         rows=rows,
@@ -69,8 +69,8 @@ def _exactness(facts: Exactness) -> Section:
     verdict = "all equal" if not facts.differences else "NOT EXACT: do not use this model"
     return Section(
         title="Exactness",
-        text="Records were decoded twice: by the fast coder, and by the reference coder in plain "
-        "integers. Anything but equal codes would mean images that change from machine to machine.",
+        text="Records were decoded twice: by the fast coder and by the reference coder in plain "
+        "integers. Unless all codes are equal, images would differ between machines.",
         head=("records", "with other codes", "verdict"),
         rows=[(f"{facts.records}", f"{facts.differences}", verdict)],
     )
@@ -109,7 +109,7 @@ def _detection(report: BundleReport) -> list[Section]:
     auroc = Section(
         title="Detection, AUROC",
         text="The chance that a defect image (or pixel) has a higher score than a normal one: 0.5 "
-        "is blind, 1 is perfect. Pixels are those of all test images.",
+        "is chance level, 1 is perfect. Pixels are those of all test images.",
         head=("score", "AUROC"),
         rows=rows,
     )
@@ -128,7 +128,7 @@ def _verdicts(report: BundleReport) -> Section:
         title="Verdicts",
         text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
         f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
-        f"{facts.defect_images} defect test images; the first line is the rate of the verdicts.",
+        f"{facts.defect_images} defect test images; the first row is the rate of the verdicts.",
         head=head[:columns],
         rows=[_verdict(v, facts)[:columns] for v in facts.verdicts],
         pictures=[Picture(png=histogram, caption="Fused score of the test images")],
@@ -150,8 +150,8 @@ def _samples(report: BundleReport) -> Section | None:
         return None
     return Section(
         title="Pictures",
-        text="Evenly spread over the test set and not chosen. Full colour in a heat map is what "
-        "one normal image in ten reaches.",
+        text="Evenly spread over the test set, not hand-picked. One normal image in ten reaches "
+        "full colour in its heat map.",
         pictures=report.pictures,
     )
 
