@@ -26,7 +26,7 @@ CLUSTERS = (16, 64, 256)
 # With fewer, a cluster memorises its images.
 IMAGES_PER_CLUSTER = 40
 ITERATIONS = 12
-# Each cluster's variance is averaged with that of the whole sample, which counts as this many images.
+# Each cluster's variance is averaged with that of the whole sample, worth this many images.
 SHRINKAGE = 2.0
 # The least variance of a dimension in a cluster, squared codes.
 LEAST_VARIANCE = 1e-3
