@@ -1,5 +1,6 @@
-"""The gRPC service: bundles in, records, images and scores out; no torch anywhere below.
+"""The gRPC service: loads bundles and serves encoding, decoding and anomaly scores.
 
-Reading order, along a request: codec_servicer, calls, admission, payload, models, batching; then
-status, metrics, settings, server, lifecycle, __main__. The mathematics is all in `codec`.
+Imports point one way: settings, metrics and status, then runtime, servicers, server, __main__.
+An Encode call passes through servicers.interceptor, runtime.admission, servicers.codec,
+servicers.message_conversion, runtime.models and runtime.batching. The mathematics is in `codec`.
 """

@@ -1,4 +1,4 @@
-"""`residuum-serve`, also `python -m service`: the one reader of arguments and environment."""
+"""Entry point of `residuum-serve` and `python -m service`."""
 
 import logging
 import os
@@ -7,35 +7,38 @@ from typing import NoReturn
 
 from codec.errors import ResiduumError
 from service.server.lifecycle import serve
-from service.server.server import PortInUse, Server
+from service.server.server import ListenError, Server
 from service.settings import SettingsError, read_settings
 
 
 def main() -> None:
-    """Serves until told to stop. Exit status 2 for its settings, 1 if it cannot serve."""
+    """Serves until SIGTERM or SIGINT.
+
+    Exits with status 2 for invalid settings and with 1 if the server cannot start.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:
-        _fail(2, error)
+        _exit(2, error)
     try:
-        serve(settings, _announce)
-    except (ResiduumError, PortInUse) as error:
-        _fail(1, error)
+        serve(settings, _print_models)
+    except (ResiduumError, ListenError) as error:
+        _exit(1, error)
 
 
-def _announce(server: Server) -> None:
-    for served in server.models.all():
+def _print_models(server: Server) -> None:
+    for model in server.models.all():
         print(
-            f"{served.name} {served.version} on {served.provider}: port {server.port}, "
+            f"{model.name} {model.version} on {model.provider}: port {server.port}, "
             f"admin {server.admin_port}, metrics {server.metrics_port}",
             flush=True,
         )
 
 
-def _fail(status: int, error: Exception) -> NoReturn:
+def _exit(status: int, error: Exception) -> NoReturn:
     print(f"residuum-serve: {error}", file=sys.stderr)
     raise SystemExit(status)
 

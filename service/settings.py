@@ -1,7 +1,8 @@
-"""How a server is run: command-line flags, or variables RESIDUUM_* of the same names.
+"""Server settings: command-line flags, or environment variables RESIDUUM_* of the same names.
 
-A flag beats its variable. What a model is (its input, its default quality, its thresholds) is never
-set here: that is in the bundle.
+A flag takes precedence over its variable. Properties of a model (input size, default quality,
+thresholds) are in its bundle, not here. SETTINGS.md lists all settings and is generated from this
+module: run `make reference` after a change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,11 @@ PREFIX = "RESIDUUM_"
 
 
 class SettingsError(Exception):
-    """A setting is missing, unknown or impossible; the sentence names it."""
+    """A setting is missing, unknown or invalid; the message names it."""
 
 
 class Settings(BaseSettings):
-    """Serves the models of a folder of bundles over gRPC."""
+    """Serve the models of a folder of bundles over gRPC."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -29,38 +30,52 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    bundles: Path = Field(description="folder that holds the bundles: folders, or tars of them")
+    bundles: Path = Field(description="folder of bundles, each a folder or a .tar file")
     host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104
-    port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free one")
-    admin_port: int = Field(50052, ge=0, le=65535, description="health, loading and unloading")
-    metrics_port: int = Field(9464, ge=0, le=65535, description="HTTP port of the Prometheus page")
-    provider: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the graphs run")
+    port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
+    admin_port: int = Field(
+        50052,
+        ge=0,
+        le=65535,
+        description="port for health checks, loading and unloading; 0 picks a free port",
+    )
+    metrics_port: int = Field(
+        9464,
+        ge=0,
+        le=65535,
+        description="HTTP port of the Prometheus metrics; 0 picks a free port",
+    )
+    provider: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device for the graphs; auto uses CUDA if available"
+    )
     threads: int = Field(1, ge=1, description="threads per graph run, CPU only")
     max_batch_rows: int | None = Field(
-        None, ge=1, description="images merged into one graph run; absent: 32 on a CPU, 256 on CUDA"
+        None, ge=1, description="most images per graph run; default 32 on a CPU, 256 with CUDA"
     )
     batch_window_ms: float = Field(
-        1.0, ge=0, le=1000, description="longest wait of an image for company"
+        1.0, ge=0, le=1000, description="longest wait of an image for others to share a run, ms"
     )
     max_queue_rows: int = Field(
-        4096, ge=1, description="images waiting per graph, more is overload"
+        4096, ge=1, description="most images waiting per graph; further calls are rejected"
     )
-    max_images: int = Field(1024, ge=1, description="images or records per call")
-    max_message_mb: int = Field(32, ge=1, le=2047, description="largest request, MiB")
-    workers: int = Field(64, ge=1, description="calls answered at a time, more is overload")
-    drain_seconds: float = Field(20.0, ge=0, description="time for calls to end after SIGTERM")
+    max_images: int = Field(1024, ge=1, description="most images or records per call")
+    max_message_mb: int = Field(32, ge=1, le=2047, description="largest request message, MiB")
+    workers: int = Field(64, ge=1, description="most calls in progress; further calls are rejected")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="time for calls to finish after SIGTERM, seconds"
+    )
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """The settings from the command line and the process environment. Raises SettingsError."""
-    _refuse_unknown(environment)
+    """Settings from command-line arguments and the process environment. Raises SettingsError."""
+    _reject_unknown(environment)
     try:
         return CliApp.run(Settings, cli_args=list(arguments))
     except ValidationError as error:
-        raise SettingsError("; ".join(map(_sentence, error.errors()))) from None
+        raise SettingsError("; ".join(map(_message, error.errors()))) from None
 
 
-def _refuse_unknown(environment: Mapping[str, str]) -> None:
+def _reject_unknown(environment: Mapping[str, str]) -> None:
     known = sorted(PREFIX + name.upper() for name in Settings.model_fields)
     unknown = sorted(
         name for name in environment if name.upper().startswith(PREFIX) and name not in known
@@ -68,16 +83,16 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     if unknown:
         hint = ""
         if any(environment[name].startswith("tcp://") for name in unknown):
-            hint = " (Kubernetes adds such variables unless enableServiceLinks is false)"
+            hint = " (set by Kubernetes unless enableServiceLinks is false)"
         raise SettingsError(
-            f"unknown variables {', '.join(unknown)}{hint}; known are {', '.join(known)}"
+            f"unknown environment variables {', '.join(unknown)}{hint}; expected {', '.join(known)}"
         )
 
 
-def _sentence(error: Mapping[str, object]) -> str:
+def _message(error: Mapping[str, object]) -> str:
     location = error["loc"]
     name = str(location[0]) if isinstance(location, tuple) and location else "settings"
     flag = f"--{name.replace('_', '-')} or {PREFIX}{name.upper()}"
     if error["type"] == "missing":
-        return f"{flag} is missing"
+        return f"{flag} is required"
     return f"{flag} is {error['input']!r}: {error['msg']}"

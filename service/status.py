@@ -1,4 +1,4 @@
-"""Errors to gRPC statuses: the one table, and the one place where a sentence meets the wire."""
+"""Maps errors to gRPC status codes and messages."""
 
 import logging
 import uuid
@@ -17,12 +17,12 @@ from codec.errors import (
 )
 
 _LOG = logging.getLogger(__name__)
-# Statuses travel in HTTP/2 headers, 8 KiB at most, where a character may take 12 bytes.
+# Messages travel in HTTP/2 headers, 8 KiB at most, where a character can take 12 bytes.
 _MAX_CHARACTERS = 600
 
 
 class AdminOnly(ResiduumError):
-    """The call is answered on the admin port alone."""
+    """The RPC is available on the admin port only."""
 
 
 _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
@@ -37,13 +37,16 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
 
 
 def status_of(error: BaseException) -> tuple[grpc.StatusCode, str]:
-    """Code and sentence for the caller.
+    """Status code and message for the client.
 
-    What was not foreseen is logged under a request id, and the caller learns that id and no more.
+    An unexpected error is logged under a request id; the client gets the id, never the details.
     """
     for kind in type(error).__mro__:
         if kind in _CODES:
-            return _CODES[kind], str(error)[:_MAX_CHARACTERS] or "the caller has gone"
+            return _CODES[kind], str(error)[:_MAX_CHARACTERS] or "cancelled by the client"
     request_id = uuid.uuid4().hex[:12]
     _LOG.error("request %s failed", request_id, exc_info=error)
-    return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {request_id}"
+    return (
+        grpc.StatusCode.INTERNAL,
+        f"internal error; the server log has details under {request_id}",
+    )

@@ -1,9 +1,9 @@
-"""Micro-batching: rows that several callers bring at about the same time share one graph run.
+"""Micro-batching: rows of calls that arrive at about the same time share one graph run.
 
-Each graph has a queue and one worker thread. A job carries its own reply, so whoever has gone away
-is skipped and disturbs nobody; a batch that fails is run again one job at a time, so that only the
-caller whose rows are at fault hears of it. On a CPU the answers are the same bytes alone and in
-company.
+A row is one entry along the first axis of a graph's input: an image or a tile, or its latents.
+Each graph has a queue and one worker thread. Jobs of callers that have gone are skipped. A batch
+that fails is run again one job at a time, so that only the call with the faulty rows gets the
+error. On a CPU, results are the same bytes whether rows run alone or batched.
 """
 
 import math
@@ -20,20 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.errors import BundleError, Overloaded
-from codec.pipeline import Graphs
+from codec.graphs.protocol import Graphs
+from codec.grouping import batch_size
 
 Array = npt.NDArray[Any]
-# Rows are merged up to this many elements, so that big images do not fill the memory together.
-MAX_BATCH_ELEMENTS = 2**21
 
-# Whether the caller of this context still waits for its answer; set while a call is answered, so
-# that the pipeline between the call and its batch need not know of it.
+# Whether the client of the current call still waits for its response. A context variable, because
+# the pipeline between the call and its batch does not know about calls.
 STILL_WANTED: ContextVar[Callable[[], bool]] = ContextVar("still_wanted", default=lambda: True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`batch_rows` are merged, `queue_rows` wait, each for `window` seconds, all at most."""
+    """Most rows per run, most rows in the queue, and the longest wait in the queue in seconds."""
 
     batch_rows: int
     window: float
@@ -41,8 +40,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """Who is told of runs and of the queue, and who knows how many calls could still bring rows."""
+class BatchObserver:
+    """Callbacks: rows of each run, rows in the queue after each change, calls in progress."""
 
     batch_rows: Callable[[int], None] = lambda _rows: None
     queue_rows: Callable[[int], None] = lambda _rows: None
@@ -57,177 +56,178 @@ class _Job:
     arrived: float = field(default_factory=time.monotonic)
 
     def start(self) -> bool:
-        """Whether somebody still waits for the answer."""
+        """Whether the caller still waits for the reply; cancels the reply if not."""
         if not self.still_wanted():
             self.reply.cancel()
         return self.reply.set_running_or_notify_cancel()
 
+    def fits(self, first: Array, free_rows: int) -> bool:
+        """Whether this job can join a batch that starts with `first` and has `free_rows` left."""
+        same_shape = self.rows.shape[1:] == first.shape[1:] and self.rows.dtype == first.dtype
+        return same_shape and len(self.rows) <= free_rows
+
 
 @final
 class MicroBatcher:
-    """Calls `run` with the merged rows of its callers; `batcher(rows)` returns the caller's share.
+    """Runs a function on the merged rows of its callers; `batcher(rows)` returns their results.
 
-    `run` maps an array `[R, ...]` to arrays `[R, ...]`. Raises Overloaded, at once, if the queue is
-    full; concurrent.futures.CancelledError if the caller has gone; else whatever `run` raises for
-    these rows.
+    `run` maps an array `[R, ...]` to arrays `[R, ...]`.
     """
 
     def __init__(
-        self, run: Callable[[Array], tuple[Array, ...]], limits: Limits, watch: Watch, name: str
+        self,
+        run: Callable[[Array], tuple[Array, ...]],
+        limits: Limits,
+        observer: BatchObserver,
+        name: str,
     ) -> None:
         self._run = run
         self._limits = limits
-        self._watch = watch
+        self._observer = observer
         self._jobs: deque[_Job] = deque()
-        self._waiting_rows = 0
+        self._queued_rows = 0
         self._open = True
         self._changed = threading.Condition()
         self._worker = threading.Thread(target=self._work, name=name, daemon=True)
         self._worker.start()
 
     def __call__(self, rows: Array) -> tuple[Array, ...]:
-        """The share of `rows [R, ...]` in the outputs of a run."""
+        """The outputs `[R, ...]` for `rows [R, ...]`.
+
+        Raises Overloaded at once if the queue is full, concurrent.futures.CancelledError if the
+        caller has gone, and whatever `run` raises for these rows.
+        """
         job = _Job(rows, STILL_WANTED.get())
-        if self._queue(job):
+        if self._enqueue(job):
             return job.reply.result()
-        # Closed: the model was unloaded or replaced. This call still holds it, and runs alone.
+        # Closed: the model was unloaded or replaced, but this call still holds it and runs alone.
         return self._run_in_slices(rows)
 
     def close(self) -> None:
-        """Answers what is queued and ends the worker."""
+        """Finishes the queued jobs and ends the worker. Later calls run unbatched."""
         with self._changed:
             self._open = False
             self._changed.notify()
         self._worker.join()
 
-    def _queue(self, job: _Job) -> bool:
+    def _enqueue(self, job: _Job) -> bool:
         with self._changed:
             if self._open:
-                self._refuse_if_full(len(job.rows))
+                self._check_queue(len(job.rows))
                 self._jobs.append(job)
-                self._count(len(job.rows))
+                self._change_queued(len(job.rows))
                 self._changed.notify()
             return self._open
 
-    def _refuse_if_full(self, rows: int) -> None:
-        waiting = self._waiting_rows
-        if waiting and waiting + rows > self._limits.queue_rows:
-            raise Overloaded(
-                f"{waiting} images wait already, at most {self._limits.queue_rows} may; "
-                "try again later"
-            )
+    def _check_queue(self, rows: int) -> None:
+        queued, limit = self._queued_rows, self._limits.queue_rows
+        if queued and queued + rows > limit:
+            raise Overloaded(f"server busy: {queued} images queued, limit {limit}; retry later")
 
-    def _count(self, rows: int) -> None:
-        self._waiting_rows += rows
-        self._watch.queue_rows(self._waiting_rows)
+    def _change_queued(self, rows: int) -> None:
+        self._queued_rows += rows
+        self._observer.queue_rows(self._queued_rows)
 
     def _work(self) -> None:
-        while jobs := self._next_batch():
-            self._answer(jobs)
+        while batch := self._next_batch():
+            self._answer(batch)
 
     def _next_batch(self) -> list[_Job]:
-        """Waits until a batch is due and takes it; empty once closed and done."""
+        """Waits until a batch is due and takes it; empty once closed with no jobs left."""
         with self._changed:
             while self._jobs or self._open:
                 wait = self._seconds_until_due()
                 if wait is None or wait > 0:
                     self._changed.wait(wait)
-                elif jobs := self._take():
-                    return jobs
+                elif batch := self._take():
+                    return batch
             return []
 
     def _seconds_until_due(self) -> float | None:
-        """None: nothing waits. Nobody waits for company that is full, or that cannot come."""
+        """None if no job waits; 0 if the batch is full or no other call could join it."""
         if not self._jobs:
             return None
-        full = self._waiting_rows >= self._limits.batch_rows
-        alone = len(self._jobs) >= self._watch.calls_in_progress()
-        if full or alone or not self._open:
+        full = self._queued_rows >= self._limits.batch_rows
+        no_others = len(self._jobs) >= self._observer.calls_in_progress()
+        if full or no_others or not self._open:
             return 0.0
         return self._jobs[0].arrived + self._limits.window - time.monotonic()
 
     def _take(self) -> list[_Job]:
-        """Removes the oldest job and those of the same shape that fit beside it."""
-        taken: list[_Job] = []
+        """Takes the oldest job, and the later ones of the same shape that fit in its batch."""
+        batch: list[_Job] = []
         left: deque[_Job] = deque()
-        rows = 0
+        free_rows = 0
         for job in self._jobs:
-            fits = not taken or (
-                _same_shape(taken[0].rows, job.rows)
-                and rows + len(job.rows) <= self._most(job.rows)
-            )
-            if not fits:
+            if batch and not job.fits(batch[0].rows, free_rows):
                 left.append(job)
                 continue
-            self._count(-len(job.rows))
+            self._change_queued(-len(job.rows))
             if job.start():
-                taken.append(job)
-                rows += len(job.rows)
+                free_rows = free_rows if batch else self._rows_per_run(job.rows)
+                free_rows -= len(job.rows)
+                batch.append(job)
         self._jobs = left
-        return taken
+        return batch
 
-    def _most(self, rows: Array) -> int:
-        """How many rows like these one run takes."""
-        elements = max(1, math.prod(rows.shape[1:]))
-        return max(1, min(self._limits.batch_rows, MAX_BATCH_ELEMENTS // elements))
+    def _rows_per_run(self, rows: Array) -> int:
+        return batch_size(math.prod(rows.shape[1:]), self._limits.batch_rows)
 
-    def _answer(self, jobs: list[_Job]) -> None:
+    def _answer(self, batch: list[_Job]) -> None:
         try:
             outputs = self._run_in_slices(
-                jobs[0].rows if len(jobs) == 1 else np.concatenate([job.rows for job in jobs])
+                batch[0].rows if len(batch) == 1 else np.concatenate([job.rows for job in batch])
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's to hear
-            if len(jobs) == 1:
-                jobs[0].reply.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - every error goes to the caller
+            if len(batch) == 1:
+                batch[0].reply.set_exception(error)
             else:
-                for job in jobs:
+                for job in batch:
                     self._answer([job])
             return
         start = 0
-        for job in jobs:
+        for job in batch:
             stop = start + len(job.rows)
             job.reply.set_result(tuple(output[start:stop] for output in outputs))
             start = stop
 
     def _run_in_slices(self, rows: Array) -> tuple[Array, ...]:
-        """The outputs for all rows, never more than `_most` of them in one run."""
-        most = self._most(rows)
-        slices = [self._run_once(rows[i : i + most]) for i in range(0, len(rows), most)]
+        size = self._rows_per_run(rows)
+        slices = [self._run_once(rows[i : i + size]) for i in range(0, len(rows), size)]
         if len(slices) == 1:
             return slices[0]
         return tuple(np.concatenate(parts) for parts in zip(*slices, strict=True))
 
     def _run_once(self, rows: Array) -> tuple[Array, ...]:
         outputs = self._run(rows)
-        if any(len(output) != len(rows) for output in outputs):
-            raise BundleError(f"the graph answered {len(rows)} rows with another number of rows")
-        self._watch.batch_rows(len(rows))
+        for output in outputs:
+            if len(output) != len(rows):
+                raise BundleError(f"the graph returned {len(output)} rows, expected {len(rows)}")
+        self._observer.batch_rows(len(rows))
         return outputs
-
-
-def _same_shape(a: Array, b: Array) -> bool:
-    return a.shape[1:] == b.shape[1:] and a.dtype == b.dtype
 
 
 @final
 class BatchedGraphs:
-    """Two graphs behind a batcher each; itself a `codec.pipeline.Graphs`."""
+    """Graphs with a micro-batcher in front of each; satisfies the protocol `Graphs`."""
 
-    def __init__(self, graphs: Graphs, limits: Limits, encoder: Watch, decoder: Watch) -> None:
+    def __init__(
+        self, graphs: Graphs, limits: Limits, encoder: BatchObserver, decoder: BatchObserver
+    ) -> None:
         self._encode = MicroBatcher(graphs.encode, limits, encoder, "encoder")
         self._decode = MicroBatcher(lambda z: (graphs.decode(z),), limits, decoder, "decoder")
 
     def encode(self, x: Array) -> tuple[Array, Array]:
-        """As `Graphs.encode`; raises what MicroBatcher raises."""
+        """Both outputs of the encoder. Raises what MicroBatcher raises."""
         first, second = self._encode(x)
         return first, second
 
     def decode(self, latent: Array) -> Array:
-        """As `Graphs.decode`; raises what MicroBatcher raises."""
+        """The output of the decoder. Raises what MicroBatcher raises."""
         (x_hat,) = self._decode(latent)
         return x_hat
 
     def close(self) -> None:
-        """Answers what is queued; later calls run unbatched."""
+        """Closes both micro-batchers."""
         self._encode.close()
         self._decode.close()

@@ -1,57 +1,59 @@
-"""AnomalyService on the wire: messages to the pipeline and back, nothing else."""
+"""AnomalyService: scores images."""
 
-# ruff: noqa: N802 - the methods are called what the protocol calls them.
+# ruff: noqa: N802, ARG002 - gRPC prescribes the names and parameters of these methods.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import grpc
 
-from codec.scores.scores import Score
+from codec import Score as ImageScore
 from protos.residuum.v1 import anomaly_pb2 as pb
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
-from service.metrics import Metrics
+from service.metrics import ImageMetrics
 from service.runtime.models import ModelStore
-from service.servicers.calls import Calls
-from service.servicers.image_messages import count_images, images_of
-from service.servicers.message_conversion import alarm_of, reference
+from service.servicers.message_conversion import false_alarm_rate_of, images_of, model_ref
+
+Context = grpc.ServicerContext
 
 
 @final
 class AnomalyServicer(AnomalyServiceServicer):
-    """Score, alone and in streams."""
+    """RPC handlers; the interceptor turns the errors they raise into statuses."""
 
-    def __init__(self, models: ModelStore, calls: Calls, metrics: Metrics, max_images: int) -> None:
+    def __init__(self, models: ModelStore, metrics: ImageMetrics, max_images: int) -> None:
         self._models = models
-        self._calls = calls
         self._metrics = metrics
         self._max_images = max_images
 
-    def Score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
-        return self._calls.answer("Score", self._score, request, context, count_images(request))
-
-    def ScoreStream(
-        self, request_iterator: Iterator[pb.ScoreRequest], context: grpc.ServicerContext
-    ) -> Iterator[pb.ScoreResponse]:
-        for request in request_iterator:
-            yield self._calls.answer(
-                "ScoreStream", self._score, request, context, count_images(request)
-            )
-
-    def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
-        served = self._models.get(request.model.name, request.model.version)
-        images = images_of(request, served.bundle.manifest.input.channels, self._max_images)
-        scores = served.model.score(images, alarm_of(request))
-        self._metrics.count_scores(served.name, scores)
+    def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
+        loaded = self._models.get(request.model.name, request.model.version)
+        images = images_of(request, loaded.bundle.manifest.input.channels, self._max_images)
+        scores = loaded.scorer.score(images, false_alarm_rate_of(request))
+        self._count(loaded.name, scores)
         return pb.ScoreResponse(
             results=[_result(score, request.heatmaps) for score in scores],
-            model=reference(served),
-            heat_scale=served.model.heat_scale,
+            model=model_ref(loaded),
+            heat_scale=loaded.scorer.heatmap_vmax,
             id=request.id,
         )
 
+    def ScoreStream(
+        self, request_iterator: Iterator[pb.ScoreRequest], context: Context
+    ) -> Iterator[pb.ScoreResponse]:
+        for request in request_iterator:
+            yield self.Score(request, context)
 
-def _result(score: Score, with_heatmap: bool) -> pb.ImageScore:
+    def _count(self, model: str, scores: Sequence[ImageScore]) -> None:
+        self._metrics.images.labels(model, "Score").inc(len(scores))
+        self._metrics.anomalies.labels(model).inc(sum(score.anomalous for score in scores))
+        values, p_values = self._metrics.scores.labels(model), self._metrics.p_values.labels(model)
+        for score in scores:
+            values.observe(score.value)
+            p_values.observe(score.p_value)
+
+
+def _result(score: ImageScore, with_heatmap: bool) -> pb.ImageScore:
     return pb.ImageScore(
         score=score.value,
         p_value=score.p_value,
@@ -62,7 +64,7 @@ def _result(score: Score, with_heatmap: bool) -> pb.ImageScore:
     )
 
 
-def _heatmap(score: Score) -> pb.Heatmap:
+def _heatmap(score: ImageScore) -> pb.Heatmap:
     height, width = score.heatmap.shape
     return pb.Heatmap(
         height=height, width=width, data=score.heatmap.astype("<f4", copy=False).tobytes()

@@ -1,4 +1,4 @@
-"""Real servers on free ports, with the committed tiny models."""
+"""Fixtures: servers on free ports with the tiny bundles of tests/data."""
 
 import shutil
 from contextlib import contextmanager
@@ -8,9 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from codec.bundle.bundle import load_bundle
+from codec import Codec, Scorer, load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
 from protos.residuum.v1.images_pb2 import Pixels
@@ -36,7 +35,7 @@ class Connection:
 
 @contextmanager
 def running(bundles, **settings):
-    """A server that is up, and a connection to it."""
+    """A running server and a connection to it."""
     ports = {"host": "127.0.0.1", "port": 0, "admin_port": 0, "metrics_port": 0}
     server = build(Settings(bundles=bundles, **{**ports, **settings}))
     try:
@@ -51,9 +50,9 @@ def running(bundles, **settings):
 
 
 def local(bundle):
-    """The codec's own pipeline over the same bundle: what the server must agree with."""
+    """The codec of the same bundle, without a server: what the server must agree with."""
     bundle = load_bundle(bundle)
-    return Model(bundle, open_graphs(bundle, "cpu"))
+    return Codec(bundle, open_graphs(bundle, "cpu"))
 
 
 def pictures(count, height=16, width=16, seed=0):
@@ -105,6 +104,11 @@ def connection(bundles):
 @pytest.fixture(scope="session")
 def tiny():
     return local(DATA / "tiny_bundle")
+
+
+@pytest.fixture(scope="session")
+def tiny_scorer(tiny):
+    return Scorer(tiny)
 
 
 @pytest.fixture(scope="session")

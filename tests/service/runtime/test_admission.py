@@ -1,83 +1,110 @@
-"""Who is let in, judged by the deadline and by what is in progress."""
+"""Which calls are admitted, given their deadline and the calls in progress."""
 
-import time
-from contextlib import ExitStack
+import contextlib
 
 import pytest
 
 from codec.errors import Overloaded
 from service.runtime.admission import Admission
 
-FOREVER = 1e9
+NO_DEADLINE = 1e9
+
+
+class Clock:
+    """A clock that moves only when a test says so."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
 
 
 @pytest.fixture
-def admission():
-    """An admission that has learnt that an image takes about 10 ms."""
-    admission = Admission()
-    for _ in range(30):
-        with admission.admit(1, FOREVER):
-            time.sleep(0.01)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def admission(clock):
+    """An admission whose finished calls took 10 ms per image."""
+    admission = Admission(clock)
+    for _ in range(60):
+        with admission.admit(1, NO_DEADLINE):
+            clock.seconds += 0.01
+    assert admission._seconds_per_image == pytest.approx(0.01, rel=0.01)
     return admission
 
 
-def test_an_idle_server_takes_what_it_can_hardly_manage(admission):
+def test_an_idle_server_admits_a_call_that_will_be_late(admission):
     with admission.admit(1000, 0.1):
         assert admission.in_progress() == 1
     assert admission.in_progress() == 0
 
 
-def test_a_call_that_would_be_late_is_refused(admission):
-    with admission.admit(100, FOREVER):
-        with pytest.raises(Overloaded, match=r"^100 images are in progress, with these about "):
+def test_a_call_that_would_be_late_is_rejected(admission):
+    with admission.admit(100, NO_DEADLINE):
+        with pytest.raises(Overloaded) as caught:
             admission._enter(1, 0.5)
+        assert str(caught.value) == (
+            "server busy: about 1.01 s of work queued, deadline in 0.50 s; retry later"
+        )
         with admission.admit(1, 20.0):
             assert admission.in_progress() == 2
 
 
-def test_a_refused_call_is_not_in_progress(admission):
-    with admission.admit(100, FOREVER):
+def test_a_call_needs_twice_the_time_that_it_is_expected_to_take(admission):
+    with admission.admit(99, NO_DEADLINE):
+        with pytest.raises(Overloaded):
+            admission._enter(1, 1.9)
+        admission._enter(1, 2.0)
+
+
+def test_a_rejected_call_is_not_in_progress(admission):
+    with admission.admit(100, NO_DEADLINE):
         with pytest.raises(Overloaded):
             admission._enter(1, 0.5)
         assert admission.in_progress() == 1
 
 
-def test_a_deadline_in_the_past_is_refused_while_others_work(admission):
-    with admission.admit(1, FOREVER), pytest.raises(Overloaded):
+def test_a_deadline_in_the_past_is_rejected_while_other_calls_run(admission):
+    with admission.admit(1, NO_DEADLINE), pytest.raises(Overloaded):
         admission._enter(1, 0.0)
 
 
-def test_a_call_without_images_is_let_in_and_teaches_nothing(admission):
-    learnt = admission._image_seconds
-    with admission.admit(100, FOREVER), admission.admit(0, 0.0):
-        time.sleep(0.05)
-    with admission.admit(0, FOREVER):
-        time.sleep(0.05)
-    assert admission._image_seconds == pytest.approx(learnt, rel=0.2)
+def test_a_call_without_images_is_admitted_and_leaves_the_estimate_alone(admission, clock):
+    with admission.admit(0, NO_DEADLINE):
+        clock.seconds += 5
+    with admission.admit(100, NO_DEADLINE):
+        with admission.admit(0, 0.0):
+            clock.seconds += 0.5
+        clock.seconds += 0.5
+    assert admission._seconds_per_image == pytest.approx(0.01, rel=0.01)
 
 
-def test_without_experience_everybody_is_let_in():
+def test_without_an_estimate_every_call_is_admitted():
     admission = Admission()
-    with ExitStack() as calls:
+    with contextlib.ExitStack() as calls:
         for _ in range(10):
             calls.enter_context(admission.admit(100, 0.001))
         assert admission.in_progress() == 10
 
 
-def test_a_failed_call_leaves_and_teaches_nothing(admission):
-    learnt = admission._image_seconds
-    with pytest.raises(ValueError, match="bad"), admission.admit(1, FOREVER):
+def test_a_failed_call_ends_and_leaves_the_estimate_alone(admission, clock):
+    estimate = admission._seconds_per_image
+    with contextlib.suppress(ValueError), admission.admit(1, NO_DEADLINE):
+        clock.seconds += 5
         raise ValueError("bad")
     assert admission.in_progress() == 0
-    assert admission._image_seconds == learnt
+    assert admission._seconds_per_image == estimate
 
 
-def test_a_wrong_expectation_does_not_refuse_for_ever(admission):
-    with admission.admit(1, FOREVER):
+def test_a_wrong_estimate_does_not_reject_calls_forever(admission):
+    with admission.admit(1, NO_DEADLINE):
         for _ in range(1000):
             try:
                 with admission.admit(1, 0.01):
                     return
             except Overloaded:
                 continue
-    pytest.fail("every call was refused")
+    pytest.fail("every call was rejected")

@@ -1,7 +1,7 @@
-"""Rows of several callers in one run: who gets what, who waits, who is refused."""
+"""Rows of several callers in one run: who gets which rows, who waits, who is rejected."""
 
+import queue
 import threading
-import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 
 import numpy as np
@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.errors import BundleError, InvalidInput, Overloaded
-from service.runtime.batching import MAX_BATCH_ELEMENTS, STILL_WANTED, Limits, MicroBatcher, Watch
+from codec.grouping import MAX_CALL_ELEMENTS
+from service.runtime.batching import STILL_WANTED, BatchObserver, Limits, MicroBatcher
 
 FOREVER = 60.0
 
 
 class Doubler:
-    """A graph that doubles its rows, notes its runs, and can be held still."""
+    """A graph that doubles its rows, records its runs, and can be paused."""
 
     def __init__(self):
         self.runs = []
@@ -42,10 +43,19 @@ def graph():
 
 
 @pytest.fixture
-def batcher(graph):
-    """A batcher that waits, in effect, for a full batch of 8 rows."""
+def queued():
+    """The number of queued rows after each change, in order."""
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def batcher(graph, queued):
+    """A batcher that in effect waits for a full batch of 8 rows."""
     batcher = MicroBatcher(
-        graph, Limits(batch_rows=8, window=FOREVER, queue_rows=16), Watch(), "test"
+        graph,
+        Limits(batch_rows=8, window=FOREVER, queue_rows=16),
+        BatchObserver(queue_rows=queued.put),
+        "test",
     )
     yield batcher
     graph.go_on.set()
@@ -67,12 +77,10 @@ def call(batcher, x, still_wanted=lambda: True):
     return batcher(x)
 
 
-def waiting(batcher, count):
-    """Blocks until so many rows wait in the queue."""
-    end = time.monotonic() + 10
-    while batcher._waiting_rows != count:
-        assert time.monotonic() < end, f"{batcher._waiting_rows} rows wait, expected {count}"
-        time.sleep(0.001)
+def wait_until_queued(queued, count):
+    """Blocks until the queue has changed to `count` rows."""
+    while queued.get(timeout=30) != count:
+        pass
 
 
 def test_callers_share_a_run_and_each_gets_its_own_rows(graph, batcher, pool):
@@ -84,7 +92,7 @@ def test_callers_share_a_run_and_each_gets_its_own_rows(graph, batcher, pool):
     assert graph.sizes() == [8]
 
 
-def test_a_full_batch_waits_for_nobody(graph, batcher):
+def test_a_full_batch_runs_at_once(graph, batcher):
     batcher(rows(8))
     assert graph.sizes() == [8]
 
@@ -95,35 +103,40 @@ def test_more_rows_than_a_batch_run_in_slices(graph, batcher):
     assert graph.sizes() == [8, 8, 4]
 
 
-def test_big_rows_run_in_small_slices(graph, batcher):
-    batcher(np.zeros((8, MAX_BATCH_ELEMENTS // 2), np.uint8))
+def test_large_rows_run_in_small_slices(graph, batcher):
+    batcher(np.zeros((8, MAX_CALL_ELEMENTS // 2), np.uint8))
     assert graph.sizes() == [2, 2, 2, 2]
 
 
 def test_a_row_waits_no_longer_than_the_window(graph):
-    batcher = MicroBatcher(graph, Limits(batch_rows=8, window=0.02, queue_rows=16), Watch(), "test")
+    batcher = MicroBatcher(
+        graph, Limits(batch_rows=8, window=0.02, queue_rows=16), BatchObserver(), "test"
+    )
     batcher(rows(1))
     batcher.close()
     assert graph.sizes() == [1]
 
 
 def test_a_lone_caller_does_not_wait(graph):
-    watch = Watch(calls_in_progress=lambda: 1)
+    observer = BatchObserver(calls_in_progress=lambda: 1)
     batcher = MicroBatcher(
-        graph, Limits(batch_rows=8, window=FOREVER, queue_rows=16), watch, "test"
+        graph, Limits(batch_rows=8, window=FOREVER, queue_rows=16), observer, "test"
     )
     batcher(rows(1))
     batcher.close()
     assert graph.sizes() == [1]
 
 
-def test_only_rows_of_one_shape_and_type_share_a_run(graph, pool):
+def test_only_rows_of_one_shape_and_type_share_a_run(graph, queued, pool):
     batcher = MicroBatcher(
-        graph, Limits(batch_rows=100, window=FOREVER, queue_rows=100), Watch(), "test"
+        graph,
+        Limits(batch_rows=100, window=FOREVER, queue_rows=100),
+        BatchObserver(queue_rows=queued.put),
+        "test",
     )
     batch = [rows(2), rows(2, width=3), rows(2), rows(2).astype(np.int32)]
     replies = [pool.submit(call, batcher, x) for x in batch]
-    waiting(batcher, 8)
+    wait_until_queued(queued, 8)
     batcher.close()
     for x, reply in zip(batch, replies, strict=True):
         np.testing.assert_array_equal(reply.result(10)[0], 2 * x)
@@ -131,20 +144,20 @@ def test_only_rows_of_one_shape_and_type_share_a_run(graph, pool):
     assert sorted(graph.sizes()) == [2, 2, 4]
 
 
-def test_a_caller_who_has_gone_does_not_disturb_its_batchmates(graph, batcher, pool):
+def test_a_caller_who_has_gone_does_not_affect_the_rest_of_the_batch(graph, batcher, queued, pool):
     gone = pool.submit(call, batcher, rows(3, 5), lambda: False)
-    waiting(batcher, 3)
-    mates = [pool.submit(call, batcher, rows(3, value)) for value in (1, 2)]
-    waiting(batcher, 0)
+    wait_until_queued(queued, 3)
+    others = [pool.submit(call, batcher, rows(3, value)) for value in (1, 2)]
+    wait_until_queued(queued, 0)
     batcher.close()
     with pytest.raises(CancelledError):
         gone.result(10)
-    for value, mate in zip((1, 2), mates, strict=True):
-        np.testing.assert_array_equal(mate.result(10)[0], rows(3, 2 * value))
-    assert not any((run == 5).any() for run in graph.runs), "work for nobody was done"
+    for value, other in zip((1, 2), others, strict=True):
+        np.testing.assert_array_equal(other.result(10)[0], rows(3, 2 * value))
+    assert not any((run == 5).any() for run in graph.runs), "rows without a caller were run"
 
 
-def test_a_batch_fails_only_for_whose_rows_are_at_fault(batcher, pool):
+def test_a_batch_fails_only_for_the_caller_with_the_faulty_rows(batcher, pool):
     replies = {value: pool.submit(call, batcher, rows(2, value)) for value in (1, 13, 2, 3)}
     with pytest.raises(InvalidInput, match="thirteen"):
         replies.pop(13).result(10)
@@ -152,32 +165,32 @@ def test_a_batch_fails_only_for_whose_rows_are_at_fault(batcher, pool):
         np.testing.assert_array_equal(reply.result(10)[0], rows(2, 2 * value))
 
 
-def test_the_worker_outlives_a_failure(batcher):
+def test_the_worker_survives_a_failure(batcher):
     with pytest.raises(InvalidInput):
         batcher(rows(8, 13))
     np.testing.assert_array_equal(batcher(rows(8, 1))[0], rows(8, 2))
 
 
-def test_a_full_queue_refuses_at_once(graph, batcher, pool):
+def test_a_full_queue_rejects_at_once(graph, batcher, queued, pool):
     graph.go_on.clear()
     running = pool.submit(call, batcher, rows(8))
     assert graph.started.wait(10)
-    queued = pool.submit(call, batcher, rows(16))
-    waiting(batcher, 16)
-    with pytest.raises(Overloaded, match="16 images wait already, at most 16 may"):
+    second = pool.submit(call, batcher, rows(16))
+    wait_until_queued(queued, 16)
+    with pytest.raises(Overloaded, match=r"^server busy: 16 images queued, limit 16; retry later$"):
         batcher(rows(1))
     graph.go_on.set()
     assert len(running.result(10)[0]) == 8
-    assert len(queued.result(10)[0]) == 16
+    assert len(second.result(10)[0]) == 16
 
 
-def test_an_empty_queue_takes_a_call_of_any_size(batcher):
+def test_an_empty_queue_accepts_a_call_of_any_size(batcher):
     assert len(batcher(rows(100))[0]) == 100
 
 
-def test_closing_answers_what_is_queued(graph, batcher, pool):
+def test_closing_finishes_the_queued_rows(batcher, queued, pool):
     reply = pool.submit(call, batcher, rows(3))
-    waiting(batcher, 3)
+    wait_until_queued(queued, 3)
     batcher.close()
     np.testing.assert_array_equal(reply.result(10)[0], rows(3, 2))
 
@@ -187,32 +200,32 @@ def test_after_closing_a_call_runs_alone(graph, batcher):
     np.testing.assert_array_equal(batcher(rows(3))[0], rows(3, 2))
 
 
-def test_a_graph_that_loses_rows_never_mixes_up_callers():
+def test_a_graph_that_loses_rows_fails_its_callers():
     batcher = MicroBatcher(
-        lambda x: (x[1:],), Limits(batch_rows=1, window=0, queue_rows=16), Watch(), "test"
+        lambda x: (x[1:],), Limits(batch_rows=1, window=0, queue_rows=16), BatchObserver(), "test"
     )
-    with pytest.raises(BundleError, match="another number of rows"):
+    with pytest.raises(BundleError, match="returned 0 rows, expected 1"):
         batcher(rows(3))
     batcher.close()
 
 
-def test_the_watch_sees_runs_and_queue(graph):
-    runs, queue = [], []
-    watch = Watch(batch_rows=runs.append, queue_rows=queue.append)
+def test_the_observer_sees_runs_and_queue(graph):
+    runs, queue_rows = [], []
+    observer = BatchObserver(batch_rows=runs.append, queue_rows=queue_rows.append)
     batcher = MicroBatcher(
-        graph, Limits(batch_rows=4, window=FOREVER, queue_rows=16), watch, "test"
+        graph, Limits(batch_rows=4, window=FOREVER, queue_rows=16), observer, "test"
     )
     batcher(rows(6))
     batcher.close()
     assert runs == [4, 2]
-    assert queue == [6, 0]
+    assert queue_rows == [6, 0]
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(1, 11), min_size=1, max_size=24))
-def test_any_mixture_of_calls_gives_every_caller_its_own(sizes):
+def test_any_mixture_of_calls_gives_each_caller_its_own_rows(sizes):
     batcher = MicroBatcher(
-        Doubler(), Limits(batch_rows=8, window=0.001, queue_rows=1000), Watch(), "test"
+        Doubler(), Limits(batch_rows=8, window=0.001, queue_rows=1000), BatchObserver(), "test"
     )
     with ThreadPoolExecutor(24) as pool:
         replies = [

@@ -1,4 +1,4 @@
-"""The models of a running server: which there are, and how they change under load."""
+"""The models of a running server, and how they change under load."""
 
 import json
 import shutil
@@ -8,19 +8,22 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from codec.bundle.bundle import load_bundle, write_bundle
 from codec.errors import BundleError
 from protos.residuum.v1 import codec_pb2, models_pb2
 from protos.residuum.v1.images_pb2 import ModelRef
-from service.runtime.models import version_key
+from service.metrics import ModelMetrics
+from service.runtime.loaded_model import RuntimeConfig
+from service.runtime.models import ModelStore, version_key
 
 CODE = grpc.StatusCode
 
 
 @pytest.fixture
 def own(bundles, running, tmp_path):
-    """A server of one model whose bundle folder this test may change."""
+    """A server with one model whose bundle folder this test can change."""
     shutil.copytree(bundles / "tiny", tmp_path / "first")
     with running(tmp_path) as connection:
         yield connection
@@ -47,14 +50,14 @@ def unload(connection, **reference):
     return connection.admin.UnloadModel(request)
 
 
-def refused(call, request):
+def rejected(call, request):
     with pytest.raises(grpc.RpcError) as caught:
         call(request)
     return caught.value.code(), caught.value.details()
 
 
 @pytest.mark.parametrize("port", ["models", "admin"])
-def test_both_ports_describe_the_models(connection, tiny, tiny_map, port):
+def test_both_ports_describe_the_models(connection, tiny, tiny_scorer, tiny_map, port):
     models = getattr(connection, port).ListModels(models_pb2.ListModelsRequest()).models
     fixed, free = models
     manifest = tiny.manifest
@@ -63,7 +66,7 @@ def test_both_ports_describe_the_models(connection, tiny, tiny_map, port):
     )  # fmt: skip
     assert fixed.model_id == tiny.model_id
     assert (fixed.channels, fixed.height, fixed.width, fixed.fit) == (1, 16, 16, "exact")
-    assert fixed.calibration_images == tiny.calibration_images
+    assert fixed.calibration_images == tiny_scorer.calibration_images
     assert fixed.quality_levels == manifest.quality_levels
     assert fixed.provider == "cpu"
     assert fixed.bundle_bytes > 1000
@@ -72,7 +75,7 @@ def test_both_ports_describe_the_models(connection, tiny, tiny_map, port):
     assert not free.HasField("width")
 
 
-def test_a_model_shows_its_card_and_manifest(connection, bundles):
+def test_a_model_has_its_card_and_manifest(connection, bundles):
     request = models_pb2.GetModelRequest(model=ModelRef(name="tiny"))
     response = connection.models.GetModel(request)
     assert response.card == (bundles / "tiny" / "card.md").read_text(encoding="utf-8")
@@ -81,13 +84,13 @@ def test_a_model_shows_its_card_and_manifest(connection, bundles):
     )
 
 
-def test_models_change_on_the_admin_port_only(connection):
-    code, sentence = refused(
+def test_models_are_loaded_and_unloaded_on_the_admin_port_only(connection):
+    code, message = rejected(
         connection.models.LoadModel, models_pb2.LoadModelRequest(bundle="tiny")
     )
     assert code is CODE.PERMISSION_DENIED
-    assert sentence == "models are loaded on the admin port only"
-    code, _ = refused(
+    assert message == "LoadModel is available on the admin port only"
+    code, _ = rejected(
         connection.models.UnloadModel, models_pb2.UnloadModelRequest(model=ModelRef(name="tiny"))
     )
     assert code is CODE.PERMISSION_DENIED
@@ -127,17 +130,17 @@ def test_a_tar_is_a_bundle(own, tmp_path):
 @pytest.mark.parametrize("name", ["", ".", "..", "../first", "/etc", "first/", "f\0", "staged"])
 def test_only_names_of_bundles_in_the_folder_are_loaded(own, tmp_path, name):
     (tmp_path / "staged").mkdir()
-    code, sentence = refused(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle=name))
+    code, message = rejected(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle=name))
     assert code is CODE.NOT_FOUND
-    assert sentence.endswith("in the bundle folder; there are: first")
+    assert message.endswith("is not in the bundle folder; available: first")
 
 
 def test_a_damaged_bundle_does_not_replace_a_good_one(own, tmp_path, pictures, pixels):
     decoder = tmp_path / "first" / "decoder.onnx"
     decoder.write_bytes(decoder.read_bytes()[:-1] + b"?")
-    code, sentence = refused(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle="first"))
+    code, message = rejected(own.admin.LoadModel, models_pb2.LoadModelRequest(bundle="first"))
     assert code is CODE.FAILED_PRECONDITION
-    assert "decoder.onnx is damaged" in sentence
+    assert "decoder.onnx is damaged" in message
     request = codec_pb2.EncodeRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(1)))
     assert len(own.codec.Encode(request).records) == 1
 
@@ -145,11 +148,11 @@ def test_a_damaged_bundle_does_not_replace_a_good_one(own, tmp_path, pictures, p
 def test_an_unloaded_model_is_gone(own):
     unload(own, name="tiny")
     assert listed(own) == []
-    code, sentence = refused(
+    code, message = rejected(
         own.models.GetModel, models_pb2.GetModelRequest(model=ModelRef(name="tiny"))
     )
     assert code is CODE.NOT_FOUND
-    assert sentence == "no model 'tiny'; loaded are: none"
+    assert message == "model 'tiny' is not loaded; loaded models: none"
 
 
 def test_a_model_is_replaced_under_load_without_a_failed_call(own, tiny, pictures, pixels):
@@ -178,29 +181,35 @@ def test_a_model_is_replaced_under_load_without_a_failed_call(own, tiny, picture
     assert all(records == expected for records in answers)
 
 
-def test_a_damaged_bundle_stops_the_start(bundles, running, tmp_path):
-    shutil.copytree(bundles / "tiny", tmp_path / "broken")
-    (tmp_path / "broken" / "tables.npz").unlink()
-    with pytest.raises(BundleError, match=r"broken: tables.npz is missing"), running(tmp_path):
-        pass
+@pytest.fixture
+def store(tmp_path):
+    """The store of a server that is about to load the bundles of a folder."""
+    config = RuntimeConfig(provider="cpu", threads=1, batch_rows=None, window=0.0, queue_rows=1)
+    store = ModelStore(tmp_path / "all", config, ModelMetrics(CollectorRegistry()), lambda: 0)
+    yield store
+    store.close()
 
 
-def test_two_bundles_of_one_name_and_version_stop_the_start(bundles, running, tmp_path):
+def test_a_damaged_bundle_stops_the_start(bundles, store, tmp_path):
+    shutil.copytree(bundles / "tiny", tmp_path / "all" / "broken")
+    (tmp_path / "all" / "broken" / "tables.npz").unlink()
+    with pytest.raises(BundleError, match=r"broken: tables.npz is missing"):
+        store.load_all()
+
+
+def test_two_bundles_of_one_name_and_version_stop_the_start(bundles, store, tmp_path):
     for name in ("a", "b"):
-        shutil.copytree(bundles / "tiny", tmp_path / name)
-    with pytest.raises(BundleError, match="bundles a and b are both tiny"), running(tmp_path):
-        pass
+        shutil.copytree(bundles / "tiny", tmp_path / "all" / name)
+    with pytest.raises(BundleError, match="bundles a and b have the same name and version: tiny "):
+        store.load_all()
 
 
-def test_an_empty_folder_stops_the_start(running, tmp_path):
-    (tmp_path / "notes").mkdir()
-    with pytest.raises(BundleError, match=r"no bundle in .*: neither a folder"), running(tmp_path):
-        pass
+def test_an_empty_folder_stops_the_start(store, tmp_path):
+    (tmp_path / "all" / "notes").mkdir(parents=True)
+    with pytest.raises(BundleError, match=r"no bundles in .*: expected folders with manifest"):
+        store.load_all()
 
 
-def test_a_missing_folder_stops_the_start(running, tmp_path):
-    with (
-        pytest.raises(BundleError, match=r"nowhere: No such file"),
-        running(tmp_path / "nowhere"),
-    ):
-        pass
+def test_a_missing_folder_stops_the_start(store):
+    with pytest.raises(BundleError, match=r"all: No such file"):
+        store.load_all()

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from protos.residuum.v1 import anomaly_pb2, codec_pb2
 from protos.residuum.v1.images_pb2 import ModelRef
-from service.server.server import PortInUse
+from service.server.server import ListenError
 
 TINY = ModelRef(name="tiny")
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -25,7 +25,7 @@ def health(channel, service):
 
 
 def page(connection):
-    """All samples of the metrics page, by name with labels."""
+    """All samples of the metrics page, by name and labels."""
     url = f"http://127.0.0.1:{connection.server.metrics_port}/metrics"
     with urllib.request.urlopen(url, timeout=10) as response:
         text = response.read().decode()
@@ -34,12 +34,12 @@ def page(connection):
 
 
 @pytest.mark.parametrize("service", ["", "residuum.v1.CodecService", "residuum.v1.AnomalyService"])
-def test_both_ports_tell_of_readiness(connection, service):
+def test_both_ports_report_readiness(connection, service):
     assert health(connection.channel, service) == SERVING
     assert health(connection.admin_channel, service) == SERVING
 
 
-def test_liveness_is_a_service_of_its_own(connection):
+def test_liveness_has_a_separate_health_service(connection):
     assert health(connection.admin_channel, "liveness") == SERVING
 
 
@@ -95,10 +95,10 @@ def test_the_metrics_page_counts(bundles, running, tiny, pictures, pixels):
 
 
 @pytest.mark.parametrize("port", ["port", "admin_port", "metrics_port"])
-def test_a_port_in_use_is_told(bundles, running, port):
+def test_a_port_in_use_is_reported(bundles, running, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        with pytest.raises(PortInUse) as caught, running(bundles, **{port: number}):
+        with pytest.raises(ListenError) as caught, running(bundles, **{port: number}):
             pass
-    sentence = f"cannot listen on 127.0.0.1, port {number}: Address already in use"
-    assert str(caught.value) == sentence
+    message = f"cannot listen on 127.0.0.1, port {number}: Address already in use"
+    assert str(caught.value) == message

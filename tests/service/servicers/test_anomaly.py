@@ -1,4 +1,4 @@
-"""Score over a real connection."""
+"""Score and ScoreStream over a real connection."""
 
 import grpc
 import numpy as np
@@ -10,11 +10,11 @@ from protos.residuum.v1.images_pb2 import ModelRef
 TINY = ModelRef(name="tiny")
 
 
-def test_scores_are_those_of_the_codec_itself(connection, tiny, pictures, pixels):
+def test_scores_are_those_of_the_codec_itself(connection, tiny, tiny_scorer, pictures, pixels):
     images = pictures(4)
     request = pb.ScoreRequest(model=TINY, pixels=pixels(images), heatmaps=True, id=5)
     response = connection.anomaly.Score(request)
-    for result, expected in zip(response.results, tiny.score(list(images)), strict=True):
+    for result, expected in zip(response.results, tiny_scorer.score(list(images)), strict=True):
         assert result.score == expected.value
         assert result.p_value == expected.p_value
         assert result.anomalous == expected.anomalous
@@ -23,21 +23,19 @@ def test_scores_are_those_of_the_codec_itself(connection, tiny, pictures, pixels
         shape = (result.heatmap.height, result.heatmap.width)
         heatmap = np.frombuffer(result.heatmap.data, "<f4").reshape(shape)
         np.testing.assert_array_equal(heatmap, expected.heatmap)
-    assert response.heat_scale == tiny.heat_scale
+    assert response.heat_scale == tiny_scorer.heatmap_vmax
     assert response.model.version == tiny.manifest.version
     assert response.id == 5
 
 
-def test_the_record_that_was_scored_is_as_long_as_encode_makes_it(
-    connection, tiny, pictures, pixels
-):
+def test_record_bytes_is_the_size_of_the_record_from_encode(connection, tiny, pictures, pixels):
     images = pictures(4)
     response = connection.anomaly.Score(pb.ScoreRequest(model=TINY, pixels=pixels(images)))
     sizes = [len(record) for record in tiny.compress(list(images))]
     assert [result.record_bytes for result in response.results] == sizes
 
 
-def test_heatmaps_are_sent_only_when_asked_for(connection, pictures, pixels):
+def test_heatmaps_are_sent_only_on_request(connection, pictures, pixels):
     response = connection.anomaly.Score(pb.ScoreRequest(model=TINY, pixels=pixels(pictures(1))))
     assert not response.results[0].HasField("heatmap")
 
@@ -50,7 +48,7 @@ def test_the_verdict_follows_the_false_alarm_rate(connection, pictures, pixels):
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, float("nan"), 1e-9])
-def test_an_impossible_false_alarm_rate_is_refused(connection, pictures, pixels, rate):
+def test_an_invalid_false_alarm_rate_is_rejected(connection, pictures, pixels, rate):
     request = pb.ScoreRequest(model=TINY, pixels=pixels(pictures(1)), false_alarm_rate=rate)
     with pytest.raises(grpc.RpcError) as caught:
         connection.anomaly.Score(request)
@@ -58,7 +56,7 @@ def test_an_impossible_false_alarm_rate_is_refused(connection, pictures, pixels,
     assert caught.value.details().startswith("false-alarm rate ")
 
 
-def test_streams_answer_in_order(connection, tiny, pictures, pixels):
+def test_streams_answer_in_order(connection, tiny_scorer, pictures, pixels):
     batches = [pictures(1 + n % 3, seed=n) for n in range(10)]
     requests = (
         pb.ScoreRequest(model=TINY, pixels=pixels(batch), id=n) for n, batch in enumerate(batches)
@@ -66,5 +64,5 @@ def test_streams_answer_in_order(connection, tiny, pictures, pixels):
     responses = list(connection.anomaly.ScoreStream(requests))
     assert [response.id for response in responses] == list(range(10))
     for response, batch in zip(responses, batches, strict=True):
-        expected = [score.value for score in tiny.score(list(batch))]
+        expected = [score.value for score in tiny_scorer.score(list(batch))]
         assert [result.score for result in response.results] == expected

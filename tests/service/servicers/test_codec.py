@@ -1,6 +1,7 @@
 """Encode and Decode over a real connection."""
 
 import io
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,8 +28,8 @@ def encode(connection, images, pixels, **options):
     return connection.codec.Encode(request, timeout=20)
 
 
-def refused(call, request):
-    """Status and sentence with which a call ends."""
+def rejected(call, request):
+    """Status and message with which a call ends."""
     with pytest.raises(grpc.RpcError) as caught:
         call(request, timeout=20)
     return caught.value.code(), caught.value.details()
@@ -55,7 +56,7 @@ def test_images_are_those_of_the_codec_itself(connection, tiny, pictures, pixels
 
 
 @pytest.mark.parametrize("quality", [0, 16])
-def test_the_quality_asked_for_is_the_one_used(connection, tiny, pictures, pixels, quality):
+def test_the_requested_quality_is_used(connection, tiny, pictures, pixels, quality):
     images = pictures(3)
     response = encode(connection, images, pixels, quality=quality)
     assert list(response.records) == tiny.compress(list(images), quality)
@@ -68,7 +69,7 @@ def test_files_give_the_records_of_their_pixels(connection, tiny, pictures):
     assert list(response.records) == tiny.compress(list(images))
 
 
-def test_images_of_several_sizes_come_back_as_png(connection, tiny_map, pictures):
+def test_images_of_different_sizes_come_back_as_png(connection, tiny_map, pictures):
     model = ModelRef(name=tiny_map.manifest.name)
     images = [pictures(1, 24, 40)[0], pictures(1, 33, 17)[0]]
     files = Files(files=[png(image) for image in images])
@@ -80,14 +81,14 @@ def test_images_of_several_sizes_come_back_as_png(connection, tiny_map, pictures
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(file))), expected[..., 0])
 
 
-def test_images_of_several_sizes_do_not_travel_as_pixels(connection, tiny_map, pictures):
+def test_images_of_different_sizes_are_rejected_as_pixels(connection, tiny_map, pictures):
     model = ModelRef(name=tiny_map.manifest.name)
     records = tiny_map.compress([pictures(1, 24, 40)[0], pictures(1, 33, 17)[0]])
     request = pb.DecodeRequest(model=model, records=records)
-    code, sentence = refused(connection.codec.Decode, request)
+    code, message = rejected(connection.codec.Decode, request)
     assert code is CODE.INVALID_ARGUMENT
-    assert sentence == (
-        "image 1 is 33x17, image 0 is 24x40: images of several sizes travel as PNG only"
+    assert message == (
+        "image 1 is 33x17, image 0 is 24x40; request IMAGE_FORMAT_PNG for images of different sizes"
     )
 
 
@@ -115,8 +116,8 @@ def test_one_error_ends_a_stream_with_its_status(connection, pictures, pixels):
     assert caught.value.code() is CODE.INVALID_ARGUMENT
 
 
-def test_batching_is_invisible(bundles, running, tiny, pictures, pixels):
-    """Sixteen callers at once: the same bytes as each of them alone."""
+def test_batching_does_not_change_the_records(bundles, running, tiny, pictures, pixels):
+    """Sixteen callers at once get the same bytes as each caller alone."""
     images = pictures(64, seed=3)
     alone = tiny.compress(list(images))
     together = threading.Barrier(16)
@@ -135,7 +136,7 @@ def test_batching_is_invisible(bundles, running, tiny, pictures, pixels):
             assert records == alone[n::16]
 
 
-def test_a_cancelled_caller_leaves_the_others_alone(connection, tiny, pictures, pixels):
+def test_a_cancelled_call_does_not_affect_the_others(connection, tiny, pictures, pixels):
     images = pictures(8)
     expected = tiny.compress(list(images))
     request = pb.EncodeRequest(model=TINY, pixels=pixels(images))
@@ -154,17 +155,17 @@ def zeros(count, height, width, channels=1, short=0):
 
 
 BAD_IMAGES = {
-    "no images at all": ({}, "the request holds no images: neither pixels nor files"),
-    "no pixels": ({"pixels": zeros(0, 16, 16)}, "the request holds 0 images, expected 1 to 64"),
-    "no files": ({"files": Files()}, "the request holds 0 images, expected 1 to 64"),
-    "too many images": ({"pixels": zeros(65, 16, 16)}, "holds 65 images, expected 1 to 64"),
+    "no images at all": ({}, "the request has no images, expected pixels or files"),
+    "no pixels": ({"pixels": zeros(0, 16, 16)}, "the request has 0 images, expected 1 to 64"),
+    "no files": ({"files": Files()}, "the request has 0 images, expected 1 to 64"),
+    "too many images": ({"pixels": zeros(65, 16, 16)}, "has 65 images, expected 1 to 64"),
     "a byte too few": (
         {"pixels": zeros(2, 16, 16, short=1)},
-        "pixels hold 511 bytes, but 2 images of 16x16x1 are 512 bytes",
+        "pixels.data has 511 bytes, expected 512 for 2 images of 16x16x1",
     ),
     "sides that multiply beyond 64 bits": (
         {"pixels": Pixels(count=2, height=2**32 - 1, width=2**32 - 1, channels=3)},
-        "pixels hold 0 bytes, but 2 images of 4294967295x4294967295x3",
+        "for 2 images of 4294967295x4294967295x3",
     ),
     "another size": ({"pixels": zeros(1, 16, 15)}, "16x15 gray"),
     "an image without area": ({"pixels": zeros(1, 0, 16)}, "images of 0x16x1 are empty"),
@@ -179,33 +180,36 @@ BAD_IMAGES = {
     "a quality too high": ({"pixels": zeros(1, 16, 16), "quality": 17}, "quality 17"),
     "no model named": (
         {"model": ModelRef(), "pixels": zeros(1, 16, 16)},
-        "the request names no model; loaded are: tiny ",
+        "the request names no model; loaded models: tiny ",
     ),
 }
 
 
-@pytest.mark.parametrize(("fields", "sentence"), BAD_IMAGES.values(), ids=BAD_IMAGES)
-def test_what_cannot_be_encoded_is_refused_with_a_sentence(connection, fields, sentence):
+@pytest.mark.parametrize(("fields", "message"), BAD_IMAGES.values(), ids=BAD_IMAGES)
+def test_an_invalid_request_is_rejected_with_a_message(connection, fields, message):
     request = pb.EncodeRequest(**{"model": TINY, **fields})
-    code, details = refused(connection.codec.Encode, request)
+    code, details = rejected(connection.codec.Encode, request)
     assert code is CODE.INVALID_ARGUMENT
-    assert sentence in details
+    assert message in details
 
 
 @pytest.mark.parametrize(
-    ("model", "sentence"),
+    ("model", "message"),
     [
-        (ModelRef(name="huge"), "no model 'huge'; loaded are: tiny "),
-        (ModelRef(name="tiny", version="0.0"), "no model 'tiny 0.0'; loaded are: tiny "),
-        (ModelRef(name="x" * 100_000), "no model 'xxx"),
+        (ModelRef(name="huge"), "model 'huge' is not loaded; loaded models: tiny "),
+        (
+            ModelRef(name="tiny", version="0.0"),
+            "model 'tiny 0.0' is not loaded; loaded models: tiny ",
+        ),
+        (ModelRef(name="x" * 100_000), "model 'xxx"),
     ],
     ids=["unknown name", "unknown version", "endless name"],
 )
-def test_an_unknown_model_is_not_found(connection, pictures, pixels, model, sentence):
+def test_a_model_that_is_not_loaded_is_not_found(connection, pictures, pixels, model, message):
     request = pb.EncodeRequest(model=model, pixels=pixels(pictures(1)))
-    code, details = refused(connection.codec.Encode, request)
+    code, details = rejected(connection.codec.Encode, request)
     assert code is CODE.NOT_FOUND
-    assert sentence in details
+    assert message in details
 
 
 def test_damaged_records_are_data_loss(connection, tiny, pictures):
@@ -213,70 +217,86 @@ def test_damaged_records_are_data_loss(connection, tiny, pictures):
     damaged = bytes([good[1][0], good[1][1] ^ 1]) + good[1][2:]
     for bad in (damaged, good[1][:-1], b"", b"\xff" * 8):
         request = pb.DecodeRequest(model=TINY, records=[good[0], bad])
-        code, sentence = refused(connection.codec.Decode, request)
+        code, message = rejected(connection.codec.Decode, request)
         assert code is CODE.DATA_LOSS
-        assert sentence.startswith("record 1: ")
+        assert message.startswith("record 1: ")
 
 
 def test_a_record_of_another_model_is_data_loss(connection, tiny_map, pictures):
     records = tiny_map.compress(list(pictures(1)))
-    code, _ = refused(connection.codec.Decode, pb.DecodeRequest(model=TINY, records=records))
+    code, _ = rejected(connection.codec.Decode, pb.DecodeRequest(model=TINY, records=records))
     assert code is CODE.DATA_LOSS
 
 
-def test_no_records_and_too_many_are_refused(connection):
+def test_no_records_and_too_many_are_rejected(connection):
     for count in (0, 65):
         request = pb.DecodeRequest(model=TINY, records=[b"abc"] * count)
-        code, sentence = refused(connection.codec.Decode, request)
+        code, message = rejected(connection.codec.Decode, request)
         assert code is CODE.INVALID_ARGUMENT
-        assert sentence == f"the request holds {count} records, expected 1 to 64"
+        assert message == f"the request has {count} records, expected 1 to 64"
 
 
-def test_a_request_beyond_the_message_limit_is_refused(connection):
+def test_a_request_beyond_the_message_limit_is_rejected(connection):
     request = pb.EncodeRequest(model=TINY, pixels=zeros(64, 200, 200))
-    code, _ = refused(connection.codec.Encode, request)
+    code, _ = rejected(connection.codec.Encode, request)
     assert code is CODE.RESOURCE_EXHAUSTED
 
 
-def test_records_that_unfold_into_too_much_are_refused(running, bundles, tiny_map, pictures):
-    """Small records of big flat images must not take the server's memory."""
+def test_records_that_decode_to_too_many_pixels_are_rejected(running, bundles, tiny_map, pictures):
+    """Small records of large flat images must not exhaust the memory of the server."""
     (record,) = tiny_map.compress([np.full((2048, 2048, 1), 128, np.uint8)])
     request = pb.DecodeRequest(model=ModelRef(name="tiny-map"), records=[record] * 17)
     with running(bundles) as connection:
-        code, sentence = refused(connection.codec.Decode, request)
+        code, message = rejected(connection.codec.Decode, request)
     assert code is CODE.INVALID_ARGUMENT
-    assert sentence == f"the records unfold into {17 * 2**22} pixels, at most {2**26} per call"
+    assert message == f"the records decode to {17 * 2**22} pixels, expected at most {2**26}"
 
 
-def test_under_overload_a_call_is_answered_in_full_or_refused(
+def pause_encoder(connection, event):
+    """The encoder of the tiny model runs nothing until the event is set."""
+    batcher = connection.server.models.get("tiny").graphs._encode
+    run = batcher._run
+
+    def run_after_event(rows):
+        assert event.wait(30)
+        return run(rows)
+
+    batcher._run = run_after_event
+
+
+def test_under_overload_a_call_is_answered_in_full_or_rejected(
     bundles, running, tiny, pictures, pixels
 ):
     images = pictures(8)
     expected = tiny.compress(list(images))
-    refusals = []
+    rejections, rejected_once = [], threading.Event()
 
     def caller(connection):
         for _ in range(20):
             try:
                 assert list(encode(connection, images, pixels).records) == expected
             except grpc.RpcError as error:
-                refusals.append(error)
+                rejections.append(error)
+                rejected_once.set()
 
     with (
         running(bundles, max_queue_rows=1, max_batch_rows=1) as connection,
         ThreadPoolExecutor(16) as pool,
     ):
+        pause_encoder(connection, rejected_once)
         for done in [pool.submit(caller, connection) for _ in range(16)]:
             done.result(30)
         assert list(encode(connection, images, pixels).records) == expected
-    assert refusals
-    for error in refusals:
+    assert rejections
+    for error in rejections:
         assert error.code() is CODE.RESOURCE_EXHAUSTED
-        assert "images wait already, at most 1 may; try again later" in error.details()
+        assert re.fullmatch(
+            r"server busy: \d+ images queued, limit 1; retry later", error.details()
+        )
         assert ("grpc-retry-pushback-ms", "200") in error.trailing_metadata()
 
 
-def test_a_call_that_finds_no_thread_is_refused_at_once(bundles, running, pictures, pixels):
+def test_a_call_without_a_free_thread_is_rejected_at_once(bundles, running, pictures, pixels):
     with running(bundles, workers=1) as connection:
         more = threading.Event()
         request = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
@@ -287,7 +307,7 @@ def test_a_call_that_finds_no_thread_is_refused_at_once(bundles, running, pictur
 
         stream = connection.codec.EncodeStream(requests())
         next(stream)
-        code, _ = refused(connection.codec.Encode, request)
+        code, _ = rejected(connection.codec.Encode, request)
         assert code is CODE.RESOURCE_EXHAUSTED
         more.set()
         assert list(stream) == []

@@ -1,4 +1,4 @@
-"""How small, how good, and what is kept of an anomaly, over a real connection."""
+"""Rates and evidence over a real connection."""
 
 import io
 import urllib.request
@@ -18,7 +18,7 @@ KEEP = pb.ON_ANOMALY_EVIDENCE
 
 
 def hills_and_noise(seed=5, side=16):
-    """Ten images like those of the training, then ten of noise."""
+    """Ten images like those of the training set, then ten of noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:side, 0:side]
     images = []
@@ -47,7 +47,7 @@ def ask(connection, pixels):
     return encode
 
 
-def refused(call):
+def rejected(call):
     with pytest.raises(grpc.RpcError) as caught:
         call()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -66,7 +66,7 @@ def inside(box):
     return slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
 
 
-def test_the_answer_tells_the_quality_of_each_record(ask, tiny, images):
+def test_the_response_has_the_quality_of_each_record(ask, tiny, images):
     assert list(ask(images, quality=3).qualities) == [3] * 20
     default = ask(images)
     assert list(default.qualities) == [tiny.manifest.quality_default] * 20
@@ -74,8 +74,8 @@ def test_the_answer_tells_the_quality_of_each_record(ask, tiny, images):
 
 
 @pytest.mark.parametrize("target", [7, 9, 40])
-def test_records_keep_within_the_bytes_asked_for(ask, tiny, images, target):
-    """And the next finer level would not."""
+def test_records_fit_in_the_target_size(ask, tiny, images, target):
+    """At the next finer level they would not."""
     hills = images[:10]
     answer = ask(hills, target_bytes=target)
     assert list(answer.records) == [
@@ -86,8 +86,8 @@ def test_records_keep_within_the_bytes_asked_for(ask, tiny, images, target):
         assert quality == 16 or len(tiny.compress([image], quality + 1)[0]) > target
 
 
-def test_images_reach_the_psnr_asked_for(connection, ask, tiny, images):
-    """After they are decoded, and not at the next coarser level."""
+def test_images_reach_the_target_psnr(connection, ask, tiny, images):
+    """At the next coarser level they would not."""
     hills = images[:10]
     finest = tiny.decompress(tiny.compress(list(hills), 16))
     target = min(psnr(a, b) for a, b in zip(hills, finest, strict=True)) - 0.5
@@ -102,45 +102,43 @@ def test_images_reach_the_psnr_asked_for(connection, ask, tiny, images):
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"quality": 17}, "quality 17, the model has levels 0..16"),
         ({"target_bytes": 0}, "target_bytes is 0, expected at least 1"),
         ({"target_psnr": -3.0}, "target_psnr is -3.0, expected decibels above 0"),
         ({"target_psnr": float("nan")}, "target_psnr is nan, expected decibels above 0"),
-        ({"on_anomaly": 9}, "on_anomaly is 9, expected one of OnAnomaly"),
+        ({"on_anomaly": 9}, "on_anomaly is 9, expected a value of OnAnomaly"),
         (
             {"false_alarm_rate": 0.1},
-            "a false-alarm rate is given, but no evidence is asked for",
+            "false_alarm_rate is set, but on_anomaly is not ON_ANOMALY_EVIDENCE",
         ),
         (
             {"on_anomaly": pb.ON_ANOMALY_NONE, "false_alarm_rate": 0.1},
-            "a false-alarm rate is given, but no evidence is asked for",
+            "false_alarm_rate is set, but on_anomaly is not ON_ANOMALY_EVIDENCE",
         ),
     ],
 )
-def test_an_impossible_wish_is_refused_with_a_sentence(ask, images, options, sentence):
-    assert refused(lambda: ask(images, **options)) == sentence
+def test_an_invalid_option_is_rejected_with_a_message(ask, images, options, message):
+    assert rejected(lambda: ask(images, **options)) == message
 
 
-def test_an_impossible_false_alarm_rate_is_refused(ask, images):
-    sentence = refused(lambda: ask(images, on_anomaly=KEEP, false_alarm_rate=1.0))
-    assert "false-alarm rate" in sentence
+def test_an_invalid_false_alarm_rate_is_rejected(ask, images):
+    message = rejected(lambda: ask(images, on_anomaly=KEEP, false_alarm_rate=1.0))
+    assert "false-alarm rate" in message
 
 
-def test_targets_out_of_reach_name_the_image_and_what_could_be_had(ask, tiny, images):
+def test_an_unreachable_target_names_the_image_and_the_best_value(ask, tiny, images):
     smallest = [min(len(tiny.compress([one], q)[0]) for q in range(17)) for one in images]
     place = next(i for i, size in enumerate(smallest) if size > min(smallest))
-    sentence = refused(lambda: ask(images, target_bytes=smallest[place] - 1))
-    assert sentence.startswith(f"image {place}: target_bytes is {smallest[place] - 1}, ")
-    assert f"its smallest record has {smallest[place]} bytes, at quality " in sentence
-    sentence = refused(lambda: ask(images, target_psnr=90.0))
-    assert sentence.startswith("image 0: target_psnr is 90 dB, its best is ")
+    message = rejected(lambda: ask(images, target_bytes=smallest[place] - 1))
+    assert message.startswith(f"image {place}: target_bytes is {smallest[place] - 1}, ")
+    assert f"its smallest record has {smallest[place]} bytes, at quality " in message
+    message = rejected(lambda: ask(images, target_psnr=90.0))
+    assert message.startswith("image 0: target_psnr is 90 dB, its best is ")
 
 
-def test_anomalous_images_alone_get_evidence_and_normal_ones_no_byte(
-    connection, ask, images, pixels
-):
+def test_only_records_of_anomalous_images_grow(connection, ask, images, pixels):
     plain = ask(images)
     kept = ask(images, on_anomaly=KEEP, false_alarm_rate=0.05)
     request = anomaly_pb2.ScoreRequest(model=TINY, pixels=pixels(images), false_alarm_rate=0.05)
@@ -153,7 +151,7 @@ def test_anomalous_images_alone_get_evidence_and_normal_ones_no_byte(
         assert size or record == bare
 
 
-def test_an_image_comes_back_exactly_in_its_boxes_and_coded_elsewhere(connection, ask, images):
+def test_an_image_is_lossless_in_its_boxes_and_lossy_elsewhere(connection, ask, images):
     noise = images[10:]
     kept, plain = ask(noise, on_anomaly=KEEP), ask(noise)
     restored, boxes = decoded(connection, kept.records)
@@ -178,7 +176,7 @@ def test_a_defect_in_an_image_of_any_size_comes_back_exactly(connection, ask):
     assert sum(box.height * box.width for box in boxes) < 64 * 64
 
 
-def test_a_damaged_record_with_evidence_is_refused(connection, ask, images):
+def test_a_damaged_record_with_evidence_is_rejected(connection, ask, images):
     (record,) = ask(images[10:11], on_anomaly=KEEP).records
     for damaged in (record[:-1], record[:20] + bytes([record[20] ^ 4]) + record[21:]):
         with pytest.raises(grpc.RpcError) as caught:
@@ -187,7 +185,7 @@ def test_a_damaged_record_with_evidence_is_refused(connection, ask, images):
         assert "checksum" in caught.value.details()
 
 
-def test_a_stream_takes_another_rate_with_each_request(connection, tiny, images, pixels):
+def test_each_request_of_a_stream_can_have_a_different_rate(connection, tiny, images, pixels):
     rates = [{"quality": 2}, {"target_bytes": 60}, {"target_psnr": 8.0}, {}]
     requests = (pb.EncodeRequest(model=TINY, pixels=pixels(images), **rate) for rate in rates)
     answers = list(connection.codec.EncodeStream(requests))
