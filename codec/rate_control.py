@@ -1,15 +1,17 @@
 """How many bytes an image may take, or how good it must be: the search for its quality level.
 
-The encoder has run once when the search begins; a level is tried on the same latents, so it costs
-a table look-up per code, or the decoder, and never the encoder.
+The encoder has run once when the search begins. Trying a level costs a table look-up per code, or
+the decoder, and never the encoder. Functions here plan the search of one image: given what is known
+at the levels tried so far, they name the level to try next, or None when the search is over. The
+caller (`codec.codec`) tries levels for all its images at once.
 
     target_bytes   bisection over ideal code lengths finds the level at which the record should just
-                   fit; then the coder itself tells: one level up while the record fits, or down
+                   fit; then real records decide: one level finer while the record fits, or coarser
                    until it does
     target_psnr    bisection with the decoder over the levels
 
-Lengths and errors nearly always grow and fall from level to level, but nothing makes them. What is
-promised, whatever they do:
+Lengths and errors nearly always grow and fall from level to level, but nothing forces them to. The
+promise holds whatever they do:
 
     target_bytes   the record has at most that many bytes, and the next finer level's has more;
                    no image is refused that fits at any level
@@ -19,19 +21,14 @@ promised, whatever they do:
 An image that no level serves is refused rather than stored larger or worse than was asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import TypeVar
 
 import numpy as np
 
 from codec.errors import InvalidInput
 from codec.images.files import U8
-
-T = TypeVar("T")
-# Values of (image, level) pairs, which are many so that they can be worked out together.
-Measure = Callable[[Sequence[tuple[int, int]]], Sequence[T]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,58 +59,68 @@ def psnr(image: U8, restored: U8) -> float:
     return float(10.0 * np.log10(255.0**2 / error)) if error else float("inf")
 
 
-def within_bytes(
-    count: int, levels: int, ideal: Measure[float], record: Measure[bytes], target: int
-) -> list[tuple[int, bytes]]:
-    """Level and record of each of `count` images, of at most `target` bytes.
+def level_by_ideal_bytes(sizes: Mapping[int, float], target: int, levels: int) -> int | None:
+    """The next of `levels` levels to try, by `sizes`, the ideal bytes of the levels tried."""
+    return _bisected(_fits(sizes, target), levels)
 
-    `ideal` gives about how many bytes a record will have, `record` the record. Raises InvalidInput,
-    which names the image and the size of its smallest record.
+
+def level_by_record_bytes(
+    records: Mapping[int, bytes], ideal: Mapping[int, float], target: int, levels: int
+) -> int | None:
+    """The next level to try, by the records of the levels tried.
+
+    The first is the finest that fits by `ideal`, what `level_by_ideal_bytes` has led to. Then it
+    goes up from one that fits, down from one that does not, and over all others once the coarsest
+    does not fit either.
     """
-    guesses = _search(count, ideal, lambda _, seen: _next(_fits(seen, target), levels))
-    starts = [max(0, _bounds(_fits(seen, target), levels)[0]) for seen in guesses]
+    if not records:
+        return max(0, _bounds(_fits(ideal, target), levels)[0])
+    fits = {level: len(record) <= target for level, record in records.items()}
+    if any(fits.values()):
+        finer = max(level for level, fit in fits.items() if fit) + 1
+        return finer if finer < levels and finer not in fits else None
+    coarser = min(fits) - 1
+    return coarser if coarser >= 0 else _untried(fits, levels)
 
-    def plan(image: int, seen: Mapping[int, bytes]) -> int | None:
-        sizes = {level: len(data) for level, data in seen.items()}
-        return _neighbour(_fits(sizes, target), starts[image], levels)
 
-    tried = _search(count, record, plan)
-    return [_finest(index, records, target) for index, records in enumerate(tried)]
+def level_by_psnr(reached: Mapping[int, float], target: float, levels: int) -> int | None:
+    """The next level to try, by the PSNR, dB, of the levels tried."""
+    level = _bisected({q: value < target for q, value in reached.items()}, levels)
+    if level is not None:
+        return level
+    if max(reached.values()) < target:
+        return _untried(reached, levels)
+    coarser = min(q for q, value in reached.items() if value >= target) - 1
+    return coarser if coarser >= 0 and coarser not in reached else None
 
 
-def reaching_psnr(count: int, levels: int, measure: Measure[float], target: float) -> list[int]:
-    """The level of each of `count` images, at which `measure`, its PSNR in dB, reaches `target`.
+def finest_fitting(records: Mapping[int, bytes], target: int) -> int:
+    """The finest level whose record has at most `target` bytes.
 
-    Raises InvalidInput, which names the image and the best PSNR that it can have.
+    Raises InvalidInput with the size of the smallest record where none has.
     """
-
-    def plan(_: int, seen: Mapping[int, float]) -> int | None:
-        level = _next({q: value < target for q, value in seen.items()}, levels)
-        if level is not None:
-            return level
-        if max(seen.values()) < target:
-            return _untried(seen, levels)
-        coarser = min(q for q, value in seen.items() if value >= target) - 1
-        return coarser if coarser >= 0 and coarser not in seen else None
-
-    return [_coarsest(i, seen, target) for i, seen in enumerate(_search(count, measure, plan))]
+    fitting = [level for level, record in records.items() if len(record) <= target]
+    if fitting:
+        return max(fitting)
+    smallest = min(records, key=lambda level: (len(records[level]), level))
+    raise InvalidInput(
+        f"target_bytes is {target}, its smallest record has "
+        f"{len(records[smallest])} bytes, at quality {smallest}"
+    )
 
 
-def _search(
-    count: int, measure: Measure[T], plan: Callable[[int, Mapping[int, T]], int | None]
-) -> list[dict[int, T]]:
-    """What each image measures at the levels that `plan` asks for, in rounds over all images.
+def coarsest_reaching(reached: Mapping[int, float], target: float) -> int:
+    """The coarsest level whose PSNR, dB, is at least `target`.
 
-    `plan(image, seen)` names the level to try next; None ends the image's search.
+    Raises InvalidInput with the best PSNR where none is.
     """
-    seen: list[dict[int, T]] = [{} for _ in range(count)]
-    while True:
-        asked = [(i, plan(i, known)) for i, known in enumerate(seen)]
-        pairs = [(i, level) for i, level in asked if level is not None]
-        if not pairs:
-            return seen
-        for (i, level), value in zip(pairs, measure(pairs), strict=True):
-            seen[i][level] = value
+    reaching = [level for level, value in reached.items() if value >= target]
+    if reaching:
+        return min(reaching)
+    best = max(reached, key=lambda level: reached[level])
+    raise InvalidInput(
+        f"target_psnr is {target:g} dB, its best is {reached[best]:.2f} dB, at quality {best}"
+    )
 
 
 def _fits(sizes: Mapping[int, float], target: int) -> dict[int, bool]:
@@ -126,46 +133,12 @@ def _bounds(holds: Mapping[int, bool], levels: int) -> tuple[int, int]:
     return low, min((q for q, held in holds.items() if not held and q > low), default=levels)
 
 
-def _next(holds: Mapping[int, bool], levels: int) -> int | None:
-    """The level that halves what is between the bounds; None once they touch."""
+def _bisected(holds: Mapping[int, bool], levels: int) -> int | None:
+    """The level halfway between the bounds; None once they touch."""
     low, high = _bounds(holds, levels)
     return (low + high) // 2 if high - low > 1 else None
 
 
-def _neighbour(fits: Mapping[int, bool], start: int, levels: int) -> int | None:
-    """The level to try after those known: up from one that fits, down from one that does not, and
-    all others once the coarsest does not fit either.
-    """
-    if not fits:
-        return start
-    if any(fits.values()):
-        finer = max(level for level, fit in fits.items() if fit) + 1
-        return finer if finer < levels and finer not in fits else None
-    coarser = min(fits) - 1
-    return coarser if coarser >= 0 else _untried(fits, levels)
-
-
-def _untried(seen: Mapping[int, object], levels: int) -> int | None:
-    return next((level for level in reversed(range(levels)) if level not in seen), None)
-
-
-def _finest(index: int, records: Mapping[int, bytes], target: int) -> tuple[int, bytes]:
-    fitting = [level for level, record in records.items() if len(record) <= target]
-    if fitting:
-        return max(fitting), records[max(fitting)]
-    smallest = min(records, key=lambda level: (len(records[level]), level))
-    raise InvalidInput(
-        f"image {index}: target_bytes is {target}, its smallest record has "
-        f"{len(records[smallest])} bytes, at quality {smallest}"
-    )
-
-
-def _coarsest(index: int, values: Mapping[int, float], target: float) -> int:
-    reaching = [level for level, value in values.items() if value >= target]
-    if reaching:
-        return min(reaching)
-    best = max(values, key=lambda level: values[level])
-    raise InvalidInput(
-        f"image {index}: target_psnr is {target:g} dB, its best is {values[best]:.2f} dB, "
-        f"at quality {best}"
-    )
+def _untried(tried: Mapping[int, object], levels: int) -> int | None:
+    """The finest level not tried yet."""
+    return next((level for level in reversed(range(levels)) if level not in tried), None)

@@ -8,7 +8,7 @@ import numpy as np
 from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import RangeCoder, Shape
 from codec.errors import RecordError
-from codec.grouping import alike, each
+from codec.grouping import group_by, numbered
 from codec.images.files import MAX_TILES, tile_grid
 from codec.quantise import I32
 from codec.record.evidence import Region, read_evidence
@@ -34,16 +34,16 @@ class RecordCoder:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle, self._manifest = bundle, bundle.manifest
-        self._coders: dict[int, RangeCoder] = {}
+        self._coders = [RangeCoder(prior) for prior in bundle.priors]
 
     def bits(self, coded: Sequence[Coded]) -> list[float]:
         """Ideal code lengths, bits."""
-
-        def step(codes: list[I32], key: tuple[int, Shape]) -> list[float]:
-            rows = self._bundle.priors[key[0]].bits(np.concatenate(codes))
-            return [float(bits) for bits in rows.reshape(len(codes), -1).sum(1)]
-
-        return alike([one.codes for one in coded], _keys(coded), step)
+        lengths: dict[int, float] = {}
+        for group in _by_level_and_shape(coded):
+            codes = np.concatenate([coded[i].codes for i in group])
+            bits = self._bundle.priors[coded[group[0]].level].bits(codes)
+            lengths |= zip(group, bits.reshape(len(group), -1).sum(1).tolist(), strict=True)
+        return [lengths[i] for i in range(len(coded))]
 
     def ideal_bytes(self, coded: Sequence[Coded]) -> list[float]:
         """About how many bytes the records will have, framing included; mostly within one."""
@@ -55,34 +55,37 @@ class RecordCoder:
 
     def write(self, coded: Sequence[Coded]) -> list[bytes]:
         """Records, without evidence; those of one level and shape are coded together."""
-        payloads = alike(
-            [one.codes for one in coded],
-            _keys(coded),
-            lambda codes, key: self._coder(key[0]).encode_all(np.stack(codes)),
-        )
+        payloads: dict[int, bytes] = {}
+        for group in _by_level_and_shape(coded):
+            coder = self._coders[coded[group[0]].level]
+            codes = np.stack([coded[i].codes for i in group])
+            payloads |= zip(group, coder.encode_all(codes), strict=True)
         return [
-            pack(Record(one.level, one.size, payload), self._bundle.model_id)
-            for one, payload in zip(coded, payloads, strict=True)
+            pack(Record(one.level, one.size, payloads[index]), self._bundle.model_id)
+            for index, one in enumerate(coded)
         ]
 
     def read(self, data: Sequence[bytes]) -> list[tuple[Coded, list[Region]]]:
-        """What each record holds, and its evidence.
-
-        Raises RecordError, which names the record.
-        """
-        opened = each("record", data, self._open)
-        records = [record for record, _ in opened]
+        """The codes and the evidence of each record. Raises RecordError, which names the record."""
+        records, evidence = [], []
+        for index, one in enumerate(data):
+            with numbered("record", index):
+                record, regions = self._open(one)
+            records.append(record)
+            evidence.append(regions)
         keys = [(record.quality, self._shape(record.size)) for record in records]
-        found = alike(
-            [record.payload for record in records],
-            keys,
-            lambda payloads, key: self._coder(key[0]).decode_all(payloads, key[1]),
-        )
-        codes = each("record", found, self._checked)
-        return [
-            (Coded(c, record.quality, record.size), regions)
-            for c, (record, regions) in zip(codes, opened, strict=True)
-        ]
+        decoded: dict[int, I32 | RecordError] = {}
+        for group in group_by(keys):
+            level, shape = keys[group[0]]
+            payloads = [records[i].payload for i in group]
+            found = self._coders[level].decode_all(payloads, shape)
+            decoded |= zip(group, found, strict=True)
+        coded = []
+        for index, record in enumerate(records):
+            with numbered("record", index):
+                codes = self._checked(decoded[index])
+            coded.append(Coded(codes, record.quality, record.size))
+        return list(zip(coded, evidence, strict=True))
 
     def _open(self, data: bytes) -> tuple[Record, list[Region]]:
         spec, levels = self._manifest.input, self._manifest.quality_levels
@@ -113,12 +116,6 @@ class RecordCoder:
         height, width = size or (spec.stride, spec.stride)
         return (1, dims, -(-height // spec.stride), -(-width // spec.stride))
 
-    def _coder(self, level: int) -> RangeCoder:
-        coder = self._coders.get(level)
-        if coder is None:
-            coder = self._coders[level] = RangeCoder(self._bundle.priors[level])
-        return coder
 
-
-def _keys(coded: Sequence[Coded]) -> list[tuple[int, Shape]]:
-    return [(one.level, one.codes.shape) for one in coded]
+def _by_level_and_shape(coded: Sequence[Coded]) -> list[list[int]]:
+    return group_by((one.level, one.codes.shape) for one in coded)

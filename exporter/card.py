@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.bundle.manifest import LatentSpec, Manifest
 from codec.images.files import U8, draw_heatmap
-from codec.pipeline import Model
-from training.evaluation.run import report as run_report
+from training.evaluation.run import tables as run_tables
 
 PICTURES = "card-samples.png"
 DIAGNOSTICS = (
@@ -81,9 +81,9 @@ def _latent(latent: LatentSpec) -> str:
 
 def _diagnostics(record: Mapping[str, Any]) -> str:
     """A table of what training said about these weights; empty where it said nothing."""
-    known = run_report.RECONSTRUCTION + run_report.LIKELIHOOD + run_report.LATENTS
+    known = run_tables.RECONSTRUCTION + run_tables.LIKELIHOOD + run_tables.LATENTS
     rows = tuple(row for row in known if row.key in DIAGNOSTICS)
-    cells = run_report.table("", rows, record, "").rows
+    cells = run_tables.table("", rows, record, "").rows
     if not cells:
         return ""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
@@ -92,12 +92,13 @@ def _diagnostics(record: Mapping[str, Any]) -> str:
     return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
 
 
-def draw_samples(model: Model, images: Sequence[U8]) -> bytes:
+def draw_samples(codec: Codec, images: Sequence[U8]) -> bytes:
     """A PNG of held-out images, their decoded records, and heat maps, one column each."""
     shown = [image for image in images if image.shape == images[0].shape][:_SHOWN]
-    restored = model.decompress(model.compress(shown))
-    maps = [heatmap for _, heatmap, _ in model.raw_scores(shown)]
-    heat = [draw_heatmap(a, m, model.heat_scale) for a, m in zip(shown, maps, strict=True)]
+    scorer = Scorer(codec)
+    restored = codec.decompress(codec.compress(shown))
+    maps = [raw.heatmap for raw in scorer.raw_scores(shown)]
+    heat = [draw_heatmap(a, m, scorer.heatmap_vmax) for a, m in zip(shown, maps, strict=True)]
     height, width = shown[0].shape[:2]
     scale = max(1, 84 // width)
     sheet = Image.new("RGB", (len(shown) * (width * scale + _GAP), 3 * (height * scale + _GAP)))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from codec import Codec
 from codec.bundle.bundle import Bundle, model_id, pack_arrays, write_bundle
 from codec.bundle.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
 from codec.bundle.tables_npz import pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.files import U8
-from codec.pipeline import Model
 from codec.scores import scores as anomaly
 from exporter import parity
 from exporter import receptive_field as reach
@@ -69,12 +69,12 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say
     """
     check_target(out)
     config, network, info = load_run(run)
-    training, held_out = data.training_and_validation(config, calibrate, say)
+    training, held_out = data.training_and_validation(config.data, calibrate, say)
     manifest = describe(
         config,
         options,
         options.name or run.resolve().name,
-        exact=data.source_of(config, calibrate) != "folder",
+        exact=data.source_of(config.data, calibrate) != "folder",
         held_out=len(held_out),
     )
     if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
@@ -223,28 +223,28 @@ def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
 
 def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
     """Writes a fitted bundle; held-out images `[H, W, C]` illustrate its card."""
-    model = Model(bundle, graphs)
+    codec = Codec(bundle, graphs)
     members = {
         "encoder.onnx": bundle.encoder,
         "decoder.onnx": bundle.decoder,
         "tables.npz": pack_arrays(pack_tables(bundle.steps, bundle.priors)),
         "calibration.npz": pack_arrays(bundle.calibration.to_arrays()),
-        PICTURES: draw_samples(model, images),
-        "card.md": write_card(bundle.manifest, held_out_facts(model, images)).encode(),
+        PICTURES: draw_samples(codec, images),
+        "card.md": write_card(bundle.manifest, held_out_facts(codec, images)).encode(),
     }
     return write_bundle(out, bundle.manifest, members)
 
 
-def held_out_facts(model: Model, images: Sequence[U8]) -> dict[str, str]:
+def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:
     """Figures for the card, at the default quality."""
-    records = model.compress(images)
+    records = codec.compress(images)
     size = np.mean([len(record) for record in records])
     raw = np.mean([image.size for image in images])
     return {
         "held-out images": f"{len(images)}",
         "bytes per image, framing and checksum included": f"{size:.2f}",
         "ratio to raw 8-bit pixels": f"{raw / size:.1f}",
-        "PSNR of the mean squared error": f"{fit.psnr(images, model.decompress(records)):.2f} dB",
+        "PSNR of the mean squared error": f"{fit.psnr(images, codec.decompress(records)):.2f} dB",
     }
 
 

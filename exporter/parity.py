@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from codec.errors import BundleError
+from codec.graphs.protocol import Graphs
 from codec.images.files import U8
-from codec.pipeline import Graphs
 from codec.quantise import F32, quantise
 from training.models import IndexModel, Model
 from training.models.layers import told

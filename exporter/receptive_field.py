@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from codec.bundle.manifest import Manifest
 from codec.errors import BundleError
-from codec.pipeline import Graphs
+from codec.graphs.protocol import Graphs
 
 Array = npt.NDArray[Any]
 # An influence may hide below the rounding of the drawn images, and show in others.

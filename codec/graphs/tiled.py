@@ -14,17 +14,15 @@ the tiles of a large image.
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from codec.bundle.manifest import InputSpec
 from codec.errors import BundleError
+from codec.graphs.protocol import Graphs
 from codec.images.files import F32, U8
-
-if TYPE_CHECKING:
-    from codec.pipeline import Graphs
 
 Array = npt.NDArray[Any]
 # Side of what a tile adds to the whole, in pixels, margins left out: small enough that its features
@@ -57,7 +55,7 @@ def pieces(cells: int, core: int, margin: int) -> list[Piece]:
     ]
 
 
-def tiled(graphs: "Graphs", spec: InputSpec, side: int = TILE_SIDE) -> "Graphs":
+def tiled(graphs: Graphs, spec: InputSpec, side: int = TILE_SIDE) -> Graphs:
     """The graphs, with large images in tiles of `side` pixels; as they are where the size of the
     input is fixed.
     """
@@ -68,7 +66,7 @@ def tiled(graphs: "Graphs", spec: InputSpec, side: int = TILE_SIDE) -> "Graphs":
 class TiledGraphs:
     """Graphs of any size over `graphs` that are never given more than a tile and its margins."""
 
-    def __init__(self, graphs: "Graphs", spec: InputSpec, side: int = TILE_SIDE) -> None:
+    def __init__(self, graphs: Graphs, spec: InputSpec, side: int = TILE_SIDE) -> None:
         self._graphs = graphs
         self._stride = spec.stride
         self._core = max(1, side // spec.stride)

@@ -110,9 +110,11 @@ class Fitted:
     """An image as the graphs take it: `rows [R, C, h, w]`; its own size where a record must
     remember it.
 
-    R is 1 except under `tile`.
+    R is 1 except under `tile`. `target [H, W, C]` is what a perfect record decodes to: the image,
+    or under `resize` the resized one.
     """
 
+    target: U8
     rows: U8
     size: tuple[int, int] | None
 
@@ -124,14 +126,15 @@ def fit(image: U8, spec: InputSpec) -> Fitted:
     _check_image(image, spec)
     height, width = image.shape[:2]
     if (height, width) == (spec.height, spec.width) and not spec.sized:
-        return Fitted(_chw(image), None)
+        return Fitted(image, _chw(image), None)
     if spec.fit == "exact":
         raise InvalidInput(
             f"image is {describe(image)}; the model takes exactly "
             f"{spec.height}x{spec.width} {_COLOURS[spec.channels]}"
         )
     if spec.fit == "resize":
-        return Fitted(_chw(_resize(image, spec)), None)
+        resized = _resize(image, spec)
+        return Fitted(resized, _chw(resized), None)
     grid = tile_grid((height, width), spec)
     if grid[0] * grid[1] > MAX_TILES:
         raise InvalidInput(
@@ -141,11 +144,12 @@ def fit(image: U8, spec: InputSpec) -> Fitted:
     bottom, right = -height % unit[0], -width % unit[1]
     padded = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
     if spec.fit == "pad":
-        return Fitted(_chw(padded), (height, width))
+        return Fitted(image, _chw(padded), (height, width))
     tiles = padded.reshape(grid[0], unit[0], grid[1], unit[1], spec.channels).transpose(
         0, 2, 4, 1, 3
     )
-    return Fitted(np.ascontiguousarray(tiles).reshape(-1, spec.channels, *unit), (height, width))
+    rows = np.ascontiguousarray(tiles).reshape(-1, spec.channels, *unit)
+    return Fitted(image, rows, (height, width))
 
 
 def unfit(rows: F32, size: tuple[int, int] | None, spec: InputSpec) -> F32:

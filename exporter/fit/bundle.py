@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import InputSpec, LatentSpec
 from codec.bundle.tables_npz import prior_name
 from codec.errors import BundleError, InvalidInput
+from codec.graphs.protocol import Graphs
 from codec.images.files import U8
 from codec.images.files import fit as fit_image
-from codec.pipeline import Graphs, Model
-from codec.priors.base import FactorisedPrior, Prior
+from codec.priors.base import Prior
+from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
 from codec.quantise import F32, I32, octaves, steps
 from codec.scores import scores as anomaly
@@ -113,9 +115,9 @@ def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target:
 
     Raises BundleError if no level does.
     """
-    model, reached = Model(bundle, graphs), -np.inf
+    codec, reached = Codec(bundle, graphs), -np.inf
     for level in range(bundle.manifest.quality_levels):
-        reached = psnr(images, model.decompress(model.compress(images, level)))
+        reached = psnr(images, codec.decompress(codec.compress(images, level)))
         if reached >= target:
             return level
     raise BundleError(f"no quality level reaches {target:g} dB; the finest has {reached:.2f} dB")
@@ -132,8 +134,8 @@ def widest_steps(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: f
         return 1.0
     for _ in range(WIDTH_TRIALS):
         trial = (fits + fails) / 2
-        model = Model(replace(bundle, steps=np.float32(2**trial) * bundle.steps), graphs)
-        reached = psnr(images, model.decompress(model.compress(images, level)))
+        codec = Codec(replace(bundle, steps=np.float32(2**trial) * bundle.steps), graphs)
+        reached = psnr(images, codec.decompress(codec.compress(images, level)))
         fits, fails = (trial, fails) if reached >= target else (fits, trial)
     return float(2**fits)
 
@@ -151,13 +153,13 @@ def calibrate(
 
     `registered` keeps a variance per pixel, for cameras that always see the same scene.
     """
-    model = Model(bundle, graphs)
-    variance = residual_variance(images, model.decompress(model.compress(images)), registered)
+    codec = Codec(bundle, graphs)
+    variance = residual_variance(images, codec.decompress(codec.compress(images)), registered)
     first = replace(bundle.calibration, residual_variance=variance)
-    model = Model(replace(bundle, calibration=first), graphs)
-    results = list(model.raw_scores(images))
-    table = np.array([[scores[name] for name in NAMES] for scores, _, _ in results])
-    heats = np.array([float(heat.max()) for _, heat, _ in results])
+    scorer = Scorer(Codec(replace(bundle, calibration=first), graphs))
+    results = list(scorer.raw_scores(images))
+    table = np.array([[raw.scores[name] for name in NAMES] for raw in results])
+    heats = np.array([float(raw.heatmap.max()) for raw in results])
     mean, std, fused, scale = anomaly.calibrate(table, bundle.manifest.score.fused, heats)
     return replace(first, score_mean=mean, score_std=std, fused=fused, heat_scale=scale)
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.bundle.manifest import LatentSpec, Manifest
+from codec.graphs.protocol import Graphs
 from codec.images.files import U8
-from codec.pipeline import Graphs
 from codec.quantise import F32, quantise
 
 MIN_SIGMA = 1e-4

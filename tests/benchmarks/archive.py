@@ -23,10 +23,10 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from codec import Codec
 from codec.archive import ArchiveReader, ArchiveWriter, create
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
 from training.data.idx import IMAGES, find_idx, read_idx
@@ -55,14 +55,14 @@ with ArchiveWriter(path, sync=False) as writer:
 def records_of(path: Path, data: Path, count: int) -> tuple[list[bytes], F64, F64, bytes]:
     """Records, ideal bytes and payload bytes of the test images; id of the model."""
     bundle = load_bundle(path)
-    model, coder = Model(bundle, open_graphs(bundle, "cpu")), RecordCoder(bundle)
+    codec, coder = Codec(bundle, open_graphs(bundle, "cpu")), RecordCoder(bundle)
     file = find_idx(data, IMAGES["test"])
     if file is None:
         sys.exit(f"{data} holds no {IMAGES['test']}")
     images = read_idx(file)[:count, :, :, None]
     records, bits = [], []
     for first in range(0, len(images), BATCH):
-        made = model.compress(list(images[first : first + BATCH]))
+        made = codec.compress(list(images[first : first + BATCH]))
         bits += coder.bits([coded for coded, _ in coder.read(made)])
         records += made
     payloads = [len(unpack(r, bundle.model_id, sized=False).payload) for r in records]

@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import find_objects, label
 
+from codec import Codec, Rate, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from codec.record.evidence import Region
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,15 +79,15 @@ def read(data: Path, count: int | None) -> list[Sample]:
     ]
 
 
-def outcomes(model: Model, samples: Sequence[Sample], rate: float) -> list[Outcome]:
+def outcomes(codec: Codec, samples: Sequence[Sample], rate: float) -> list[Outcome]:
     """Each sample with and without evidence, and its record with evidence restored."""
     found = []
     for start in range(0, len(samples), CHUNK):
         some = samples[start : start + CHUNK]
         images = [sample.image for sample in some]
-        plain = model.compress(images)
-        made = model.compress_at(images, evidence=True, false_alarm_rate=rate)
-        restored = model.restore([one.record for one in made])
+        plain = codec.compress(images)
+        made = Scorer(codec).compress_with_evidence(images, Rate(), rate)
+        restored = codec.restore([one.record for one in made])
         found += [
             Outcome(sample, bare, one.record, one.evidence_bytes, back.image, back.regions)
             for sample, bare, one, back in zip(some, plain, made, restored, strict=True)
@@ -150,7 +150,7 @@ def defects(outcome: Outcome) -> list[float]:
     return [float(inside[place][parts[place] == number].mean()) for number, place in places]
 
 
-def sheet(model: Model, found: Sequence[Outcome]) -> Image.Image:
+def sheet(codec: Codec, found: Sequence[Outcome]) -> Image.Image:
     """Original, plain record, record with evidence and boxes of some defective boards."""
     kept = [one for one in found if one.regions and one.sample.defect.any()]
     shown = kept[:: max(1, len(kept) // ROWS)][:ROWS]
@@ -163,16 +163,16 @@ def sheet(model: Model, found: Sequence[Outcome]) -> Image.Image:
     for row, one in enumerate(shown):
         top = CAPTION + MARGIN + row * down
         sizes = ("", f"{len(one.plain)} bytes", f"{len(one.record)} bytes", one.sample.name)
-        for column, (picture, text) in enumerate(zip(pictures(model, one), sizes, strict=True)):
+        for column, (picture, text) in enumerate(zip(pictures(codec, one), sizes, strict=True)):
             left = MARGIN + column * across
             whole.paste(picture, (left, top))
             draw.text((left, top + side + 2), text, "black")
     return whole
 
 
-def pictures(model: Model, outcome: Outcome) -> list[Image.Image]:
+def pictures(codec: Codec, outcome: Outcome) -> list[Image.Image]:
     """The four columns of a row."""
-    sample, (plain,) = outcome.sample, model.decompress([outcome.plain])
+    sample, (plain,) = outcome.sample, codec.decompress([outcome.plain])
     gray = [sample.image, plain, outcome.restored, sample.image]
     columns = [Image.fromarray(image[..., 0]).convert("RGB") for image in gray]
     draw = ImageDraw.Draw(columns[-1])
@@ -194,9 +194,9 @@ def main() -> None:
     parser.add_argument("--false-alarm-rate", type=float, help="else that of the bundle")
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
-    model = Model(bundle, open_graphs(bundle, "cpu"))
+    codec = Codec(bundle, open_graphs(bundle, "cpu"))
     rate = options.false_alarm_rate or bundle.manifest.score.false_alarm_rate
-    found = outcomes(model, read(options.data, options.count), rate)
+    found = outcomes(codec, read(options.data, options.count), rate)
     result = {"false_alarm_rate": rate, **summary(found)}
     table = Table("what", "measured", title="Evidence of defects on circuit boards")
     for name, value in result.items():
@@ -204,7 +204,7 @@ def main() -> None:
     Console(width=100).print(table)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    sheet(model, found).save(options.out.with_suffix(".png"), optimize=True)
+    sheet(codec, found).save(options.out.with_suffix(".png"), optimize=True)
     sys.exit(result["broken"] > 0)
 
 

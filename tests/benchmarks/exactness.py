@@ -32,9 +32,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from codec import Codec
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.entropy.range_coder import RangeCoder
-from codec.pipeline import Model
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
 from codec.reference.range_coder import ReferenceCoder
@@ -61,20 +61,20 @@ def encoded(work: Work, setting: Setting) -> list[bytes]:
     """The records of all images at all levels."""
     bundle = load_bundle(work.bundle)
     sessions = Sessions(bundle, setting)
-    model, records = Model(bundle, sessions), []
+    codec, records = Codec(bundle, sessions), []
     for chunk in _chunks(np.load(work.images)):
         sessions.forget()
         for level in work.levels:
-            records += model.compress(list(chunk), level)
+            records += codec.compress(list(chunk), level)
     return records
 
 
 def decoded(work: Work, setting: Setting, records: Sequence[bytes]) -> Iterator[np.ndarray]:
     """The images of the records, chunk by chunk."""
     bundle = load_bundle(work.bundle)
-    model = Model(bundle, Sessions(bundle, setting))
+    codec = Codec(bundle, Sessions(bundle, setting))
     for chunk in _chunks(records):
-        yield np.stack(model.decompress(chunk))
+        yield np.stack(codec.decompress(chunk))
 
 
 def keep(work: Work, records: Sequence[bytes], path: Path) -> None:
@@ -112,15 +112,15 @@ def coding_share(work: Work, level: int) -> dict[str, float]:
     """
     bundle, images = load_bundle(work.bundle), list(np.load(work.images)[:TIMED])
     sessions = Sessions(bundle, Setting(1, TIMED, optimised=True))
-    model, coder = Model(bundle, sessions), RangeCoder(bundle.priors[level])
-    records = model.compress(images, level)
+    codec, coder = Codec(bundle, sessions), RangeCoder(bundle.priors[level])
+    records = codec.compress(images, level)
     payloads = [_payload(record, bundle) for record in records]
     codes = np.stack([coded.codes for coded, _ in RecordCoder(bundle).read(records)])
 
     def network() -> float:
         sessions.forget()
         before = sessions.seconds
-        model.decompress(model.compress(images, level))
+        codec.decompress(codec.compress(images, level))
         return sessions.seconds - before
 
     def coding() -> float:

@@ -26,7 +26,7 @@ SETTINGS = [Setting(*one) for one in itertools.product((1, 2), (64, 7, 1), (True
 
 
 class Sessions:
-    """A codec.pipeline.Graphs under a setting; a batch is encoded once, whatever its level.
+    """A codec.graphs.protocol.Graphs under a setting; a batch is encoded once, whatever its level.
 
     `seconds` is the CPU time of the calling thread inside of the graphs.
     """
@@ -39,13 +39,13 @@ class Sessions:
         self.seconds = 0.0
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See codec.pipeline.Graphs."""
+        """See codec.graphs.protocol.Graphs."""
         parts = [self._encode(part) for part in self._parts(x)]
         first, second = (np.concatenate(output) for output in zip(*parts, strict=True))
         return first, second
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
-        """See codec.pipeline.Graphs."""
+        """See codec.graphs.protocol.Graphs."""
         return np.concatenate([self._run(self._decoder, part)[0] for part in self._parts(latent)])
 
     def forget(self) -> None:

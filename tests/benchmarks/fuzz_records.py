@@ -24,10 +24,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from codec import Codec, Rate, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.errors import RecordError
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from codec.record.frame import (
     LARGE_TAIL,
     MAX_RECORD_PIXELS,
@@ -71,28 +71,28 @@ class Outcome:
         return mean + 4 * mean**0.5
 
 
-def open_model(path: Path) -> Model:
+def open_codec(path: Path) -> Codec:
     """A bundle on the CPU."""
     bundle = load_bundle(path)
-    return Model(bundle, open_graphs(bundle, "cpu"))
+    return Codec(bundle, open_graphs(bundle, "cpu"))
 
 
-def sample_images(model: Model, folder: Path | None) -> list[np.ndarray]:
+def sample_images(codec: Codec, folder: Path | None) -> list[np.ndarray]:
     """The samples of a shipped model; for others noise and ramps of a size they take."""
     if folder is not None:
         files = sorted(folder.glob("*.png"))[:6]
         return [np.asarray(Image.open(file).convert("L"))[..., None] for file in files]
-    rng, spec = np.random.default_rng(2), model.manifest.input
+    rng, spec = np.random.default_rng(2), codec.manifest.input
     sizes = [(spec.height, spec.width)] * 4 if spec.height else [(1, 1), (9, 30), (40, 33), (64, 8)]
     ramp = [np.add.outer(np.arange(h or 1), np.arange(w or 1)) * 3 for h, w in sizes]
     return [(r + rng.integers(0, 90, r.shape)).astype(np.uint8)[..., None] for r in ramp]
 
 
-def real_records(model: Model, images: Sequence[np.ndarray]) -> list[bytes]:
+def real_records(codec: Codec, images: Sequence[np.ndarray]) -> list[bytes]:
     """Records of images at three qualities, and with evidence."""
-    levels = (0, model.manifest.quality_default, model.manifest.quality_levels - 1)
-    records = [record for level in levels for record in model.compress(images, level)]
-    seen = model.compress_at(images, evidence=True, false_alarm_rate=0.999)
+    levels = (0, codec.manifest.quality_default, codec.manifest.quality_levels - 1)
+    records = [record for level in levels for record in codec.compress(images, level)]
+    seen = Scorer(codec).compress_with_evidence(images, Rate(), 0.999)
     return records + [made.record for made in seen if made.evidence_bytes]
 
 
@@ -104,10 +104,10 @@ def in_the_body(data: bytes, _: bytes, rng: Chance) -> bytes:
     return burst(data[:-tail], 11, rng) + data[-tail:]
 
 
-def resealed(record: bytes, other: bytes, model: Model, rng: Chance) -> bytes:
+def resealed(record: bytes, other: bytes, codec: Codec, rng: Chance) -> bytes:
     """Something damaged under a right checksum: size, payload, evidence or the length inside."""
-    sized = model.manifest.input.sized
-    inside, more = (unpack(data, model.model_id, sized=sized) for data in (record, other))
+    sized = codec.manifest.input.sized
+    inside, more = (unpack(data, codec.model_id, sized=sized) for data in (record, other))
     damage = list(KINDS.values())[int(rng.integers(len(KINDS)))]
     size = None
     if sized:
@@ -119,15 +119,15 @@ def resealed(record: bytes, other: bytes, model: Model, rng: Chance) -> bytes:
         changed = replace(changed, size=inside.size, evidence=evidence)
     elif inside.payload:
         changed = replace(changed, payload=damage(inside.payload, more.payload or b"?", rng))
-    whole = pack(changed, model.model_id)
+    whole = pack(changed, codec.model_id)
     if rng.random() < 0.8:
         return whole
     body = whole[: -SMALL_TAIL if len(whole) <= SMALL_BODY + SMALL_TAIL else -LARGE_TAIL]
-    return seal(int(rng.integers(0, 32)), damage(body or b"?", other, rng), model.model_id)
+    return seal(int(rng.integers(0, 32)), damage(body or b"?", other, rng), codec.model_id)
 
 
 def cases(
-    model: Model, records: Sequence[bytes], count: int, rng: Chance
+    codec: Codec, records: Sequence[bytes], count: int, rng: Chance
 ) -> Iterator[tuple[str, bytes]]:
     """Kinds and damaged records, all kinds in turn."""
     kinds = {**KINDS, CERTAIN[2]: in_the_body}
@@ -136,22 +136,22 @@ def cases(
         record, other = (records[int(i)] for i in rng.integers(0, len(records), 2))
         name = names[index % len(names)]
         if name == RESEALED:
-            yield name, resealed(record, other, model, rng)
+            yield name, resealed(record, other, codec, rng)
         else:
             yield name, kinds[name](record, other, rng)
 
 
-def attack(model: Model, records: Sequence[bytes], count: int, seed: int) -> dict[str, Outcome]:
+def attack(codec: Codec, records: Sequence[bytes], count: int, seed: int) -> dict[str, Outcome]:
     """Outcomes by kind. Any exception but RecordError ends the run: that is the finding."""
     outcomes: dict[str, Outcome] = {}
     whole = set(records)
-    for kind, data in cases(model, records, count, np.random.default_rng(seed)):
+    for kind, data in cases(codec, records, count, np.random.default_rng(seed)):
         outcome = outcomes.setdefault(kind, Outcome())
         outcome.count += 1
         outcome.small += len(data) <= SMALL_BODY + SMALL_TAIL
         start = time.perf_counter()
         try:
-            model.restore([data])
+            codec.restore([data])
             outcome.exact += data in whole
             outcome.undetected += data not in whole
         except RecordError:
@@ -160,12 +160,12 @@ def attack(model: Model, records: Sequence[bytes], count: int, seed: int) -> dic
     return outcomes
 
 
-def largest(model: Model, images: Sequence[np.ndarray]) -> None:
+def largest(codec: Codec, images: Sequence[np.ndarray]) -> None:
     """The largest image there and back, where the model takes any size: what a record may cost."""
-    if model.manifest.input.fit == "pad":
+    if codec.manifest.input.fit == "pad":
         side = int(MAX_RECORD_PIXELS**0.5)
         image = np.resize(images[0], (side, side, images[0].shape[2]))
-        model.restore(model.compress([image]))
+        codec.restore(codec.compress([image]))
 
 
 def broken(outcomes: dict[str, Outcome]) -> list[str]:
@@ -202,12 +202,12 @@ def main() -> None:
     console, results, wrong = Console(width=100), {}, []
     for name in options.models:
         path, samples = BUNDLES[name]
-        model = open_model(ROOT / path)
-        images = sample_images(model, ROOT / samples if samples else None)
-        records = real_records(model, images)
+        codec = open_codec(ROOT / path)
+        images = sample_images(codec, ROOT / samples if samples else None)
+        records = real_records(codec, images)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        outcomes = attack(model, records, options.count // len(options.models), seed=1)
-        largest(model, images)
+        outcomes = attack(codec, records, options.count // len(options.models), seed=1)
+        largest(codec, images)
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
         tell(console, name, outcomes, growth)
         wrong += broken(outcomes) + ["memory"] * (growth > MAX_GROWTH_BYTES)

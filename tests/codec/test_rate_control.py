@@ -5,90 +5,92 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codec import Codec
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
-from codec.rate_control import Rate, psnr, reaching_psnr, within_bytes
+from codec.rate_control import (
+    Rate,
+    coarsest_reaching,
+    finest_fitting,
+    level_by_ideal_bytes,
+    level_by_psnr,
+    level_by_record_bytes,
+    psnr,
+)
 
 LEVELS = 17
 sizes = st.lists(st.integers(2, 60), min_size=LEVELS, max_size=LEVELS)
-many_sizes = st.lists(sizes, min_size=1, max_size=4)
 
 
-class Counted:
-    """Values of levels, and how many of them were asked for in how many rounds."""
-
-    def __init__(self, values):
-        self.values, self.rounds, self.asked = values, 0, 0
-
-    def __call__(self, pairs):
-        self.rounds += 1
-        self.asked += len(pairs)
-        return [self.values[image][level] for image, level in pairs]
+def searched(plan, values):
+    """The values at the levels that `plan` names one after the other, by level."""
+    tried = {}
+    while (level := plan(tried)) is not None:
+        assert level not in tried
+        tried[level] = values[level]
+    return tried
 
 
-def records(table):
-    return Counted([[bytes(size) for size in row] for row in table])
+def records_tried(row, guesses, target):
+    """Ideal sizes and records at the levels that a search for `target` bytes tries."""
+    levels, records = len(row), [bytes(size) for size in row]
+    ideal = searched(lambda tried: level_by_ideal_bytes(tried, target, levels), guesses)
+    written = searched(lambda tried: level_by_record_bytes(tried, ideal, target, levels), records)
+    return ideal, written
 
 
-@given(table=many_sizes, target=st.integers(1, 62), guesses=many_sizes)
-def test_a_record_is_never_above_its_target_and_the_next_level_is(table, target, guesses):
+def psnrs_tried(row, target):
+    """PSNRs at the levels that a search for `target` dB tries."""
+    return searched(lambda tried: level_by_psnr(tried, target, len(row)), row)
+
+
+@given(row=sizes, target=st.integers(1, 62), guesses=sizes)
+def test_a_record_is_never_above_its_target_and_the_next_level_is(row, target, guesses):
     """However wrong the guesses are, and however the lengths jump."""
-    ideal = Counted([guesses[i % len(guesses)] for i in range(len(table))])
-    fitting = [[q for q, size in enumerate(row) if size <= target] for row in table]
-    if all(fitting):
-        found = within_bytes(len(table), LEVELS, ideal, records(table), target)
-        for (level, record), row in zip(found, table, strict=True):
-            assert len(record) == row[level] <= target
-            assert level == LEVELS - 1 or row[level + 1] > target
+    _, written = records_tried(row, guesses, target)
+    if any(size <= target for size in row):
+        level = finest_fitting(written, target)
+        assert len(written[level]) == row[level] <= target
+        assert level == LEVELS - 1 or row[level + 1] > target
     else:
-        worst = next(i for i, levels in enumerate(fitting) if not levels)
-        sentence = f"^image {worst}: .* has {min(table[worst])} bytes"
-        with pytest.raises(InvalidInput, match=sentence):
-            within_bytes(len(table), LEVELS, ideal, records(table), target)
+        with pytest.raises(InvalidInput, match=f"smallest record has {min(row)} bytes"):
+            finest_fitting(written, target)
 
 
-@given(table=many_sizes, target=st.integers(1, 62))
-def test_a_psnr_is_reached_and_the_next_coarser_level_misses_it(table, target):
-    reaching = [[q for q, value in enumerate(row) if value >= target] for row in table]
-    if all(reaching):
-        levels = reaching_psnr(len(table), LEVELS, Counted(table), target)
-        for level, row in zip(levels, table, strict=True):
-            assert row[level] >= target
-            assert level == 0 or row[level - 1] < target
+@given(row=sizes, target=st.integers(1, 62))
+def test_a_psnr_is_reached_and_the_next_coarser_level_misses_it(row, target):
+    reached = psnrs_tried(row, target)
+    if any(value >= target for value in row):
+        level = coarsest_reaching(reached, target)
+        assert row[level] >= target
+        assert level == 0 or row[level - 1] < target
     else:
-        worst = next(i for i, levels in enumerate(reaching) if not levels)
-        sentence = f"^image {worst}: .* best is {max(table[worst])}.00 dB"
-        with pytest.raises(InvalidInput, match=sentence):
-            reaching_psnr(len(table), LEVELS, Counted(table), target)
+        with pytest.raises(InvalidInput, match=f"best is {max(row)}.00 dB"):
+            coarsest_reaching(reached, target)
 
 
-@given(table=st.lists(sizes.map(sorted), min_size=1, max_size=4), target=st.integers(2, 62))
-def test_lengths_that_grow_as_guessed_are_found_in_five_rounds_and_coded_twice(table, target):
-    table = [[2, *row[1:]] for row in table]
-    ideal, coded = Counted(table), records(table)
-    within_bytes(len(table), LEVELS, ideal, coded, target)
-    assert ideal.rounds <= 5
-    assert coded.asked <= 2 * len(table)
+@given(row=sizes.map(sorted), target=st.integers(2, 62))
+def test_lengths_that_grow_as_guessed_are_found_in_five_rounds_and_coded_twice(row, target):
+    row = [2, *row[1:]]
+    ideal, written = records_tried(row, row, target)
+    assert len(ideal) <= 5
+    assert len(written) <= 2
 
 
 @pytest.mark.parametrize("target", [10, 24.5, 41])
 def test_errors_that_fall_are_found_in_five_rounds_of_decoding(target):
-    measure = Counted([[10.0 + 2 * level for level in range(LEVELS)]] * 50)
-    assert reaching_psnr(50, LEVELS, measure, target) == [int(np.ceil((target - 10) / 2))] * 50
-    assert measure.rounds <= 5
-
-
-def test_no_images_need_no_search():
-    assert within_bytes(0, LEVELS, records([]), records([]), 5) == []
-    assert reaching_psnr(0, LEVELS, Counted([]), 30) == []
+    reached = psnrs_tried([10.0 + 2 * level for level in range(LEVELS)], target)
+    assert coarsest_reaching(reached, target) == int(np.ceil((target - 10) / 2))
+    assert len(reached) <= 5
 
 
 def test_a_model_with_one_level_serves_or_refuses():
-    assert within_bytes(1, 1, Counted([[8.0]]), records([[9]]), 9) == [(0, bytes(9))]
+    _, written = records_tried([9], [8.0], 9)
+    assert finest_fitting(written, 9) == 0
+    _, written = records_tried([9], [8.0], 8)
     with pytest.raises(InvalidInput, match="smallest record has 9 bytes, at quality 0"):
-        within_bytes(1, 1, Counted([[8.0]]), records([[9]]), 8)
+        finest_fitting(written, 8)
 
 
 def test_psnr_is_that_of_the_definition():
@@ -142,70 +144,82 @@ class CountedGraphs:
 
 
 @pytest.fixture(params=["tiny", "tiny_map"])
-def served(request) -> tuple[Model, list[np.ndarray]]:
-    """A real model and images for it; of several sizes where it takes any."""
-    model = request.getfixturevalue(request.param)
+def served(request) -> tuple[Codec, list[np.ndarray]]:
+    """A real codec and images for it; of several sizes where it takes any."""
+    codec = request.getfixturevalue(request.param)
     if request.param == "tiny":
-        return model, waves(12, 16, 16)
-    return model, [*waves(4, 24, 40), *waves(4, 16, 16, seed=1)]
+        return codec, waves(12, 16, 16)
+    return codec, [*waves(4, 24, 40), *waves(4, 16, 16, seed=1)]
 
 
-def at_all_levels(model: Model, images: list[np.ndarray]) -> list[list[bytes]]:
+def at_all_levels(codec: Codec, images: list[np.ndarray]) -> list[list[bytes]]:
     """Records `[image][level]`."""
-    levels = [model.compress(images, level) for level in range(model.manifest.quality_levels)]
+    levels = [codec.compress(images, level) for level in range(codec.manifest.quality_levels)]
     return [list(records) for records in zip(*levels, strict=True)]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
 def test_target_bytes_of_a_real_model_hold_against_all_levels(served, share) -> None:
-    model, images = served
-    table = at_all_levels(model, images)
+    codec, images = served
+    table = at_all_levels(codec, images)
     smallest = max(min(map(len, row)) for row in table)
     target = round(smallest + share * (max(len(row[-1]) for row in table) - smallest))
-    made = model.compress_at(images, Rate(target_bytes=target))
+    made = codec.compress_at(images, Rate(target_bytes=target))
     for one, row in zip(made, table, strict=True):
         assert one.record == row[one.quality]
         assert len(one.record) <= target
         assert one.quality == LEVELS - 1 or len(row[one.quality + 1]) > target
     if smallest > 3:
         with pytest.raises(InvalidInput, match=rf"its smallest record has {smallest} bytes"):
-            model.compress_at(images, Rate(target_bytes=smallest - 1))
+            codec.compress_at(images, Rate(target_bytes=smallest - 1))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_target_psnr_of_a_real_model_holds_against_all_levels(served, share) -> None:
-    model, images = served
-    table = at_all_levels(model, images)
+    codec, images = served
+    table = at_all_levels(codec, images)
     reached = [
-        [psnr(image, back) for back in model.decompress(row)]
+        [psnr(image, back) for back in codec.decompress(row)]
         for image, row in zip(images, table, strict=True)
     ]
     low, high = min(map(min, reached)), min(map(max, reached))
     target = low + share * (high - low)
-    made = model.compress_at(images, Rate(target_psnr=target))
+    made = codec.compress_at(images, Rate(target_psnr=target))
     for one, row, values in zip(made, table, reached, strict=True):
         assert one.record == row[one.quality]
         assert values[one.quality] >= target
         assert one.quality == 0 or values[one.quality - 1] < target
     with pytest.raises(InvalidInput, match=rf"its best is {high:.2f} dB"):
-        model.compress_at(images, Rate(target_psnr=high + 1e-6))
+        codec.compress_at(images, Rate(target_psnr=high + 1e-6))
+
+
+@pytest.mark.parametrize("rate", [Rate(target_bytes=40), Rate(target_psnr=20.0)])
+def test_no_images_need_no_search(tiny: Codec, rate: Rate) -> None:
+    assert tiny.compress_at([], rate) == []
+
+
+def test_a_refusal_names_the_image(tiny: Codec) -> None:
+    images = [np.full((16, 16, 1), 90, np.uint8), *waves(2, 16, 16)[1:]]
+    assert len(tiny.compress_at(images[:1], Rate(target_psnr=35.0))) == 1
+    with pytest.raises(InvalidInput, match=r"^image 1: target_psnr is 35 dB, its best is"):
+        tiny.compress_at(images, Rate(target_psnr=35.0))
 
 
 @pytest.mark.parametrize("rate", [Rate(target_bytes=12), Rate(target_psnr=12.0)])
 def test_the_encoder_runs_once_whatever_is_asked_for(bundle: Bundle, rate: Rate) -> None:
     graphs = CountedGraphs(open_graphs(bundle, "cpu"))
     images = [np.full((16, 16, 1), value, np.uint8) for value in (60, 90, 120)]
-    Model(bundle, graphs).compress_at(images, rate)
+    Codec(bundle, graphs).compress_at(images, rate)
     assert graphs.encoded == len(images)
     assert graphs.decoded <= 5 * len(images) * (rate.target_psnr is not None)
 
 
-def test_one_model_covers_a_range_of_four_in_bytes(tiny_map: Model) -> None:
+def test_one_model_covers_a_range_of_four_in_bytes(tiny_map: Codec) -> None:
     images = waves(6, 64, 64)
     coarse, fine = (sum(map(len, tiny_map.compress(images, level))) for level in (0, 16))
     assert fine >= 4 * coarse
 
 
-def test_an_impossible_level_is_refused_with_the_levels_there_are(tiny: Model) -> None:
+def test_an_impossible_level_is_refused_with_the_levels_there_are(tiny: Codec) -> None:
     with pytest.raises(InvalidInput, match=r"^quality 17, the model has levels 0\.\.16"):
         tiny.compress_at(waves(1, 16, 16), Rate(quality=17))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codec import Codec, Rate, Scorer
 from codec.errors import InvalidInput, RecordError
 from codec.graphs.tiled import TiledGraphs
-from codec.pipeline import Model
 from codec.record.frame import Record, pack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,18 +20,18 @@ import resource, sys
 import numpy as np
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
+from codec import Codec, Rate, Scorer
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 bundle = load_bundle(sys.argv[1])
-model = Model(bundle, open_graphs(bundle, "cpu"))
+codec = Codec(bundle, open_graphs(bundle, "cpu"))
 cells = np.random.default_rng(0).integers(0, 256, (250, 313, 1), np.uint8)
 image = np.kron(cells, np.ones((16, 16, 1), np.uint8))[:, :5000]
-model.decompress(model.compress([image[:64, :64]]))
+codec.decompress(codec.compress([image[:64, :64]]))
 before = peak()
-restored = model.decompress(model.compress([image]))[0]
+restored = codec.decompress(codec.compress([image]))[0]
 assert restored.shape == (4000, 5000, 1)
 print(peak() - before)
 """
@@ -44,14 +44,14 @@ def picture(height: int, width: int) -> np.ndarray:
     return (noise + ramp).astype(np.uint8)[..., None]
 
 
-def test_every_small_size_comes_back_as_it_was(tiny_map: Model) -> None:
+def test_every_small_size_comes_back_as_it_was(tiny_map: Codec) -> None:
     sizes = [*itertools.product((1, 2, 7, 8, 9), (1, 3, 8, 15, 17)), (1, 999), (999, 1), (211, 307)]
     images = [picture(*size) for size in sizes]
     restored = tiny_map.decompress(tiny_map.compress(images))
     assert [image.shape for image in restored] == [(*size, 1) for size in sizes]
 
 
-def test_padding_is_nowhere_to_be_seen(tiny_map: Model) -> None:
+def test_padding_is_nowhere_to_be_seen(tiny_map: Codec) -> None:
     """What lies beyond the image never depends on anything but its edge: the record of an image
     and that of the same image with its last row and column repeated hold the same codes.
     """
@@ -63,7 +63,7 @@ def test_padding_is_nowhere_to_be_seen(tiny_map: Model) -> None:
     assert (restored[0] == restored[1][:41, :50]).all()
 
 
-def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Model) -> None:
+def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Codec) -> None:
     large = np.broadcast_to(np.uint8(7), (8192, 4097, 1))
     with pytest.raises(InvalidInput, match="image 0: image is 8192x4097, at most 33554432 pixels"):
         tiny_map.compress([large])
@@ -76,7 +76,7 @@ def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Model) -> 
 
 @pytest.mark.parametrize("size", [(8192, 4097), (16385, 1), (1, 16385)])
 def test_a_record_that_claims_too_large_an_image_is_refused(
-    tiny_map: Model, size: tuple[int, int]
+    tiny_map: Codec, size: tuple[int, int]
 ) -> None:
     claim = pack(Record(8, size, b"\1\2\3"), tiny_map.model_id)
     words = f"{size[0]}x{size[1]}, at most 33554432 pixels and sides of 16384 are decoded"
@@ -84,16 +84,16 @@ def test_a_record_that_claims_too_large_an_image_is_refused(
         tiny_map.decompress([claim])
 
 
-def test_large_images_are_compressed_but_not_scored(tiny_map: Model) -> None:
+def test_large_images_are_compressed_but_not_scored(tiny_map: Codec) -> None:
     image = picture(2049, 2048)
     assert tiny_map.decompress(tiny_map.compress([image]))[0].shape == image.shape
     with pytest.raises(InvalidInput, match="image 0: image is 2049x2048, at most 4194304 pixels"):
-        tiny_map.score([image])
+        Scorer(tiny_map).score([image])
     with pytest.raises(InvalidInput, match="at most 4194304 pixels are scored"):
-        tiny_map.compress_at([image], evidence=True)
+        Scorer(tiny_map).compress_with_evidence([image], Rate())
 
 
-def test_the_step_across_a_seam_is_that_of_the_picture(tiny_map: Model) -> None:
+def test_the_step_across_a_seam_is_that_of_the_picture(tiny_map: Codec) -> None:
     graphs, spec = tiny_map._graphs, tiny_map.manifest.input
     small = TiledGraphs(graphs, spec, 128)
     x = np.ascontiguousarray(picture(768, 1024).transpose(2, 0, 1)[None])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import open_graphs
 from codec.images.files import read_image
-from codec.pipeline import Model
 from codec.record.frame import unpack
 from codec.reference.range_coder import ReferenceCoder
 
@@ -23,12 +23,12 @@ MAX_BYTES = 24_000_000
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def shipped(request) -> tuple[str, Model, list[np.ndarray]]:
-    """One shipped model and its sample images."""
+def shipped(request) -> tuple[str, Codec, list[np.ndarray]]:
+    """One shipped codec and its sample images."""
     bundle = load_bundle(DEPLOY / "bundles" / request.param)
     files = sorted((DEPLOY / "samples" / request.param).glob("*.png"))
     images = [read_image(file.read_bytes(), 1) for file in files]
-    return request.param, Model(bundle, open_graphs(bundle, "cpu")), images
+    return request.param, Codec(bundle, open_graphs(bundle, "cpu")), images
 
 
 def test_the_bundles_are_whole_and_small():
@@ -38,31 +38,31 @@ def test_the_bundles_are_whole_and_small():
 
 
 def test_each_bundle_tells_how_it_was_made(shipped):
-    _, model, _ = shipped
-    provenance = model.manifest.provenance
-    assert provenance["command"].startswith(f"residuum-train {model.manifest.name} ")
+    _, codec, _ = shipped
+    provenance = codec.manifest.provenance
+    assert provenance["command"].startswith(f"residuum-train {codec.manifest.name} ")
     assert provenance["parity"]["equal_codes"] > 0.999
-    assert provenance["export"]["false_alarm_rate"] in (None, model.manifest.score.false_alarm_rate)
+    assert provenance["export"]["false_alarm_rate"] in (None, codec.manifest.score.false_alarm_rate)
     assert not any(root in json.dumps(provenance) for root in ("/home", "/root", "/tmp", "/work"))  # noqa: S108
 
 
 def test_the_samples_decode_to_the_same_codes_through_the_reference_coder(shipped):
-    name, model, images = shipped
+    name, codec, images = shipped
     bundle = load_bundle(DEPLOY / "bundles" / name)
     prior = bundle.priors[bundle.manifest.quality_default]
     fast, reference = RangeCoder(prior), ReferenceCoder(prior)
-    for image, record in zip(images, model.compress(images), strict=True):
-        payload = unpack(record, model.model_id, sized=bundle.manifest.input.sized).payload
+    for image, record in zip(images, codec.compress(images), strict=True):
+        payload = unpack(record, codec.model_id, sized=bundle.manifest.input.sized).payload
         grid = bundle.manifest.latent.grid or (image.shape[0] // 8, image.shape[1] // 8)
         shape = (1, bundle.manifest.latent.dims, *grid)
         assert (reference.decode(payload, shape) == fast.decode(payload, shape)).all()
 
 
 def test_the_verdicts_on_the_samples_are_right(shipped):
-    name, model, images = shipped
+    name, codec, images = shipped
     files = sorted(file.stem for file in (DEPLOY / "samples" / name).glob("*.png"))
     expected = [stem.endswith("defect") or stem == "not-fashion" for stem in files]
-    assert [score.anomalous for score in model.score(images)] == expected
+    assert [score.anomalous for score in Scorer(codec).score(images)] == expected
 
 
 def test_the_demo_prints_a_line_for_each_sample_and_leaves_pictures(tmp_path):

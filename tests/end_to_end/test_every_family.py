@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import RecordError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.files import fit, to_pixels, unfit
-from codec.pipeline import Model as Pipeline
 from codec.quantise import dequantise, quantise
 from codec.record.frame import unpack
 from codec.reference.range_coder import ReferenceCoder
@@ -58,7 +58,7 @@ class Chain(NamedTuple):
     network: Model
     bundle: Bundle
     graphs: OnnxGraphs
-    pipeline: Pipeline
+    codec: Codec
     images: list[U8]
 
     def codes(self, image: U8) -> I32:
@@ -115,7 +115,7 @@ def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     graphs = open_graphs(bundle, "cpu")
     sizes = [(17, 25), (16, 16), (8, 40), (17, 25)] if free else [(16, 16)] * 4
     images = [picture(1000 + i, *size, channels) for i, size in enumerate(sizes)]
-    return Chain(load_run(run)[1], bundle, graphs, Pipeline(bundle, graphs), images)
+    return Chain(load_run(run)[1], bundle, graphs, Codec(bundle, graphs), images)
 
 
 def test_no_family_is_left_out() -> None:
@@ -138,7 +138,7 @@ def test_a_record_holds_exactly_the_codes_of_its_image(chain: Chain) -> None:
     manifest = chain.bundle.manifest
     level = manifest.quality_default
     reference = ReferenceCoder(chain.bundle.priors[level])
-    for image, record in zip(chain.images, chain.pipeline.compress(chain.images), strict=True):
+    for image, record in zip(chain.images, chain.codec.compress(chain.images), strict=True):
         codes = chain.codes(image)
         payload = unpack(record, chain.bundle.model_id, sized=manifest.input.sized).payload
         np.testing.assert_array_equal(reference.decode(payload, codes.shape), codes)
@@ -146,7 +146,7 @@ def test_a_record_holds_exactly_the_codes_of_its_image(chain: Chain) -> None:
 
 def test_a_restored_image_is_what_the_network_makes_of_the_codes(chain: Chain) -> None:
     spec = chain.bundle.manifest.input
-    restored = chain.pipeline.decompress(chain.pipeline.compress(chain.images))
+    restored = chain.codec.decompress(chain.codec.compress(chain.images))
     for image, found in zip(chain.images, restored, strict=True):
         codes = chain.codes(image)
         expected = chain.restored(codes)
@@ -159,24 +159,24 @@ def test_a_restored_image_is_what_the_network_makes_of_the_codes(chain: Chain) -
 
 
 def test_a_damaged_record_is_refused(chain: Chain) -> None:
-    record = chain.pipeline.compress(chain.images[:1])[0]
+    record = chain.codec.compress(chain.images[:1])[0]
     for at in range(len(record)):
         damaged = bytearray(record)
         damaged[at] ^= 1 << at % 8
         with pytest.raises(RecordError):
-            chain.pipeline.decompress([bytes(damaged)])
+            chain.codec.decompress([bytes(damaged)])
     with pytest.raises(RecordError):
-        chain.pipeline.decompress([record[:-1]])
+        chain.codec.decompress([record[:-1]])
 
 
 def test_a_score_is_finite_and_its_p_value_a_rank_among_normal_images(chain: Chain) -> None:
     prior = chain.bundle.priors[chain.bundle.manifest.quality_default]
-    n = chain.pipeline.calibration_images
-    for score, image in zip(chain.pipeline.score(chain.images), chain.images, strict=True):
+    n = Scorer(chain.codec).calibration_images
+    for score, image in zip(Scorer(chain.codec).score(chain.images), chain.images, strict=True):
         assert np.isfinite([score.value, *score.scores.values()]).all()
         assert 0 < score.p_value <= 1
         assert score.p_value * (n + 1) == pytest.approx(round(score.p_value * (n + 1)))
         assert score.scores["rate"] == pytest.approx(prior.bits(chain.codes(image)).sum())
         assert score.heatmap.shape == image.shape[:2]
         assert np.isfinite(score.heatmap).all()
-        assert score.record_bytes == len(chain.pipeline.compress([image])[0])
+        assert score.record_bytes == len(chain.codec.compress([image])[0])

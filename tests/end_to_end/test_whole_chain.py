@@ -18,9 +18,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from residuum_client import Client, draw_heatmap
 
 U8 = NDArray[np.uint8]
@@ -140,60 +140,63 @@ def test_pictures_go_the_whole_way_and_back(family: str, tmp_path: Path) -> None
     module("exporter", run, "--out", bundle, "--calibrate", tmp_path / "data")
 
     opened = load_bundle(bundle)
-    model = Model(opened, open_graphs(opened, "cpu"))
-    assert model.manifest.family == family
+    codec = Codec(opened, open_graphs(opened, "cpu"))
+    assert codec.manifest.family == family
     photos = draw(tmp_path / "photos", sizes, channels, seed=1000)
     images = [pixels(path) for path in photos]
 
     with serving(bundle.parent, run.name) as target:
-        through_the_library(target, run.name, model, images)
-        through_the_command(["--server", target, "--model", run.name], model, photos, tmp_path)
+        through_the_library(target, run.name, codec, images)
+        through_the_command(["--server", target, "--model", run.name], codec, photos, tmp_path)
     offline = module("residuum_client", "score", *photos, "--bundle", bundle, "--json")
-    compare_verdicts(offline, model, photos)
+    compare_verdicts(offline, codec, photos)
 
 
-def through_the_library(target: str, name: str, model: Model, images: list[U8]) -> None:
+def through_the_library(target: str, name: str, codec: Codec, images: list[U8]) -> None:
     """The client gets from the server what the codec computes here."""
     with Client(target, model=name) as client:
         info = client.describe().model
-        assert (info.model_id, info.family) == (model.model_id, model.manifest.family)
-        finest = model.manifest.quality_levels - 1
+        assert (info.model_id, info.family) == (codec.model_id, codec.manifest.family)
+        finest = codec.manifest.quality_levels - 1
         fine = client.encode(images, quality=finest)
-        assert fine == model.compress(images, finest)
+        assert fine == codec.compress(images, finest)
         assert len(set(fine)) == len(images)
         records = client.encode(images)
-        assert records == model.compress(images)
-        for found, expected in zip(client.decode(records), model.decompress(records), strict=True):
+        assert records == codec.compress(images)
+        for found, expected in zip(client.decode(records), codec.decompress(records), strict=True):
             np.testing.assert_array_equal(found, expected)
         for found, expected in zip(
-            client.score(images, heatmaps=True), model.score(images), strict=True
+            client.score(images, heatmaps=True), Scorer(codec).score(images), strict=True
         ):
             assert (found.p_value, found.anomalous) == (expected.p_value, expected.anomalous)
             assert found.scores == pytest.approx(expected.scores, rel=1e-4)
             np.testing.assert_allclose(found.heatmap, expected.heatmap, rtol=1e-3, atol=1e-3)
 
 
-def through_the_command(source: list[str], model: Model, photos: list[Path], folder: Path) -> None:
+def through_the_command(source: list[str], codec: Codec, photos: list[Path], folder: Path) -> None:
     """Files become records and files again, and heat maps are drawn over them."""
     images = [pixels(path) for path in photos]
     records, restored, heat = (folder / name for name in ("records", "restored", "heat"))
     module("residuum_client", "compress", photos[0].parent, "--out", records, *source)
-    expected = model.compress(images)
+    expected = codec.compress(images)
     assert [path.read_bytes() for path in sorted(records.iterdir())] == expected
     module("residuum_client", "decompress", records, "--out", restored, *source)
-    for path, image in zip(sorted(restored.iterdir()), model.decompress(expected), strict=True):
+    for path, image in zip(sorted(restored.iterdir()), codec.decompress(expected), strict=True):
         np.testing.assert_array_equal(pixels(path), image)
     said = module("residuum_client", "score", *photos, "--heatmaps", heat, "--json", *source)
-    compare_verdicts(said, model, photos)
-    for path, image, score in zip(sorted(heat.iterdir()), images, model.score(images), strict=True):
-        drawn = draw_heatmap(image, score.heatmap, model.heat_scale)
+    compare_verdicts(said, codec, photos)
+    scorer = Scorer(codec)
+    scores = zip(sorted(heat.iterdir()), images, scorer.score(images), strict=True)
+    for path, image, score in scores:
+        drawn = draw_heatmap(image, score.heatmap, scorer.heatmap_vmax)
         assert np.abs(pixels(path).astype(int) - drawn).max() <= 1
 
 
-def compare_verdicts(lines: str, model: Model, photos: list[Path]) -> None:
+def compare_verdicts(lines: str, codec: Codec, photos: list[Path]) -> None:
     """The JSON lines of `residuum score` are what the codec computes here."""
     images = [pixels(path) for path in photos]
-    for line, path, score in zip(lines.splitlines(), photos, model.score(images), strict=True):
+    scores = Scorer(codec).score(images)
+    for line, path, score in zip(lines.splitlines(), photos, scores, strict=True):
         found = json.loads(line)
         assert found["path"] == str(path)
         assert found["p_value"] == score.p_value

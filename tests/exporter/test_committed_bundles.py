@@ -13,9 +13,9 @@ import onnx
 import pytest
 from scipy.stats import kstest
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from exporter import receptive_field as reach
 from exporter.export import Options, describe
 from exporter.graphs import OPSET
@@ -111,8 +111,8 @@ def test_fresh_images_of_the_same_kind_have_uniform_p_values(bundle):
     _, side, *_ = maker.RUNS[bundle.manifest.name]
     rng = np.random.default_rng(2026)
     images = [np.asarray(maker.hills(rng, side))[..., None] for _ in range(300)]
-    model = Model(bundle, open_graphs(bundle, "cpu"))
-    p = [score.p_value for score in model.score(images)]
+    codec = Codec(bundle, open_graphs(bundle, "cpu"))
+    p = [score.p_value for score in Scorer(codec).score(images)]
     assert kstest(p, "uniform").pvalue > 0.01
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.bundle.bundle import REQUIRED, load_bundle
 from codec.bundle.manifest import LatentSpec
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from exporter.__main__ import main
 from exporter.export import Options, describe, portable
 from training.config.run import ModelConfig, TrainConfig
@@ -51,18 +51,18 @@ def bundle_path(run, data, tmp_path_factory):
 def held_out(run, data):
     """The images that calibrated it, `[H, W, C]`."""
     return [
-        image.transpose(1, 2, 0) for image in training_and_validation(load_run(run)[0], data)[1]
+        image.transpose(1, 2, 0) for image in training_and_validation(load_run(run)[0].data, data)[1]
     ]
 
 
 def test_a_run_becomes_a_bundle_that_works(bundle_path, held_out):
     bundle = load_bundle(bundle_path)
-    model = Model(bundle, open_graphs(bundle, "cpu"))
-    assert (model.manifest.name, model.manifest.version) == ("discs", "1")
-    assert model.manifest.input.fit == "resize"
-    restored = model.decompress(model.compress(held_out))
+    codec = Codec(bundle, open_graphs(bundle, "cpu"))
+    assert (codec.manifest.name, codec.manifest.version) == ("discs", "1")
+    assert codec.manifest.input.fit == "resize"
+    restored = codec.decompress(codec.compress(held_out))
     assert [image.shape for image in restored] == [image.shape for image in held_out]
-    p = np.sort([score.p_value for score in model.score(held_out)])
+    p = np.sort([score.p_value for score in Scorer(codec).score(held_out)])
     np.testing.assert_allclose(p, np.arange(2, 26) / 25)
 
 
@@ -90,8 +90,8 @@ def test_no_member_names_a_folder_of_this_machine(bundle_path, run, data):
 
 def test_the_card_tells_the_figures_and_shows_pictures(bundle_path, held_out):
     bundle = load_bundle(bundle_path)
-    model = Model(bundle, open_graphs(bundle, "cpu"))
-    size = np.mean([len(record) for record in model.compress(held_out)])
+    codec = Codec(bundle, open_graphs(bundle, "cpu"))
+    size = np.mean([len(record) for record in codec.compress(held_out)])
     assert "# discs 1\n" in bundle.card
     assert f"| bytes per image, framing and checksum included | {size:.2f} |" in bundle.card
     assert "| held-out images | 24 |" in bundle.card

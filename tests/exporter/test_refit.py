@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.errors import BundleError
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
 from exporter.__main__ import is_bundle
 from exporter.export import Options, export
 from exporter.refit import refit
@@ -35,13 +35,13 @@ def test_a_bundle_fitted_to_the_same_images_stays_as_it_was(bundle_path, data, t
 def test_a_target_widens_the_steps_until_held_out_images_just_reach_it(
     bundle_path, run, data, tmp_path
 ):
-    held_out = training_data.validation_images(load_run(run)[0], data)
+    held_out = training_data.validation_images(load_run(run)[0].data, data)
     images = [image.transpose(1, 2, 0) for image in held_out]
     old = load_bundle(bundle_path)
 
     def psnr(bundle, level):
-        model = Model(bundle, open_graphs(bundle, "cpu"))
-        pairs = zip(images, model.decompress(model.compress(images, level)), strict=True)
+        codec = Codec(bundle, open_graphs(bundle, "cpu"))
+        pairs = zip(images, codec.decompress(codec.compress(images, level)), strict=True)
         mse = np.mean([((a.astype(float) - b) ** 2).mean() for a, b in pairs])
         return 10 * np.log10(255**2 / mse)
 
@@ -77,5 +77,5 @@ def test_a_model_of_images_of_any_size_is_fitted_to_other_images(tmp_path):
     assert new.decoder == old.decoder
     assert new.model_id != old.model_id
     image = rng.integers(0, 256, (33, 50, 1), np.uint8)
-    model = Model(new, open_graphs(new, "cpu"))
-    assert model.decompress(model.compress([image]))[0].shape == image.shape
+    codec = Codec(new, open_graphs(new, "cpu"))
+    assert codec.decompress(codec.compress([image]))[0].shape == image.shape

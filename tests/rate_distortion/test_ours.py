@@ -8,7 +8,7 @@ import pytest
 from codec import archive
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec.pipeline import Model
+from codec import Codec
 from rate_distortion import ours
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -29,9 +29,9 @@ def test_records_and_errors_are_those_of_the_codec(tmp_path: Path) -> None:
     assert [setting for layout, setting in found if layout == "single"] == [
         f"level {level}" for level in range(0, 17, 2)
     ]
-    model = Model(bundle, open_graphs(bundle, "cpu", 1))
-    records = model.compress(images, 8)
-    back = model.decompress(records)
+    codec = Codec(bundle, open_graphs(bundle, "cpu", 1))
+    records = codec.compress(images, 8)
+    back = codec.decompress(records)
     one, all_ = found["single", "level 8"], found["together", "level 8"]
     assert one.stored.tolist() == [len(record) for record in records]
     assert one.payload.tolist() == [len(record) - 2 for record in records]

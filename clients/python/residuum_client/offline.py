@@ -16,10 +16,8 @@ from residuum_client.packing import Batch, Image, Packing, load_image, load_reco
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 if TYPE_CHECKING:
-    import codec.bundle.bundle
+    import codec
     import codec.graphs.onnx
-    import codec.pipeline
-    import codec.scores.scores
 
 U8 = NDArray[np.uint8]
 T = TypeVar("T", bound=U8 | bytes)
@@ -27,9 +25,10 @@ R = TypeVar("R")
 
 
 class _Opened(NamedTuple):
-    bundle: "codec.bundle.bundle.Bundle"
+    bundle: "codec.Bundle"
     graphs: "codec.graphs.onnx.OnnxGraphs"
-    model: "codec.pipeline.Model"
+    codec: "codec.Codec"
+    scorer: "codec.Scorer"
 
 
 class Offline:
@@ -103,7 +102,7 @@ class Offline:
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> Iterator[Compressed]:
         """See `Client.compress_stream`."""
-        step = _compressing(self._get().model, options)
+        step = _compressing(self._get(), options)
         return _stream(self._pack_images(), step, images)
 
     def decode_stream(self, records: Iterable[bytes]) -> Iterator[U8]:
@@ -112,10 +111,10 @@ class Offline:
 
     def restore_stream(self, records: Iterable[bytes]) -> Iterator[Restored]:
         """See `Client.restore_stream`."""
-        model = self._get().model
+        codec = self._get().codec
         return _stream(
             Packing(load_record, weigh=len),
-            lambda batch: [_restored(one) for one in model.restore(batch)],
+            lambda batch: [_restored(one) for one in codec.restore(batch)],
             records,
         )
 
@@ -127,11 +126,11 @@ class Offline:
         heatmaps: bool = False,
     ) -> Iterator[Score]:
         """See `Client.score_stream`."""
-        model = self._get().model
+        scorer = self._get().scorer
 
         def step(batch: list[U8]) -> list[Score]:
-            scores = model.score(batch, false_alarm_rate)
-            return [_score(score, model.heat_scale, heatmaps) for score in scores]
+            scores = scorer.score(batch, false_alarm_rate)
+            return [_score(score, scorer.heatmap_vmax, heatmaps) for score in scores]
 
         return _stream(self._pack_images(), step, images)
 
@@ -173,9 +172,8 @@ class Offline:
 
 def _open(path: str, provider: Literal["auto", "cpu", "cuda"], threads: int) -> _Opened:
     try:
-        from codec.bundle.bundle import load_bundle
+        from codec import Codec, Scorer, load_bundle
         from codec.graphs.onnx import open_graphs
-        from codec.pipeline import Model
     except ImportError as error:
         raise errors.NotInstalled(
             "offline use needs the codec and onnxruntime: pip install 'residuum-client[offline]'"
@@ -184,14 +182,13 @@ def _open(path: str, provider: Literal["auto", "cpu", "cuda"], threads: int) -> 
     with translated():
         bundle = load_bundle(path)
         graphs = open_graphs(bundle, provider, threads)
-        return _Opened(bundle, graphs, Model(bundle, graphs))
+        codec = Codec(bundle, graphs)
+        return _Opened(bundle, graphs, codec, Scorer(codec))
 
 
-def _compressing(
-    model: "codec.pipeline.Model", options: EncodeOptions
-) -> Callable[[list[U8]], list[Compressed]]:
+def _compressing(opened: _Opened, options: EncodeOptions) -> Callable[[list[U8]], list[Compressed]]:
     """Images to records under these options. Raises InvalidInput."""
-    from codec.rate_control import Rate
+    from codec import Rate
 
     check(options)
     with translated():
@@ -199,7 +196,10 @@ def _compressing(
     evidence, alarm = options.get("evidence", False), options.get("false_alarm_rate")
 
     def step(images: list[U8]) -> list[Compressed]:
-        made = model.compress_at(images, rate, evidence=evidence, false_alarm_rate=alarm)
+        if evidence:
+            made = opened.scorer.compress_with_evidence(images, rate, alarm)
+        else:
+            made = opened.codec.compress_at(images, rate)
         return [
             Compressed(record=one.record, quality=one.quality, evidence_bytes=one.evidence_bytes)
             for one in made
@@ -208,7 +208,7 @@ def _compressing(
     return step
 
 
-def _restored(restored: "codec.pipeline.Restored") -> Restored:
+def _restored(restored: "codec.Restored") -> Restored:
     boxes = [region.box for region in restored.regions]
     evidence = [Box(top=b.top, left=b.left, height=b.height, width=b.width) for b in boxes]
     return Restored(image=restored.image, evidence=tuple(evidence))
@@ -246,7 +246,7 @@ def translated(first: int = 0) -> Iterator[None]:
         raise kind.placed(str(error), first=first) from error
 
 
-def _score(score: "codec.scores.scores.Score", heat_scale: float, heatmaps: bool) -> Score:
+def _score(score: "codec.Score", heat_scale: float, heatmaps: bool) -> Score:
     return Score(
         value=score.value,
         p_value=score.p_value,
@@ -272,7 +272,7 @@ def _info(opened: _Opened) -> ModelInfo:
         default_quality=manifest.quality_default,
         quality_levels=manifest.quality_levels,
         false_alarm_rate=manifest.score.false_alarm_rate,
-        calibration_images=opened.model.calibration_images,
+        calibration_images=opened.scorer.calibration_images,
         provider=opened.graphs.provider,
         bundle_bytes=opened.bundle.size,
     )

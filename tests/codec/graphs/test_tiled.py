@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.bundle.manifest import InputSpec
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.graphs.tiled import UNKNOWN_REACH, TiledGraphs, pieces, tiled
-from codec.pipeline import Model
 
 shared = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -176,11 +176,11 @@ def test_the_pipeline_tiles_and_its_records_are_those_of_the_whole(
     """Each side alone is enough to be cut; the record says nothing of tiles."""
     bundle = load_bundle(tiny_map_path)
     images = [picture(1301, 90, 1), picture(75, 1700, 2)]
-    model, whole = Model(bundle, counting), Model(bundle, counting.graphs)
+    codec, whole = Codec(bundle, counting), Codec(bundle, counting.graphs)
     whole._graphs = counting.graphs  # no tiles at all
-    records = model.compress(images)
+    records = codec.compress(images)
     assert len(counting.encoded) == 2 + 2
     assert records == whole.compress(images)
-    for a, b in zip(model.decompress(records), whole.decompress(records), strict=True):
+    for a, b in zip(codec.decompress(records), whole.decompress(records), strict=True):
         assert a.shape == b.shape
         assert np.abs(a.astype(int) - b).max() <= 1

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from codec import Codec, Scorer
 from codec.errors import InvalidInput, RecordError
-from codec.pipeline import Model
 from codec.rate_control import Rate
 from codec.record.evidence import Region, cut_regions, pack_evidence, paste_regions, read_evidence
 from codec.record.frame import Record, attach, open_seal, pack, unpack
@@ -297,10 +297,10 @@ def board(seed: int = 3) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [Rate(), Rate(target_bytes=70), Rate(target_psnr=24.0)])
-def test_a_model_keeps_the_defect_and_nothing_else_changes(tiny_map: Model, rate: Rate) -> None:
+def test_a_model_keeps_the_defect_and_nothing_else_changes(tiny_map: Codec, rate: Rate) -> None:
     image = board()
     (plain,) = tiny_map.compress_at([image], rate)
-    (kept,) = tiny_map.compress_at([image], rate, evidence=True, false_alarm_rate=0.4)
+    (kept,) = Scorer(tiny_map).compress_with_evidence([image], rate, 0.4)
     assert kept.quality == plain.quality
     assert plain.evidence_bytes == 0 < kept.evidence_bytes
     assert len(kept.record) == len(plain.record) + kept.evidence_bytes
@@ -311,9 +311,9 @@ def test_a_model_keeps_the_defect_and_nothing_else_changes(tiny_map: Model, rate
         np.testing.assert_array_equal(region.pixels, image[region.box.slices])
 
 
-def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Model) -> None:
+def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Codec) -> None:
     images = [board(seed)[: 40 + 8 * seed] for seed in range(3)]
-    made = tiny_map.compress_at(images, evidence=True, false_alarm_rate=0.4)
+    made = Scorer(tiny_map).compress_with_evidence(images, Rate(), 0.4)
     records = [made[0].record, *tiny_map.compress(images), made[2].record]
     alone = [tiny_map.restore([record])[0] for record in records]
     for one, other in zip(tiny_map.restore(records), alone, strict=True):
@@ -321,13 +321,8 @@ def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Model) -> None
         assert same(one.regions, other.regions)
 
 
-def test_a_false_alarm_rate_needs_evidence_to_be_asked_for(tiny_map: Model) -> None:
-    with pytest.raises(InvalidInput, match="no evidence is asked for"):
-        tiny_map.compress_at([board()], false_alarm_rate=0.1)
-
-
 def test_the_pasted_image_of_a_record_whose_boxes_leave_its_image_is_never_made(
-    tiny_map: Model,
+    tiny_map: Codec,
 ) -> None:
     """Evidence that is sound by itself, under a right checksum, behind another image's record."""
     record = tiny_map.compress([board()[:20, :20]])[0]

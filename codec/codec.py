@@ -1,0 +1,235 @@
+"""`Codec`: images to records and back.
+
+    image --prepare--> tiles --encoder--> means --quantise--> codes --range coder--> record
+    record --range coder--> codes --dequantise--> latents --decoder--> x_hat --> image
+
+The two graphs are anything with the methods of `codec.graphs.protocol.Graphs`: onnxruntime in this
+process, a micro-batching queue in front of it, or torch while a model is being exported.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.bundle.bundle import Bundle
+from codec.errors import InvalidInput, ResiduumError
+from codec.graphs.protocol import Graphs
+from codec.graphs.tiled import tiled
+from codec.grouping import Array, calls, group_by, join, numbered, split
+from codec.images.files import F32, U8, Fitted, fit, to_pixels, unfit
+from codec.quantise import dequantise, octaves, quantise
+from codec.rate_control import (
+    Rate,
+    coarsest_reaching,
+    finest_fitting,
+    level_by_ideal_bytes,
+    level_by_psnr,
+    level_by_record_bytes,
+    psnr,
+)
+from codec.record.evidence import Region, paste_regions
+from codec.record.frame import MAX_RECORD_PIXELS
+from codec.record_coder import Coded, RecordCoder
+
+DEFAULT_RATE = Rate()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedImage:
+    """One image after one run of the encoder, at no quality level yet.
+
+    `latents [R, D, h, w]` are the means float32, or the indices int32, of each of its R tiles;
+    `log_var_or_distance`, of the same shape, the log-variances, or the squared distances to the
+    codebook.
+    """
+
+    image: Fitted
+    latents: Array
+    log_var_or_distance: F32
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A record, its quality level, and how many of its bytes are evidence."""
+
+    record: bytes
+    quality: int
+    evidence_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """An image `[H, W, C]`; in the regions of its evidence, if any, it is the original's pixels."""
+
+    image: U8
+    regions: list[Region]
+
+
+class Codec:
+    """Compresses and decompresses with the model of a bundle. Thread-safe if the graphs are."""
+
+    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.model_id = bundle.model_id
+        self.records = RecordCoder(bundle)
+        self._graphs = tiled(graphs, self.manifest.input)
+
+    def compress(self, images: Sequence[U8], quality: int | None = None) -> list[bytes]:
+        """Records of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
+        return [one.record for one in self.compress_at(images, Rate(quality=quality))]
+
+    def compress_at(self, images: Sequence[U8], rate: Rate = DEFAULT_RATE) -> list[Compressed]:
+        """Records of images `[H, W, C]` uint8 at a rate. Raises InvalidInput, which names the
+        image.
+        """
+        self.check_rate(rate)
+        return self.compress_encoded(self.encode(images), rate)
+
+    def compress_encoded(self, encoded: Sequence[EncodedImage], rate: Rate) -> list[Compressed]:
+        """As `compress_at`, of images that the encoder has seen already."""
+        if rate.target_bytes is not None:
+            return self._within_bytes(encoded, rate.target_bytes)
+        if rate.target_psnr is not None:
+            levels = self._levels_by_psnr(encoded, rate.target_psnr)
+        else:
+            default = self.manifest.quality_default
+            levels = [default if rate.quality is None else rate.quality] * len(encoded)
+        coded = [self.quantise(one, level) for one, level in zip(encoded, levels, strict=True)]
+        records = self.records.write(coded)
+        return [Compressed(*pair) for pair in zip(records, levels, strict=True)]
+
+    def decompress(self, records: Sequence[bytes]) -> list[U8]:
+        """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
+        return [restored.image for restored in self.restore(records)]
+
+    def restore(self, records: Sequence[bytes]) -> list[Restored]:
+        """Images of records, with the regions that are evidence. Raises RecordError, which names
+        the record.
+        """
+        read = self.records.read(records)
+        images = self._images([coded for coded, _ in read])
+        return [
+            Restored(paste_regions(image, regions), regions)
+            for image, (_, regions) in zip(images, read, strict=True)
+        ]
+
+    def check_rate(self, rate: Rate) -> None:
+        """Raises InvalidInput for a quality level that the model does not have."""
+        levels = self.manifest.quality_levels
+        if rate.quality is not None and not 0 <= rate.quality < levels:
+            raise InvalidInput(f"quality {rate.quality}, the model has levels 0..{levels - 1}")
+
+    def encode(self, images: Sequence[U8]) -> list[EncodedImage]:
+        """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""
+        fitted = []
+        for index, image in enumerate(images):
+            with numbered("image", index):
+                fitted.append(self._fit(image))
+        encoded: dict[int, EncodedImage] = {}
+        for group in group_by(one.rows.shape[1:] for one in fitted):
+            tiles = [fitted[i].rows for i in group]
+            latents, others = self._run_encoder(join(tiles))
+            parts = zip(group, split(latents, tiles), split(others, tiles), strict=True)
+            encoded |= {i: EncodedImage(fitted[i], *outputs) for i, *outputs in parts}
+        return [encoded[i] for i in range(len(fitted))]
+
+    def quantise(self, encoded: EncodedImage, level: int) -> Coded:
+        """The codes of an image at a quality level."""
+        if self.manifest.latent.kind == "indices":
+            return Coded(encoded.latents, level, encoded.image.size)
+        codes = quantise(encoded.latents, self.bundle.steps[level])
+        return Coded(codes, level, encoded.image.size)
+
+    def decode(self, coded: Sequence[Coded]) -> list[F32]:
+        """Runs the decoder: tiles `[R, C, h, w]` of each image, in [0, 1]."""
+        decoded: dict[int, F32] = {}
+        for group in group_by(one.codes.shape[1:] for one in coded):
+            latents = [self._latents(coded[i]) for i in group]
+            tiles = join([self._graphs.decode(call) for call in calls(join(latents))])
+            decoded |= zip(group, split(tiles, latents), strict=True)
+        return [decoded[i] for i in range(len(coded))]
+
+    def _within_bytes(self, encoded: Sequence[EncodedImage], target: int) -> list[Compressed]:
+        """At the finest level whose record has at most `target` bytes."""
+        levels = self.manifest.quality_levels
+        ideal: list[dict[int, float]] = [{} for _ in encoded]
+        while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):
+            coded = [self.quantise(encoded[i], level) for i, level in tries]
+            for (i, level), size in zip(tries, self.records.ideal_bytes(coded), strict=True):
+                ideal[i][level] = size
+        written: list[dict[int, bytes]] = [{} for _ in encoded]
+        while tries := _tries(
+            [
+                level_by_record_bytes(records, guess, target, levels)
+                for records, guess in zip(written, ideal, strict=True)
+            ]
+        ):
+            coded = [self.quantise(encoded[i], level) for i, level in tries]
+            for (i, level), record in zip(tries, self.records.write(coded), strict=True):
+                written[i][level] = record
+        chosen = []
+        for index, records in enumerate(written):
+            with numbered("image", index):
+                level = finest_fitting(records, target)
+            chosen.append(Compressed(records[level], level))
+        return chosen
+
+    def _levels_by_psnr(self, encoded: Sequence[EncodedImage], target: float) -> list[int]:
+        """The coarsest level of each image that reaches `target` dB."""
+        levels = self.manifest.quality_levels
+        reached: list[dict[int, float]] = [{} for _ in encoded]
+        while tries := _tries([level_by_psnr(values, target, levels) for values in reached]):
+            images = self._images([self.quantise(encoded[i], level) for i, level in tries])
+            for (i, level), image in zip(tries, images, strict=True):
+                reached[i][level] = psnr(encoded[i].image.target, image)
+        chosen = []
+        for index, values in enumerate(reached):
+            with numbered("image", index):
+                chosen.append(coarsest_reaching(values, target))
+        return chosen
+
+    def _fit(self, image: U8) -> Fitted:
+        fitted = fit(image, self.manifest.input)
+        if fitted.size is not None and fitted.size[0] * fitted.size[1] > MAX_RECORD_PIXELS:
+            raise InvalidInput(
+                f"image is {fitted.size[0]}x{fitted.size[1]}, at most {MAX_RECORD_PIXELS} pixels"
+            )
+        return fitted
+
+    def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:
+        """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
+        outputs = zip(*(self._graphs.encode(call) for call in calls(tiles)), strict=True)
+        latents, other = (join(parts) for parts in outputs)
+        if not (np.isfinite(latents).all() and np.isfinite(other).all()):
+            raise ResiduumError("the encoder gave values that are not finite")
+        shape = (*latents.shape[:2], *(latents.shape[2:] or (1, 1)))
+        kind = np.int32 if self.manifest.latent.kind == "indices" else np.float32
+        return (
+            latents.reshape(shape).astype(kind, copy=False),
+            other.reshape(shape).astype(np.float32, copy=False),
+        )
+
+    def _latents(self, coded: Coded) -> Array:
+        """Codes as the decoder takes them: int32 `[R, D, h, w]`, or float32, `[R, D]` without
+        positions, the rate channel appended where the decoder is aware of it.
+        """
+        latent = self.manifest.latent
+        if latent.kind == "indices":
+            return coded.codes
+        latents = dequantise(coded.codes, self.bundle.steps[coded.level])
+        if latent.rate_aware:
+            channel = np.full_like(latents[:, :1], octaves(coded.level))
+            latents = np.concatenate([latents, channel], axis=1)
+        return latents[:, :, 0, 0] if latent.grid == (1, 1) else latents
+
+    def _images(self, coded: Sequence[Coded]) -> list[U8]:
+        spec = self.manifest.input
+        pairs = zip(coded, self.decode(coded), strict=True)
+        return [to_pixels(unfit(tiles, one.size, spec)) for one, tiles in pairs]
+
+
+def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
+    """Indices and levels of the images whose search goes on."""
+    return [(index, level) for index, level in enumerate(levels) if level is not None]

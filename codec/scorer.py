@@ -1,0 +1,146 @@
+"""`Scorer`: how far images are from what a model knows, and evidence of what is anomalous.
+
+An image is scored against what its own record decodes to (codec.scores.scores has the formulas).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.codec import Codec, Compressed, EncodedImage
+from codec.errors import InvalidInput
+from codec.grouping import numbered
+from codec.images.files import F32, U8, unfit
+from codec.quantise import dequantise
+from codec.rate_control import Rate
+from codec.record.evidence import cut_regions, pack_evidence
+from codec.record.frame import attach
+from codec.record_coder import Coded
+from codec.scores import scores as formulas
+from codec.scores.regions import hot_boxes
+from codec.scores.scores import Score
+
+# Scoring holds an image many times over, in floats; compressing does not.
+MAX_SCORED_PIXELS = 2**22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawScore:
+    """The single scores of an image by name, its heat map `[H, W]` in nats per pixel, and the bytes
+    of its record: all that comes before a verdict.
+    """
+
+    scores: dict[str, float]
+    heatmap: F32
+    record_bytes: int
+
+
+class Scorer:
+    """Scores images with the model of a codec. Thread-safe if its graphs are."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.manifest = codec.manifest
+        self._codec = codec
+        self._calibration = codec.bundle.calibration
+
+    @property
+    def heatmap_vmax(self) -> float:
+        """Heat-map value, nats per pixel, to draw in full colour."""
+        return float(self._calibration.heat_scale[0])
+
+    @property
+    def calibration_images(self) -> int:
+        """How many held-out normal images the p-values rest on."""
+        return len(self._calibration.fused)
+
+    def score(self, images: Sequence[U8], false_alarm_rate: float | None = None) -> list[Score]:
+        """Scores of images `[H, W, C]` uint8 at the default quality.
+
+        An image is anomalous if its p-value is at or below the false-alarm rate, None for the
+        model's. Raises InvalidInput.
+        """
+        alarm = self._false_alarm_rate(false_alarm_rate)
+        return self._verdicts(self._codec.encode(images), alarm)
+
+    def raw_scores(self, images: Sequence[U8]) -> Iterator[RawScore]:
+        """Single scores of images `[H, W, C]` uint8. Raises InvalidInput."""
+        return self._raw_scores(self._codec.encode(images))
+
+    def compress_with_evidence(
+        self, images: Sequence[U8], rate: Rate, false_alarm_rate: float | None = None
+    ) -> list[Compressed]:
+        """As `Codec.compress_at`; the records of images that are anomalous, as in `score`, keep
+        their anomalous regions too, beyond what the rate allows. Raises InvalidInput, which names
+        the image.
+        """
+        self._codec.check_rate(rate)
+        alarm = self._false_alarm_rate(false_alarm_rate)
+        encoded = self._codec.encode(images)
+        plain = self._codec.compress_encoded(encoded, rate)
+        compressed = []
+        for index, score in enumerate(self._verdicts(encoded, alarm)):
+            with numbered("image", index):
+                compressed.append(self._with_evidence(plain[index], encoded[index], score))
+        return compressed
+
+    def _with_evidence(self, plain: Compressed, encoded: EncodedImage, score: Score) -> Compressed:
+        if not score.anomalous:
+            return plain
+        boxes = hot_boxes(score.heatmap, self.heatmap_vmax)
+        evidence = pack_evidence(cut_regions(encoded.image.target, boxes))
+        record = attach(plain.record, evidence, self._codec.model_id)
+        return Compressed(record, plain.quality, len(record) - len(plain.record))
+
+    def _verdicts(self, encoded: Sequence[EncodedImage], alarm: float) -> list[Score]:
+        calibration, fused = self._calibration, self.manifest.score.fused
+        verdicts = []
+        for raw in self._raw_scores(encoded):
+            row = [raw.scores[name] for name in formulas.NAMES]
+            value = formulas.fuse(row, calibration.score_mean, calibration.score_std, fused)
+            p = formulas.p_value(value, calibration.fused)
+            verdicts.append(Score(value, p, p <= alarm, raw.scores, raw.heatmap, raw.record_bytes))
+        return verdicts
+
+    def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
+        for index, one in enumerate(encoded):
+            with numbered("image", index):
+                _check_size(one)
+        coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
+        decoded, records = self._codec.decode(coded), self._codec.records.write(coded)
+        bits = self._codec.records.bits(coded)
+        for i, one in enumerate(encoded):
+            scores, heatmap = self._residual_scores(one, decoded[i])
+            scores["rate"] = bits[i]
+            scores["latent"] = self._latent_score(one, coded[i])
+            yield RawScore(scores, heatmap, len(records[i]))
+
+    def _residual_scores(self, encoded: EncodedImage, y: F32) -> tuple[dict[str, float], F32]:
+        spec, variance = self.manifest.input, self._calibration.residual_variance
+        x = encoded.image.rows.astype(np.float32) / np.float32(255.0)
+        size = encoded.image.size
+        whole, restored = unfit(x, size, spec), unfit(y, size, spec)
+        if variance.shape[1:] != (1, 1) and variance.shape != whole.shape:
+            variance = variance.mean((1, 2), keepdims=True)
+        return formulas.single_scores(whole, restored, variance, self.manifest.score)
+
+    def _latent_score(self, encoded: EncodedImage, coded: Coded) -> float:
+        if self.manifest.latent.kind == "indices":
+            return float(encoded.log_var_or_distance.mean())
+        latent = dequantise(coded.codes, self._codec.bundle.steps[coded.level])
+        z = latent.transpose(1, 0, 2, 3).reshape(latent.shape[1], -1)
+        calibration = self._calibration
+        return formulas.latent_distance(z, calibration.latent_mean, calibration.latent_variance)
+
+    def _false_alarm_rate(self, asked: float | None) -> float:
+        """The false-alarm rate asked for, or the model's. Raises InvalidInput."""
+        rate = self.manifest.score.false_alarm_rate if asked is None else asked
+        return formulas.check_rate(rate, self.calibration_images)
+
+
+def _check_size(encoded: EncodedImage) -> None:
+    height, width = encoded.image.target.shape[:2]
+    if height * width > MAX_SCORED_PIXELS:
+        raise InvalidInput(
+            f"image is {height}x{width}, at most {MAX_SCORED_PIXELS} pixels are scored"
+        )
