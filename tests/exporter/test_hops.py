@@ -1,0 +1,20 @@
+"""A run becomes a bundle on a short way: few files take part."""
+
+import sys
+
+from hops import profiled
+
+from exporter.__main__ import main
+
+MAX_FILES = 32
+
+
+def test_an_export_crosses_at_most_32_files(run, data, tmp_path, record_property, monkeypatch):
+    command = ["residuum-export", run, "--out", tmp_path / "bundle", "--calibrate", data]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+    with profiled() as hops:
+        hops.recording = True
+        status = main()
+        hops.recording = False
+    assert status == 0
+    record_property("summary", f"residuum-export: {hops.check(MAX_FILES)}")
