@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
-from codec.grouping import Array, calls, group_by, join, numbered, split
-from codec.images.files import F32, U8, Fitted, fit, to_pixels, unfit
+from codec.grouping import calls, group_by, join, numbered, split
+from codec.images.files import Fitted, fit, to_pixels, unfit
 from codec.quantise import dequantise, octaves, quantise
 from codec.rate_control import (
     Rate,

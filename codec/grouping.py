@@ -2,14 +2,12 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import Array
 from codec.errors import ResiduumError
 
-Array = npt.NDArray[Any]
 # What one call of a graph may hold: it bounds the memory of large batches of large images.
 MAX_CALL_ELEMENTS = 2**21
 MAX_CALL_BATCH = 256

@@ -11,8 +11,8 @@ of a calibrated decoder balance. So one checkpoint serves all levels.
 import numpy as np
 import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
+from codec.arrays import F32, I32
+
 # Codes are kept far inside int32, so that sums and differences of them cannot overflow.
 MAX_CODE = 2**20
 

@@ -27,8 +27,8 @@ from math import isfinite
 
 import numpy as np
 
+from codec.arrays import U8
 from codec.errors import InvalidInput
-from codec.images.files import U8
 
 
 @dataclass(frozen=True, slots=True)

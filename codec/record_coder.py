@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec.arrays import I32
 from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import RangeCoder, Shape
 from codec.errors import RecordError
 from codec.grouping import group_by, numbered
 from codec.images.files import MAX_TILES, tile_grid
-from codec.quantise import I32
 from codec.record.evidence import Region, read_evidence
 from codec.record.frame import Record, frame_bytes, pack, unpack
 

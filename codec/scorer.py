@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec.arrays import F32, U8
 from codec.codec import Codec, Compressed, EncodedImage
 from codec.errors import InvalidInput
 from codec.grouping import numbered
-from codec.images.files import F32, U8, unfit
+from codec.images.files import unfit
 from codec.quantise import dequantise
 from codec.rate_control import Rate
 from codec.record.evidence import cut_regions, pack_evidence

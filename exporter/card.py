@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from codec import Codec, Scorer
+from codec.arrays import U8
 from codec.bundle.manifest import LatentSpec, Manifest
-from codec.images.files import U8, draw_heatmap
+from codec.images.files import draw_heatmap
 from training.evaluation.run import tables as run_tables
 
 PICTURES = "card-samples.png"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from codec import Codec
+from codec.arrays import U8
 from codec.bundle.bundle import Bundle, model_id, pack_arrays, write_bundle
 from codec.bundle.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
 from codec.bundle.tables_npz import pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.images.files import U8
 from codec.scores import scores as anomaly
 from exporter import parity
 from exporter import receptive_field as reach

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from codec.arrays import F32, U8
 from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
-from codec.images.files import U8
-from codec.quantise import F32, quantise
+from codec.quantise import quantise
 from training.models import IndexModel, Model
-from training.models.layers import told
+from training.models.layers import append_rate_channel
 
 # Beyond these the graphs are not the network, whatever the reason. A latent halfway between two
 # codes may fall to either side, so some codes of a good graph differ.
@@ -54,7 +54,9 @@ def measure(model: Model, graphs: Graphs, x: U8, step: F32) -> Parity:
             y = model.decode(torch.from_numpy(mu)).numpy()
             equal = float((quantise(mu, step) == quantise(first, step)).mean())
             z = torch.from_numpy(mu)
-            decoded = graphs.decode((told(z, None) if model.config.rate_aware else z).numpy())
+            decoded = graphs.decode(
+                (append_rate_channel(z, None) if model.config.rate_aware else z).numpy()
+            )
             latent_error = float(np.abs(mu - first).max())
     parity = Parity(
         images=len(x),

@@ -7,16 +7,14 @@ whole but for rounding.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import Array
 from codec.bundle.manifest import Manifest
 from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
 
-Array = npt.NDArray[Any]
 # An influence may hide below the rounding of the drawn images, and show in others.
 SPARE_CELLS = 1
 # Half the width of the first and of the largest images, and their height, in cells of one stride.

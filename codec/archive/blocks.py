@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codec.archive.columns import I64, pack_column, unpack_column
+from codec.archive.columns import pack_column, unpack_column
 from codec.archive.name_lists import MAX_NAME_BYTES, NAME_OVERHEAD, pack_names, unpack_names
+from codec.arrays import I64
 from codec.errors import ArchiveError
 from codec.record.frame import MAX_RECORD_BYTES
 

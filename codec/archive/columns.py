@@ -12,11 +12,10 @@ A column of n numbers below 2**32 (`varint` is LEB128 in its shortest form):
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import I64
 from codec.errors import ArchiveError
 
-I64 = npt.NDArray[np.int64]
 _SAME, _MAX_K = 255, 33
 # About the median a larger k never saves a bit, and no column has more bits for each number.
 _WRITTEN_K, _MAX_BITS = 31, 34

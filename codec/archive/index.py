@@ -21,8 +21,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from codec.archive.blocks import BLOCK_RECORDS, CRC, MAX_BLOCK_BYTES, PREFIX, Head
-from codec.archive.columns import I64, pack_column, unpack_column
+from codec.archive.columns import pack_column, unpack_column
 from codec.archive.name_lists import NAME_OVERHEAD, pack_names, unpack_names
+from codec.arrays import I64
 from codec.errors import ArchiveError
 
 MAX_BLOCKS = 2**21

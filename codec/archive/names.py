@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.archive.index import Layout, Range, name_range
+from codec.arrays import U64
 
-U64 = npt.NDArray[np.uint64]
 # New names are held in a dict until there are so many.
 _RECENT = 2**15
 

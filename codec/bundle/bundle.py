@@ -26,13 +26,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32
 from codec.bundle.manifest import Manifest, Member, from_json, to_json
 from codec.bundle.tables_npz import unpack_tables
 from codec.errors import BundleError
 from codec.priors.base import Prior
 from codec.scores.scores import Calibration, check_names
 
-F32 = npt.NDArray[np.float32]
 MANIFEST = "manifest.json"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
 MAX_MANIFEST_BYTES = 2**20

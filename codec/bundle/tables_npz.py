@@ -10,14 +10,14 @@ from types import MappingProxyType
 
 import numpy as np
 
+from codec.arrays import F32, Array
 from codec.bundle.manifest import Manifest, PriorName
 from codec.errors import BundleError
-from codec.priors.base import Arrays, Prior, require
+from codec.priors.base import Prior, require
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior
-from codec.quantise import F32
 
 PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
     {
@@ -34,14 +34,12 @@ def prior_name(priors: tuple[Prior, ...]) -> PriorName:
     return next(name for name, kind in PRIORS.items() if type(priors[0]) is kind)
 
 
-def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> dict[str, Arrays]:
+def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> dict[str, Array]:
     """The arrays of `tables.npz` from steps `[Q, D]` and a prior per quality level."""
     return {"steps": steps, **type(priors[0]).pack(priors)}
 
 
-def unpack_tables(
-    manifest: Manifest, arrays: Mapping[str, Arrays]
-) -> tuple[F32, tuple[Prior, ...]]:
+def unpack_tables(manifest: Manifest, arrays: Mapping[str, Array]) -> tuple[F32, tuple[Prior, ...]]:
     """Steps `[Q, D]` and a prior per quality level. Raises BundleError for arrays that are not
     those of the manifest.
     """

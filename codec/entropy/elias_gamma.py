@@ -1,31 +1,31 @@
-"""Values outside of their tables: the Elias gamma codes of their excesses, as plain bits."""
+"""Values outside their tables: the Elias gamma code of their excess, as plain bits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from codec.arrays import I32, I64
 from codec.errors import RecordError
-from codec.priors.tables import I64, U16, Tables, from_excess, to_excess
+from codec.priors.tables import from_excess, to_excess
 from codec.quantise import MAX_CODE
 
-# Elias gamma of the largest excess that a code within ±MAX_CODE can have, and some room.
+# Enough for the largest excess of a code within ±MAX_CODE, with room to spare.
 MAX_GAMMA_ZEROS = MAX_CODE.bit_length() + 8
 
 
-def escape_bits(tables: Tables, values: I64, rows: U16) -> list[int]:
-    """The Elias gamma codes of the values `[n]`, coded with `rows` `[n]`, that are escaped, as
-    bits.
-    """
-    escaped = tables.symbols(values, rows) == tables.escape
+def escape_bits(values: I32 | I64, low: I64, escape: int) -> list[int]:
+    """The Elias gamma codes of escaped values `[n]`, whose rows begin at `low` `[n]`, as bits."""
     bits: list[int] = []
-    for excess in to_excess(values[escaped], tables.low[rows[escaped]], tables.escape):
-        digits = f"{int(excess):b}"
+    for excess in to_excess(values, low, escape).tolist():
+        digits = f"{excess:b}"
         bits += [0] * (len(digits) - 1) + [int(digit) for digit in digits]
     return bits
 
 
-def read_escapes(tables: Tables, rows: U16, read_bit: Callable[[], int]) -> list[int]:
-    """The values that escaped symbols with `rows` `[n]` stand for. Raises RecordError."""
-    values = []
-    for low in tables.low[rows].tolist():
+def read_escapes(low: I64, escape: int, read_bit: Callable[[], int]) -> Iterator[int]:
+    """The escaped values of rows that begin at `low` `[n]`, bit by bit.
+
+    Raises RecordError for a code with more than MAX_GAMMA_ZEROS zeros, and what `read_bit` raises.
+    """
+    for start in low.tolist():
         zeros = 0
         while read_bit() == 0:
             zeros += 1
@@ -34,5 +34,4 @@ def read_escapes(tables: Tables, rows: U16, read_bit: Callable[[], int]) -> list
         excess = 1
         for _ in range(zeros):
             excess = 2 * excess + read_bit()
-        values.append(from_excess(excess, low, tables.escape))
-    return values
+        yield from_excess(excess, start, escape)

@@ -3,19 +3,16 @@
 import os
 from typing import Any, Literal
 
-import numpy.typing as npt
-
 # The wheels of onnxruntime report usage to their maker unless told not to before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
+from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Kind
 from codec.errors import BundleError, InvalidInput
-from codec.images.files import F32, U8
 
-Array = npt.NDArray[Any]
 Provider = Literal["auto", "cpu", "cuda"]
 _NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}

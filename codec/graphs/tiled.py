@@ -14,17 +14,15 @@ the tiles of a large image.
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import F32, U8, Array
 from codec.bundle.manifest import InputSpec
 from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
-from codec.images.files import F32, U8
 
-Array = npt.NDArray[Any]
 # Side of what a tile adds to the whole, in pixels, margins left out: small enough that its features
 # fit into the memory beside it, large enough that margins of usual networks add less than half.
 TILE_SIDE = 1024

@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from codec.arrays import F32, U8
 from codec.bundle.manifest import MAX_SIDE, InputSpec
 from codec.errors import InvalidInput
 
-U8 = npt.NDArray[np.uint8]
-F32 = npt.NDArray[np.float32]
 # A file may not unfold into more pixels than this, however small it is (decompression bombs).
 MAX_PIXELS = 2**26
 MAX_TILES = 1024

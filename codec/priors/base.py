@@ -9,17 +9,15 @@ and decoder find the same rows on every machine.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import F64, I32, I64, U16, Array, Index
 from codec.errors import BundleError
-from codec.priors.tables import F64, I32, I64, U16, Tables
+from codec.priors.tables import Tables
 from codec.quantise import MAX_CODE
 
-Arrays = npt.NDArray[Any]
-Index = npt.NDArray[np.intp]
 Place = tuple[slice, slice | Index, slice | Index, slice | Index]
 EVERYTHING: Place = (slice(None), slice(None), slice(None), slice(None))
 
@@ -63,12 +61,12 @@ class Prior(ABC):
 
     @classmethod
     @abstractmethod
-    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
         """The arrays of `tables.npz` for priors, one per quality level."""
 
     @classmethod
     @abstractmethod
-    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
         """The priors of `levels` quality levels for codes `[R, dims, h, w]`, as given to `pack`.
 
         Raises BundleError for arrays of a wrong type, shape or value, KeyError for a missing one.
@@ -84,7 +82,7 @@ class Prior(ABC):
         return total
 
 
-def require(array: Arrays, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+def require(array: Array, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     """Raises BundleError unless an array of a bundle has this type and shape."""
     if array.dtype != dtype or array.shape != shape:
         raise BundleError(

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import I8, I32
 from codec.errors import BundleError
 from codec.priors.base import require
-from codec.priors.tables import I32, MAX_ROWS
+from codec.priors.tables import MAX_ROWS
 
-I8 = npt.NDArray[np.int8]
 MAX_DEPTH = 64
 
 

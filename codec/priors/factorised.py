@@ -6,9 +6,10 @@ from typing import Self
 
 import numpy as np
 
+from codec.arrays import I32, Array
 from codec.errors import BundleError
-from codec.priors.base import EVERYTHING, Arrays, Pass, Prior
-from codec.priors.tables import I32, Tables
+from codec.priors.base import EVERYTHING, Pass, Prior
+from codec.priors.tables import Tables
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,12 +26,12 @@ class FactorisedPrior(Prior):
         yield Pass(EVERYTHING, np.broadcast_to(rows, (1, *codes.shape[1:])))
 
     @classmethod
-    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
         low = {f"low_{q}": prior.tables.low for q, prior in enumerate(priors)}
         return low | {f"frequencies_{q}": p.tables.frequencies for q, p in enumerate(priors)}
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
         tables = [Tables(arrays[f"low_{q}"], arrays[f"frequencies_{q}"]) for q in range(levels)]
         for table in tables:
             if len(table.low) != dims:

@@ -15,14 +15,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import I8, I16, I32, U8, Array, Index
 from codec.errors import BundleError
-from codec.priors.base import Arrays, Pass, Prior, require
-from codec.priors.context_tree import I8, ContextTree
-from codec.priors.tables import I32, TOTAL, Tables
+from codec.priors.base import Pass, Prior, require
+from codec.priors.context_tree import ContextTree
+from codec.priors.tables import TOTAL, Tables
 
-U8 = npt.NDArray[np.uint8]
-I16 = npt.NDArray[np.int16]
-Index = npt.NDArray[np.intp]
 SLOPE = 2
 MAX_DISTANCE = 8
 """lines and columns that a neighbour can be away"""
@@ -119,7 +117,7 @@ class IndexPrior(Prior):
                 known.learn(dim, lines, columns, codes[place][:, 0, :, 0])
 
     @classmethod
-    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
         """See Prior: the arrays of Contexts, ContextTree and `rows`; there is one level."""
         one, tree = priors[0], priors[0].tree
         names = ("sources", "vectors", "start")
@@ -130,7 +128,7 @@ class IndexPrior(Prior):
         }
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
         """See Prior."""
         if levels != 1:
             raise BundleError(f"{levels} quality levels, expected 1 for indices")
@@ -214,7 +212,7 @@ def weights_of(rows: U8) -> npt.NDArray[np.int64]:
     return np.where(q == 0, 0, (8 + q % 8) << q // 8)
 
 
-def _shape(array: Arrays, axes: int) -> tuple[int, ...]:
+def _shape(array: Array, axes: int) -> tuple[int, ...]:
     if array.ndim != axes:
         raise BundleError(f"tables.npz: an array of {array.ndim} axes, expected {axes}")
     return array.shape

@@ -21,14 +21,13 @@ from typing import Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32, I16, I32, U16, Array, Index
 from codec.errors import BundleError
-from codec.priors.base import Arrays, Index, Pass, Place, Prior, require
+from codec.priors.base import Pass, Place, Prior, require
 from codec.priors.scan_order import GROUP_SIZE, MAX_NEIGHBOUR_GROUPS, SCAN_ORDER
-from codec.priors.tables import F64, I32, U16, Tables
+from codec.priors.tables import Tables
 
-I16 = npt.NDArray[np.int16]
-F32 = npt.NDArray[np.float32]
-Real = TypeVar("Real", np.float32, np.float64)
+Integer = TypeVar("Integer", bound=np.integer)
 PHASES = 4
 MEAN_ONE, SCALE_ONE = 256, 4096
 PHASE_BITS, QUARTER_BITS, HALF_QUARTER = 2, 6, 32
@@ -146,7 +145,7 @@ class MapPrior(Prior):
         return limits
 
     @classmethod
-    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
         """Shared `low`, `frequencies`, `group` and `thresholds`; `mean_k` and `scale_k` of the k-th
         weights; for each level `set [Q]` uint8, which k it uses, `mean_bias` and `scale_bias`.
         """
@@ -165,7 +164,7 @@ class MapPrior(Prior):
         }
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
         require(arrays["group"], "group", np.uint8, (dims,))
         require(arrays["set"], "set", np.uint8, (levels,))
         for name in ("mean_bias", "scale_bias"):
@@ -195,7 +194,8 @@ class _Prediction:
         *self._shape, dims = decoded[:, *coding_pass.grid].shape
         exact = np.float32 if _within(decoded, self._limit) else np.float64
         size = (int(np.prod(self._shape)), dims)
-        self._mean, self._scale = np.empty(size, exact), np.empty(size, exact)
+        self._mean: Array = np.empty(size, exact)
+        self._scale: Array = np.empty(size, exact)
         self._mean[:] = prior.mean_bias[number, weights.order]
         self._scale[:] = prior.scale_bias[number, weights.order]
         for block, steps in enumerate(coding_pass.neighbour_groups):
@@ -228,12 +228,12 @@ class _Prediction:
         add_product(self._mean[:, later], flat, self._mean_weights[0][channels, later])
         add_product(self._scale[:, later], np.abs(flat), self._scale_weights[0][channels, later])
 
-    def _channels_second(self, flat: npt.NDArray[Real]) -> npt.NDArray[Real]:
+    def _channels_second(self, flat: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
         return np.moveaxis(flat.reshape(*self._shape, -1), 3, 1)
 
 
-def add_product(total: F32 | F64, features: F32, weights: I16) -> None:
-    """Adds `features [n, K] @ weights [K, N]` to `total [n, N]`, on the calling thread alone."""
+def add_product(total: Array, features: F32, weights: I16) -> None:
+    """Adds `features [n, K] @ weights [K, N]` to `total [n, N]`, on the calling thread only."""
     exact, chunk = total.dtype, max(1, MULTIPLY_ADDS // weights.size)
     matrix = weights.astype(exact)
     for start in range(0, len(total), chunk):

@@ -17,10 +17,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from codec.arrays import F64, I32, I64, U16, Array
 from codec.errors import BundleError
-from codec.priors.base import Arrays, Pass, Prior, require
+from codec.priors.base import Pass, Prior, require
 from codec.priors.latent_map import MEAN_ONE, MULTIPLY_ADDS, PHASES, SCALE_ONE
-from codec.priors.tables import F64, I32, I64, U16, Tables
+from codec.priors.tables import Tables
 
 RATIO_BITS = 16
 MAX_CLUSTERS = 4096
@@ -85,9 +86,10 @@ class MixturePrior(Prior):
         last, whole = codes.shape[1] - 1, slice(None)
         row = np.full((1, 1, *codes.shape[2:]), len(self.tables.low) - 1, np.uint16)
         yield Pass((whole, slice(last, None), whole, whole), row, 0, 0, len(self.mixture.mean) - 1)
-        table_index, offset = (values[codes[:, last, 0, 0]] for values in self._by_cluster)
+        cluster = codes[:, last, 0, 0]
+        table_index, offset = self._by_cluster
         place = (whole, slice(0, last), whole, whole)
-        yield Pass(place, table_index[:, :, None, None], offset[:, :, None, None])
+        yield Pass(place, table_index[cluster, :, None, None], offset[cluster, :, None, None])
 
     def extended(self, codes: I32) -> I32:
         """Adds the cluster that would code each tile in the fewest bits, with Gaussian tables."""
@@ -104,8 +106,8 @@ class MixturePrior(Prior):
         return np.concatenate([codes, cluster], axis=1)
 
     @classmethod
-    def pack(cls, priors: Sequence[Self]) -> dict[str, Arrays]:
-        """`ratio [Q, D]`; shared by all levels `low`, `frequencies`, `mean`, `scale`, `thresholds`."""
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
+        """`ratio [Q, D]`, and shared `low`, `frequencies`, `mean`, `scale` and `thresholds`."""
         first = priors[0]
         return {
             "low": first.tables.low,
@@ -117,7 +119,7 @@ class MixturePrior(Prior):
         }
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, Arrays], dims: int, levels: int) -> tuple[Self, ...]:
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
         require(arrays["ratio"], "ratio", np.int32, (levels, dims))
         tables = Tables(arrays["low"], arrays["frequencies"])
         mixture = Mixture(arrays["mean"], arrays["scale"], arrays["thresholds"])

@@ -17,8 +17,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import Index
+
 Float = TypeVar("Float", np.float32, np.float64)
-Index = npt.NDArray[np.intp]
 # Lines and columns from a position to its neighbour.
 Step = tuple[int, int]
 NeighbourGroup = tuple[Step, Step, Step, Step]
@@ -27,7 +28,7 @@ MAX_NEIGHBOUR_GROUPS, GROUP_SIZE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class CodingPass:
-    """Lines `line, line + stride, ...`, the same for columns, and up to two groups of neighbours."""
+    """Lines `line, line + stride, ...`, columns alike, and up to two groups of neighbours."""
 
     line: int
     column: int

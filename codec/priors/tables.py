@@ -1,8 +1,8 @@
-"""Integer frequency tables: the static prior against which codes are coded.
+"""Integer frequency tables, with which codes are coded.
 
-A row assigns `TOTAL = 2**24` among the values `low .. low + K - 2` and, as its last symbol, the
-escape that announces any other value. Every frequency is at least 1. The
-integers are stored in the bundle; nothing that a decoder needs is ever computed in floating point.
+A row divides `TOTAL = 2**24` among the values `low .. low + K - 2` and, as its last symbol, the
+escape that announces any other value. Every frequency is at least 1. The integers are stored in the
+bundle: nothing that a decoder needs is computed in floating point.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F64, I32, I64, U32
 from codec.errors import BundleError
 
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-U16 = npt.NDArray[np.uint16]
-U32 = npt.NDArray[np.uint32]
 PRECISION = 24
 TOTAL = 2**PRECISION
-# Wide enough for the finest quality; a bundle that asks for more is refused before anything is
-# allocated.
+# Wide enough for the finest quality. A bundle with more is refused before anything is allocated.
 MAX_SYMBOLS = 65536
-# Rows are told by uint16.
+# A table index is a uint16.
 MAX_ROWS = 65536
 # Codes lie within ±2**20; this leaves room for guards and keeps every difference inside int32.
 MAX_LOW = 2**21
@@ -48,12 +43,12 @@ class Tables:
                 f"tables: shape {list(shape)}, expected [1..{MAX_ROWS}, 2..{MAX_SYMBOLS}]"
             )
         if np.abs(self.low.astype(np.int64)).max() > MAX_LOW:
-            raise BundleError(f"tables: a table begins beyond ±{MAX_LOW}")
+            raise BundleError(f"tables: a row begins outside ±{MAX_LOW}")
         if not (
             self.frequencies.min() >= 1 and (self.frequencies.sum(1, dtype=np.int64) == TOTAL).all()
         ):
             raise BundleError(
-                f"tables: every frequency is at least 1 and every row sums to {TOTAL}"
+                f"tables: a frequency of 0 or a row of another sum, expected {TOTAL} for each row"
             )
 
     @property
@@ -61,39 +56,31 @@ class Tables:
         """The symbol that announces a value outside the table."""
         return int(self.frequencies.shape[1]) - 1
 
-    def symbols(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> I32:
-        """Symbols of values coded with `rows`, both of one shape; the escape for values outside."""
-        shifted = np.subtract(values, self.low.take(rows), dtype=np.int64)
-        # Without their signs, values below the table are beyond its end as well.
-        return np.minimum(shifted.view(np.uint64), self.escape).astype(np.int32)
-
-    def bits(self, values: I32 | I64, rows: npt.NDArray[np.integer]) -> F64:
+    def bits(self, values: I32 | I64, table_index: npt.NDArray[np.integer]) -> F64:
         """Ideal code length, bits, of each value coded with its row, all of one shape.
 
-        An escaped value counts its escape symbol and, as the coder does, the Elias gamma code of
-        its excess.
+        An escaped value counts its escape symbol and the Elias gamma code of its excess.
         """
-        symbols = self.symbols(values, rows)
-        bits = np.asarray(PRECISION - np.log2(self.frequencies[rows, symbols].astype(np.float64)))
-        escaped = symbols == self.escape
+        low = self.low.take(table_index).astype(np.int64)
+        shifted = values - low
+        escaped = (shifted < 0) | (shifted >= self.escape)
+        frequency = self.frequencies[table_index, np.where(escaped, self.escape, shifted)]
+        bits = np.asarray(PRECISION - np.log2(frequency.astype(np.float64)))
         if escaped.any():
-            low = self.low[rows[escaped]]
-            excess = to_excess(values[escaped].astype(np.int64), low, self.escape)
+            excess = to_excess(values[escaped], low[escaped], self.escape)
             bits[escaped] += 2.0 * np.floor(np.log2(excess)) + 1.0
         return bits
 
 
-def to_excess(codes: I64, low: I32, width: int) -> I64:
-    """Escaped codes, outside `low .. low + width - 1`, as positive integers, the nearest first on
-    either side.
-    """
-    above = codes - (low + width)
-    below = low - 1 - codes
+def to_excess(values: I32 | I64, low: I64, width: int) -> I64:
+    """Values outside `low .. low + width - 1` as positive integers, the nearest ones first."""
+    above = values - (low + width)
+    below = low - 1 - values
     return np.where(above >= 0, 2 * above + 1, 2 * below + 2)
 
 
 def from_excess(excess: int, low: int, width: int) -> int:
-    """Undoes `to_excess` for one value."""
+    """The value whose `to_excess` is `excess`."""
     half, below = divmod(excess - 1, 2)
     return low - 1 - half if below else low + width + half
 
@@ -102,9 +89,9 @@ def fit_tables(codes: I32, *, guard: int = 1, pseudo_count: float = 0.5) -> Tabl
     """Tables from the codes `[N, D, ...]` of training images.
 
     The histogram of each dimension is mixed with a discretised Gaussian of the same mean and
-    variance, worth `pseudo_count` times the square root of the sample: it fills the gaps that a
-    finite sample leaves. Dimensions share one width K; the unused places keep frequency 1, which
-    costs K / 2**24 of a bit at most.
+    variance, worth `pseudo_count` times the square root of the sample: this fills the gaps that
+    a finite sample leaves. Dimensions share one width K. Unused places keep frequency 1, which costs
+    at most K / 2**24 of a bit.
     """
     columns = np.moveaxis(codes, 1, 0).reshape(codes.shape[1], -1).astype(np.int64)
     low = columns.min(1) - guard
@@ -128,7 +115,7 @@ def _row(values: I64, width: int, pseudo_count: float) -> U32:
 def apportion(weights: npt.NDArray[np.float64]) -> U32:
     """Integer frequencies `[K]` in the ratio of the weights `[K]`, at least 1, that sum to TOTAL.
 
-    Largest remainders; ties go to the lower index, so that the same weights give the same table
+    Largest remainders. Ties go to the lower index, so that the same weights give the same table
     everywhere.
     """
     share = weights / weights.sum() * (TOTAL - len(weights))

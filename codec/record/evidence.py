@@ -21,13 +21,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from codec.arrays import U8
 from codec.errors import RecordError
 from codec.scores.regions import MAX_AREA, MAX_BOXES, Box
 
-U8 = npt.NDArray[np.uint8]
 _NUMBER, _HEAD = 3, 9
 _PNG, _IHDR = b"\x89PNG\r\n\x1a\n", struct.Struct(">IIBBBBB")
 _PNG_COLOURS = {1: 0, 3: 2}

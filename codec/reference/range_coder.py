@@ -11,13 +11,14 @@ from itertools import accumulate
 
 import numpy as np
 
+from codec.arrays import I32
+from codec.entropy.decoder import WORD_BYTES
 from codec.entropy.elias_gamma import MAX_GAMMA_ZEROS
-from codec.entropy.models import WORD_BYTES
 from codec.entropy.range_coder import STATE_BITS, Shape, shortest_bytes
 from codec.errors import RecordError
 from codec.priors.base import Prior
 from codec.priors.mixture import MixturePrior
-from codec.priors.tables import I32, PRECISION, TOTAL
+from codec.priors.tables import PRECISION, TOTAL
 from codec.quantise import MAX_CODE
 from codec.reference.priors import Place, places, reference_passes
 

@@ -11,10 +11,9 @@ and still do once they are padded. The hottest come first until their number or 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from codec.arrays import F32, Mask
+
 # Chosen on circuit boards with about six defects each: the whole scale would keep a fifth of the
 # defects, half of it less than half, a quarter three in four, in twelve per cent of the pixels.
 HOT = 0.25

@@ -24,11 +24,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32, F64
 from codec.bundle.manifest import ScoreSpec
 from codec.errors import BundleError, InvalidInput
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 NAMES = ("residual", "peak", "structure", "rate", "latent")
 # Chosen on circuit boards by how well normal and defective ones are told apart; see RESULTS.
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from codec import Codec, Scorer
+from codec.arrays import F32, I32, U8
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import InputSpec, LatentSpec
 from codec.bundle.tables_npz import prior_name
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.protocol import Graphs
-from codec.images.files import U8
 from codec.images.files import fit as fit_image
 from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
-from codec.quantise import F32, I32, octaves, steps
+from codec.quantise import octaves, steps
 from codec.scores import scores as anomaly
 from codec.scores.scores import NAMES, Calibration
 from exporter.fit.index_map import can_fit, fit_index_prior

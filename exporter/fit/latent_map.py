@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32, F64, I32
 from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE, MapPrior, Weights
 from codec.priors.scan_order import SCAN_ORDER
-from codec.priors.tables import F64, Tables, apportion
-from codec.quantise import F32, I32, quantise
+from codec.priors.tables import Tables, apportion
+from codec.quantise import quantise
 from exporter.fit.latent_map_samples import Maps, codes_of, magnitudes, sample
 from exporter.fit.latent_map_weights import FLOOR, fit_weights, scale_bias
 from exporter.fit.scale_class_tables import (

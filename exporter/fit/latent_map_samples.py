@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from codec.arrays import F32
 from codec.priors.latent_map import MEAN_BLOCKS
 from codec.priors.scan_order import CodingPass
-from codec.quantise import F32, MAX_CODE
+from codec.quantise import MAX_CODE
 
 # Latent maps `[N, D, h, w]`, one array for each size.
 Maps = Sequence[F32]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32, F64, I16, Index, Mask
 from codec.priors.latent_map import (
-    I16,
     MAX_GAIN,
     MEAN_BLOCKS,
     MEAN_ONE,
@@ -22,8 +22,6 @@ from codec.priors.latent_map import (
     Weights,
 )
 from codec.priors.scan_order import GROUP_SIZE, SCAN_ORDER, CodingPass
-from codec.priors.tables import F64
-from codec.quantise import F32
 from exporter.fit.latent_map_samples import Maps, codes_of, draw, magnitudes, sample
 
 # Positions of each pass from which means and scales are fitted.
@@ -36,9 +34,6 @@ LARGEST_GAIN = 0.9 * MAX_GAIN / MEAN_ONE
 FLOOR = 2e-3
 # Weights that change a mean or a scale by less than this share of the error are dropped.
 WEAKEST, WEAKEST_SCALE = 0.01, 0.003
-
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +98,7 @@ def _fit_pass(
 
 def _groups(
     channel_group: npt.NDArray[np.uint8], coding_pass: CodingPass
-) -> Iterator[tuple[Indices, Mask]]:
+) -> Iterator[tuple[Index, Mask]]:
     """The channels of each group in coding order, and which codes `[9, D]` are known to it."""
     neighbours = GROUP_SIZE * len(coding_pass.neighbour_groups)
     for group in range(int(channel_group.max()) + 1):
@@ -113,7 +108,7 @@ def _groups(
         yield np.flatnonzero(channel_group == group), known
 
 
-def _mean_weights(moments: Moments, known: Mask, target: Indices) -> F64:
+def _mean_weights(moments: Moments, known: Mask, target: Index) -> F64:
     """Weights `[F, d]` of the known codes for the target channels by ridge regression.
 
     Negligible weights are 0, and no channel has a gain above LARGEST_GAIN.

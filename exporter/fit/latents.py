@@ -4,18 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import F32, U8, Array
 from codec.bundle.manifest import LatentSpec, Manifest
 from codec.graphs.protocol import Graphs
-from codec.images.files import U8
-from codec.quantise import F32, quantise
+from codec.quantise import quantise
 
 MIN_SIGMA = 1e-4
 MAX_LATENTS = 2**26
 """latents that are kept, as float32"""
-
-Values = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,10 +21,10 @@ class Latents:
     a global latent), and the mean posterior sigma `[D]`.
     """
 
-    maps: tuple[Values, ...]
+    maps: tuple[Array, ...]
     sigma: F32
 
-    def flat(self) -> Values:
+    def flat(self) -> Array:
         """All positions of all images in a row, `[1, D, n]`."""
         columns = [m.transpose(1, 0, 2, 3).reshape(m.shape[1], -1) for m in self.maps]
         return np.concatenate(columns, axis=1)[None]
@@ -35,7 +32,7 @@ class Latents:
 
 def encode_all(graphs: Graphs, batches: Iterable[U8], latent: LatentSpec) -> Latents:
     """Runs the encoder over uint8 batches `[B, C, H, W]`."""
-    found: dict[tuple[int, ...], list[Values]] = {}
+    found: dict[tuple[int, ...], list[Array]] = {}
     variance, count = np.zeros(latent.dims), 0
     for x in batches:
         values, second = graphs.encode(x)

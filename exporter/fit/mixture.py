@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from codec.arrays import F32, F64, I32
 from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE
 from codec.priors.mixture import MAX_MEAN, RATIO_BITS, Mixture, MixturePrior
-from codec.priors.tables import F64, I32, Tables, apportion, fit_tables
-from codec.quantise import F32, quantise
+from codec.priors.tables import Tables, apportion, fit_tables
+from codec.quantise import quantise
 from exporter.fit.scale_class_tables import (
     class_centres,
     class_tables,

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from codec.arrays import F64, I32, U32
 from codec.priors.base import Prior
 from codec.priors.latent_map import PHASES
-from codec.priors.tables import F64, I32, U32, Tables, apportion
+from codec.priors.tables import Tables, apportion
 
 
 def class_centres(thresholds: F64) -> F64:

@@ -14,16 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
+from codec.arrays import Array
 from codec.errors import BundleError, Overloaded
 from codec.graphs.protocol import Graphs
 from codec.grouping import batch_size
-
-Array = npt.NDArray[Any]
 
 # Whether the client of the current call still waits for its response. A context variable, because
 # the pipeline between the call and its batch does not know about calls.

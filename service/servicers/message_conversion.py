@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from google.protobuf.message import Message
 
+from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
-from codec.images.files import U8, read_image, write_png
+from codec.images.files import read_image, write_png
 from codec.rate_control import Rate
 from codec.record.evidence import Region
 from codec.record.frame import unpack

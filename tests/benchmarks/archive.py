@@ -19,12 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from codec import Codec
 from codec.archive import ArchiveReader, ArchiveWriter, create
+from codec.arrays import F64
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
 from codec.record.frame import unpack
@@ -32,7 +32,6 @@ from codec.record_coder import RecordCoder
 from training.data.idx import IMAGES, find_idx, read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
-F64 = npt.NDArray[np.float64]
 MAX_RECORD_OVERHEAD, MAX_ARCHIVE_OVERHEAD = 3.0, 1.3
 BATCH, QUESTIONS = 256, 500
 NAME = "test/{:05}.png"

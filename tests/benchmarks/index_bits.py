@@ -22,14 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from codec import Codec
+from codec.arrays import I32, U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.images.files import U8
 from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
-from codec.quantise import I32
 from exporter.export import Options, export
 from exporter.fit.bundle import batches
 from exporter.fit.latents import encode_all

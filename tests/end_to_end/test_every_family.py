@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import Codec, Scorer
+from codec.arrays import I32, U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import RecordError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
@@ -24,8 +25,6 @@ from training.config.model import Family
 from training.models import IndexModel, Model
 from training.run.checkpoint import load_run
 
-U8 = NDArray[np.uint8]
-I32 = NDArray[np.int32]
 SHORT = "--epochs 1 --batch-size 8 --validation-fraction 0.4 --threads 1 --device cpu --lr 0.003"
 FIXED = "--crop 0 --model.height 16 --model.width 16 --model.channels 1 --epoch-steps 0"
 ANY = "--crop 16 --epoch-steps 5 --model.channels 3"
@@ -74,7 +73,7 @@ class Chain(NamedTuple):
         """What the trained network itself makes of codes: x_hat `[1, C, H, W]`."""
         if isinstance(self.network, IndexModel):
             return self.network.decode_indices(torch.from_numpy(codes).long()).numpy()
-        return self.network.restore(torch.from_numpy(self.latent(codes))).numpy()
+        return self.network.decode_latent(torch.from_numpy(self.latent(codes))).numpy()
 
     def latent(self, codes: I32) -> NDArray[np.float32]:
         """What the decoder's graph takes."""

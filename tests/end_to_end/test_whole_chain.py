@@ -15,15 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from codec import Codec, Scorer
+from codec.arrays import U8
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
 from residuum_client import Client, draw_heatmap
 
-U8 = NDArray[np.uint8]
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("RESIDUUM_")},

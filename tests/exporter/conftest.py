@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from exporter.export import Options, describe, unfitted
@@ -23,7 +23,6 @@ from training.__main__ import main as train
 from training.config.run import ModelConfig, TrainConfig
 from training.models import IndexModel, Model, build
 
-U8 = NDArray[np.uint8]
 HELD_OUT = 24
 MODELS = {
     "sigma_vae": ModelConfig(

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from codec.arrays import U8
 from training.data.datasets import Images
 from training.evaluation.run.latent_pictures import reconstruct
 from training.loop.validation import batches
@@ -23,7 +23,6 @@ from training.run.checkpoint import write_atomically
 from training.run.state import State
 
 SAMPLES = 8
-U8 = NDArray[np.uint8]
 
 
 class Silent:
@@ -138,7 +137,7 @@ def _duration(seconds: float) -> str:
 @torch.no_grad()
 def write_samples(path: Path, state: State, examples: Images) -> None:
     """A PNG with originals above and reconstructions below (of the posterior mean)."""
-    model = state.average.eval()
+    model = state.ema_model.eval()
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
     rows = [
         np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(reconstruct(model, x)))

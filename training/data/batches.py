@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
-from training.data.corruption import Mask, add_noise, corrupt, mask_pixels, spots
+from training.data.corruption import add_noise, corrupt, mask_pixels, spots
 from training.data.datasets import Images
-from training.distributed import ALONE, World
-
-U8 = NDArray[np.uint8]
+from training.distributed import SINGLE_PROCESS, ProcessGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class Batches:
     config: TrainConfig
     shapes: Sequence[Mask]
     device: torch.device
-    world: World
+    group: ProcessGroup
     resident: Tensor | None
     """the images on the device, uint8 [N, C, H, W], where a batch is no more than a choice"""
 
@@ -52,7 +51,7 @@ class Batches:
             chosen = self._choose(self.resident, positions, rng)
             return chosen, chosen
         source, target = self._make(positions, rng)
-        rows = self.world.rows(len(positions))
+        rows = self.group.rows(len(positions))
         there = torch.from_numpy(target[rows]).to(self.device)
         same = source is target
         return there if same else torch.from_numpy(source[rows]).to(self.device), there
@@ -76,7 +75,7 @@ class Batches:
         self, images: Tensor, positions: NDArray[np.int64], rng: np.random.Generator
     ) -> Tensor:
         """The images at `positions` of those on the device, mirrored and negated like `_make`'s."""
-        rows = self.world.rows(len(positions))
+        rows = self.group.rows(len(positions))
         mirrored, negated = _draw_signs(len(positions), self.config, rng)
         batch = images[torch.from_numpy(positions[rows]).to(self.device)]
         if mirrored is not None:
@@ -123,7 +122,10 @@ CPU = torch.device("cpu")
 
 
 def make_batches(
-    config: TrainConfig, images: Images, device: torch.device = CPU, world: World = ALONE
+    config: TrainConfig,
+    images: Images,
+    device: torch.device = CPU,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Batches:
     """The batches of a run. Images of one size that are only chosen lie on the device once."""
     size = config.crop or min(config.model.height, config.model.width)
@@ -136,7 +138,7 @@ def make_batches(
         config=config,
         shapes=spots(config.seed, size) if config.corruptions else [],
         device=device,
-        world=world,
+        group=group,
         resident=resident,
     )
 

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-U8 = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from codec.arrays import U8, Mask
 
+# Side of a spot in pixels.
 SMALLEST, LARGEST = 5, 25
-"""side of a spot in pixels"""
 SHAPES = 3000
+# Of a colour, in levels of 255.
 STRONGEST_SHIFT = 80
-"""of a colour, in levels of 255"""
 
 
 def _polygon(draw: ImageDraw.ImageDraw, side: int, rng: np.random.Generator) -> None:

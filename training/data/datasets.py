@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.library import Library
 
+from codec.arrays import U8
 from training.config.data import DataConfig
 from training.data.idx import IMAGES, find_idx, read_idx
 from training.data.image_files import find_images, read_images, to_array
 from training.errors import TrainingError
 
-U8 = NDArray[np.uint8]
+# Uint8 [N, C, H, W], or a list of [C, H, W] of different sizes.
 Images = Sequence[U8] | U8
-"""uint8 [N, C, H, W], or a list of [C, H, W] of different sizes"""
 Split = Literal["train", "test"]
 Warn = Callable[[str], None]
 
@@ -212,8 +212,8 @@ def _import_torchvision_datasets() -> Any:
     return importlib.import_module("torchvision.datasets")
 
 
+# Schemas go when their library object goes.
 _KEPT: list[Library] = []
-"""schemas go when their library object goes"""
 
 
 def _is_mvtec(folder: Path) -> bool:

@@ -17,11 +17,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from codec.arrays import U8
 from training.errors import TrainingError
-
-U8 = NDArray[np.uint8]
 
 IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 

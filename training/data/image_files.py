@@ -8,19 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from codec.arrays import U8
 from training.errors import TrainingError
-
-U8 = NDArray[np.uint8]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 )
+# Part of the files that may be unreadable.
 TOLERATED = 0.05
-"""part of the files that may be unreadable"""
 LISTED = 10
+# What Pillow raises for damaged files, found by damaging files.
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -29,7 +28,6 @@ UNREADABLE = (
     EOFError,
     Image.DecompressionBombError,
 )
-"""what Pillow raises for damaged files, found by damaging files"""
 
 
 def find_images(folder: Path) -> list[Path]:

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+from codec.arrays import F32, F64, U8
+
+# Of the structural similarity: side and standard deviation in pixels (Wang et al. 2004).
 WINDOW, WINDOW_SIGMA = 11, 1.5
-"""of the structural similarity: side and standard deviation in pixels (Wang et al. 2004)"""
 _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
 _DROPPED_BITS = 12
+# How many values `count_levels` tells apart: each covers 2^-11 of its own size.
 LEVELS = 2 ** (31 - _DROPPED_BITS)
-"""how many values `count_levels` tells apart: each covers 2^-11 of its own size"""
 
 
 def squared_error(image: U8, restored: U8) -> float:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from codec.arrays import F32, F64
 from training.data.datasets import Images
 from training.errors import TrainingError
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+# Images that are held as floats at a time.
 ROWS = 4096
-"""images that are held as floats at a time"""
 
 
 class Pca(NamedTuple):

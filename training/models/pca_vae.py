@@ -14,18 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codec.arrays import F64
 from training.config.model import ModelConfig
+from training.data.datasets import Images
+from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
-from training.models.pca import F64, Pca
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, zero_init
+from training.models.pca import Pca, fit_pca
 
 
-class PcaVae(nn.Module):
+class PcaVae(GaussianModel):
     """Variational autoencoder that begins as probabilistic PCA; `start` gives it the components."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = PcaEncoder(config)
         self.decoder = PcaDecoder(config)
 
@@ -34,17 +36,17 @@ class PcaVae(nn.Module):
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
-        """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
-        return self.restore(told(z, octaves) if self.config.rate_aware else z)
-
-    def restore(self, latent: Tensor) -> Tensor:
-        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+    def decode_latent(self, latent: Tensor) -> Tensor:
+        """[B, D], with the rate channel if rate-aware, to x_hat, clipped outside training."""
         x_hat: Tensor = self.decoder(latent)
         return x_hat if self.training else x_hat.clamp(0, 1)
 
+    def init_from_images(self, images: Images) -> None:
+        """Become the PCA of the training images."""
+        self.set_components(fit_pca(images, self.config.latent))
+
     @torch.no_grad()
-    def start(self, pca: Pca) -> None:
+    def set_components(self, pca: Pca) -> None:
         """Become the PCA of the training images.
 
         Codes are whitened and their posterior variance is that of probabilistic PCA for small
@@ -62,8 +64,8 @@ class PcaVae(nn.Module):
         _fill(self.decoder.linear, (pca.components * scale).T, pca.mean)
 
 
+# That of rounding to 8 bits: components and noise of images are taken to have no less.
 LEAST_VARIANCE = 1 / (12 * 255**2)
-"""that of rounding to 8 bits: components and noise of images are taken to have no less"""
 
 
 class PcaEncoder(nn.Module):
@@ -75,7 +77,7 @@ class PcaEncoder(nn.Module):
         self.linear = _fixed(_values(config), 2 * config.latent)
         self.unshuffle = nn.PixelUnshuffle(config.stride)
         self.trunk = _trunk(config)
-        self.head = zero(nn.Linear(grid * config.widths[0], 2 * config.latent))
+        self.head = zero_init(nn.Linear(grid * config.widths[0], 2 * config.latent))
 
     def forward(self, x: Tensor) -> Tensor:
         correction = self.head(self.trunk(self.unshuffle(x - 0.5)).flatten(1))
@@ -93,14 +95,14 @@ class PcaDecoder(nn.Module):
         self.unshuffle = nn.PixelUnshuffle(config.stride)
         self.trunk = _trunk(config, config.rate_aware)
         outputs = config.channels * config.stride**2
-        last = zero(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
+        last = zero_init(nn.Conv2d(config.widths[0], outputs, 3, padding=1))
         self.out = nn.Sequential(last, nn.PixelShuffle(config.stride))
 
     def forward(self, latent: Tensor) -> Tensor:
-        z, told = latent[:, : self.linear.in_features], latent[:, self.linear.in_features :]
+        z, rate = latent[:, : self.linear.in_features], latent[:, self.linear.in_features :]
         linear = self.linear(z).reshape(-1, *self.shape)
         coarse = self.unshuffle(linear - 0.5)
-        planes = told[:, :, None, None].expand(-1, -1, *coarse.shape[2:])
+        planes = rate[:, :, None, None].expand(-1, -1, *coarse.shape[2:])
         x_hat: Tensor = linear + self.out(self.trunk(torch.cat([coarse, planes], dim=1)))
         return x_hat
 

@@ -7,7 +7,7 @@ The components of square blocks, one latent position each, are what a block tran
 use (a KLT, near to the DCT of JPEG). They stay as they are; f and g begin at zero.
 
 Latents of photographs are no standard Gaussians: their spread changes from place to place. So the
-prior looks at neighbours, as the entropy coder does (lattice_prior). It serves training alone.
+prior looks at neighbours, as the entropy coder does (scan_order_prior). It serves training alone.
 """
 
 from __future__ import annotations
@@ -16,46 +16,48 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codec.arrays import F64
 from training.config.model import ModelConfig
 from training.data.datasets import Images
+from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
-from training.models.lattice_prior import LatticePrior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, told, zero
-from training.models.pca import F64, Pca
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, zero_init
+from training.models.pca import Pca, fit_pca
 from training.models.pca_vae import LEAST_VARIANCE
+from training.models.scan_order_prior import ScanOrderPrior
 
+# Pixels per position of the decoder's convolutions.
 FINE = 4
-"""pixels per position of the decoder's convolutions"""
+# Blocks that the components are taken from, at most.
 BLOCKS = 2**18
-"""blocks that the components are taken from, at most"""
 
 
-class PcaVaeMap(nn.Module):
+class PcaVaeMap(GaussianModel):
     """Variational autoencoder that begins as a block transform; `start` gives it the components."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = BlockEncoder(config)
         self.decoder = BlockDecoder(config)
-        self.prior = LatticePrior(config.latent)
+        self.prior = ScanOrderPrior(config.latent)
 
     def encode(self, x: Tensor) -> Posterior:
         """x [B, C, H, W] in [0, 1], sides multiples of the stride, to [B, D, h, w]."""
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
-        """z [B, D, h, w] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
-        return self.restore(told(z, octaves) if self.config.rate_aware else z)
-
-    def restore(self, latent: Tensor) -> Tensor:
-        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+    def decode_latent(self, latent: Tensor) -> Tensor:
+        """[B, D, h, w], with the rate channel if rate-aware, to x_hat, clipped outside training."""
         x_hat: Tensor = self.decoder(latent)
         return x_hat if self.training else x_hat.clamp(0, 1)
 
+    def init_from_images(self, images: Images) -> None:
+        """Become the PCA of the blocks of the training images."""
+        parts = blocks(images, self.config.stride)
+        self.set_components(fit_pca(parts, self.config.latent))
+
     @torch.no_grad()
-    def start(self, pca: Pca) -> None:
+    def set_components(self, pca: Pca) -> None:
         """Become the transform of blocks; codes are whitened as those of `PcaVae` are.
 
         The weakest component sets the noise of all at first.
@@ -86,7 +88,7 @@ class BlockEncoder(nn.Module):
             nn.Conv2d(values, width, 3, padding=1),
             nn.LeakyReLU(SLOPE),
             *(ResidualBlock(width) for _ in range(config.depth)),
-            zero(nn.Conv2d(width, 2 * config.latent, 1)),
+            zero_init(nn.Conv2d(width, 2 * config.latent, 1)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +98,7 @@ class BlockEncoder(nn.Module):
 
 
 class BlockDecoder(nn.Module):
-    """z [B, D, h, w] and perhaps the octaves to x_hat [B, C, H, W]."""
+    """z [B, D, h, w] and perhaps the rate channel to x_hat [B, C, H, W]."""
 
     linear: nn.Conv2d
 
@@ -112,15 +114,15 @@ class BlockDecoder(nn.Module):
             nn.Conv2d(fine + config.rate_aware, width, 3, padding=1),
             nn.LeakyReLU(SLOPE),
             *(ResidualBlock(width) for _ in range(config.depth)),
-            zero(nn.Conv2d(width, fine, 3, padding=1)),
+            zero_init(nn.Conv2d(width, fine, 3, padding=1)),
             nn.PixelShuffle(FINE),
         )
 
     def forward(self, latent: Tensor) -> Tensor:
         linear = self.shuffle(self.linear(latent[:, : self.latent]))
         coarse = self.unshuffle(linear - 0.5)
-        told = latent[:, self.latent :, :1, :1].expand(-1, -1, *coarse.shape[2:])
-        x_hat: Tensor = linear + self.trunk(torch.cat([coarse, told], dim=1))
+        rate = latent[:, self.latent :, :1, :1].expand(-1, -1, *coarse.shape[2:])
+        x_hat: Tensor = linear + self.trunk(torch.cat([coarse, rate], dim=1))
         return x_hat
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec import Codec, archive
+from codec.arrays import F32, I32
 from codec.bundle.bundle import Bundle, load_bundle, pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
@@ -26,8 +27,6 @@ from rate_distortion.atlas import groups
 from rate_distortion.cache import Results
 from rate_distortion.measurement import U8, Measurement, squared_error
 
-I32 = npt.NDArray[np.int32]
-F32 = npt.NDArray[np.float32]
 CODEC = Path(archive.__file__).resolve().parents[1]
 CHUNK_VALUES, CHUNK_IMAGES, CHUNK_ROWS = 2**22, 256, 4096
 NO_MODEL = bytes(32)

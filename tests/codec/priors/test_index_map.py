@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codec.arrays import Array
 from codec.entropy.range_coder import RangeCoder
 from codec.errors import BundleError, RecordError
-from codec.priors.base import Arrays
 from codec.priors.context_tree import ContextTree
 from codec.priors.index_map import (
     MAX_DISTANCE,
@@ -208,7 +208,7 @@ def test_packing_is_undone_by_unpacking() -> None:
     assert RangeCoder(again).encode(codes) == RangeCoder(prior).encode(codes)
 
 
-def arrays_of_a_prior() -> dict[str, Arrays]:
+def arrays_of_a_prior() -> dict[str, Array]:
     """Of two dimensions with sources and nodes."""
     for seed in range(1000):
         prior = random_prior(seed)
@@ -218,13 +218,13 @@ def arrays_of_a_prior() -> dict[str, Arrays]:
     raise AssertionError("no such seed")
 
 
-def _with(name: str, change: Callable[[np.ndarray], Arrays]) -> dict[str, Arrays]:
+def _with(name: str, change: Callable[[np.ndarray], Array]) -> dict[str, Array]:
     arrays = arrays_of_a_prior()
     return {**arrays, name: change(arrays[name])}
 
 
-def _set(at: Any, value: int) -> Callable[[np.ndarray], Arrays]:
-    def change(array: np.ndarray) -> Arrays:
+def _set(at: Any, value: int) -> Callable[[np.ndarray], Array]:
+    def change(array: np.ndarray) -> Array:
         array[at] = value
         return array
 

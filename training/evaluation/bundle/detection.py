@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec import Scorer
-from codec.images.files import F32, U8
+from codec.arrays import F32, F64, U8
 from codec.scores.scores import Score, check_rate
 from training.data.datasets import LabelledImages
 from training.evaluation.bundle.rate_distortion import chunks
@@ -23,8 +23,6 @@ from training.metrics.images import (
     resize_mask,
     share,
 )
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from codec import Codec, Scorer
+from codec.arrays import U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.bundle.manifest import InputSpec
 from codec.errors import InvalidInput
-from codec.images.files import U8, draw_heatmap, fit
+from codec.images.files import draw_heatmap, fit
 from codec.scores.scores import check_rate
 from training.config.data import DataConfig
 from training.data import datasets as data

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec import Codec
+from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import InputSpec, Manifest
 from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
-from codec.images.files import U8, fit, tile_grid
+from codec.images.files import fit, tile_grid
 from codec.record.frame import Record, unpack
 from codec.reference.range_coder import ReferenceCoder
 from training.evaluation.report.progress import ProgressCallback

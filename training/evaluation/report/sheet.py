@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from codec.images.files import U8
+from codec.arrays import U8
 
 # Space between images, pixels, in a colour unlike black and white images.
 GAP, BACKGROUND = 4, "#cbd5e0"

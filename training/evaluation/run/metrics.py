@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.images.files import U8
+from codec.arrays import U8
 from training.config.model import GLOBAL_FAMILIES, POINT_FAMILIES
 from training.data.datasets import Images
 from training.evaluation.run.latent_pictures import reconstruct

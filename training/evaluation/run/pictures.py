@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.images.files import U8
+from codec.arrays import U8
 from training.data.datasets import Images
 from training.data.labels import Labels
 from training.evaluation.report.charts import scatter, training_curves
