@@ -7,7 +7,7 @@ import numpy as np
 
 from codec.arrays import I32
 from codec.bundle.bundle import Bundle
-from codec.entropy.range_coder import RangeCoder, Shape
+from codec.entropy.range_coder import Shape, range_coders
 from codec.errors import RecordError
 from codec.grouping import group_by, numbered
 from codec.images.files import MAX_TILES, tile_grid
@@ -34,7 +34,7 @@ class RecordCoder:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle, self._manifest = bundle, bundle.manifest
-        self._coders = [RangeCoder(prior) for prior in bundle.priors]
+        self._coders = range_coders(bundle.priors)
 
     def bits(self, coded: Sequence[Coded]) -> list[float]:
         """Ideal code lengths, bits."""

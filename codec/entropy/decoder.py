@@ -88,7 +88,7 @@ class TruncatedDecoder:
         self._streams, self._tables, self._single = streams, models.truncated, single
 
     def decode(self, table_index: U16, symbols: I32) -> list[int]:
-        """Fills the first symbols of each of `symbols [B, n]`, those whose rows fit; their number."""
+        """Fills the first of `symbols [B, n]`, those whose rows fit; for each of B their number."""
         if symbols.shape[1] <= FEW_SYMBOLS:
             return [0] * len(symbols)
         prefixes = self._tables.fitting_prefixes(table_index)
@@ -152,7 +152,8 @@ class Decoders:
             return list(read_escapes(low, self._models.escape, bit))
         except RecordError as error:
             self.refuse(image, str(error))
-        return (low - 1).tolist()
+        fallback: list[int] = (low - 1).tolist()
+        return fallback
 
 
 def _words(payloads: Sequence[bytes]) -> Iterator[U32]:

@@ -89,9 +89,9 @@ def fit_tables(codes: I32, *, guard: int = 1, pseudo_count: float = 0.5) -> Tabl
     """Tables from the codes `[N, D, ...]` of training images.
 
     The histogram of each dimension is mixed with a discretised Gaussian of the same mean and
-    variance, worth `pseudo_count` times the square root of the sample: this fills the gaps that
-    a finite sample leaves. Dimensions share one width K. Unused places keep frequency 1, which costs
-    at most K / 2**24 of a bit.
+    variance, worth `pseudo_count` times the square root of the sample: this fills the gaps of
+    a finite sample. Dimensions share one width K. Unused places keep frequency 1, which costs at
+    most K / 2**24 of a bit.
     """
     columns = np.moveaxis(codes, 1, 0).reshape(codes.shape[1], -1).astype(np.int64)
     low = columns.min(1) - guard
