@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill clean
+.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -87,6 +87,10 @@ build/pythae: tests/benchmarks/pythae.txt | $(VENV)/.complete
 # A training run killed at 20 random moments, resumed each time, ends bit for bit like an undisturbed one.
 bench-kill: $(VENV)/.complete
 	RESIDUUM_KILLS=20 $(BIN)/python -m pytest -s tests/training/loop/test_kill.py -k random_moments
+
+# Ctrl-C at 200 random moments of `residuum compress --server`, and 40 of each other command.
+bench-interrupt: $(VENV)/.complete
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/interrupt.py --out build/bench/interrupt.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,5 @@
 """A real server, in a process of its own, that holds the tiny bundles."""
 
-import contextlib
 import io
 import re
 import shutil
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from processes import started
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -39,18 +39,16 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.copytree(DATA / name, folder / name)
     ports = ["--port", "0", "--admin-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "service", "--bundles", str(folder), "--host", "127.0.0.1"]
-    server = subprocess.Popen(
+    with started(
         [*command, *ports],
+        seconds=900,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with server, contextlib.closing(server.stdout) as stdout:
-        port = re.search(r"port (\d+)", stdout.readline())
+    ) as server:
+        port = re.search(rb"port (\d+)", server.stdout.readline())
         assert port is not None, "the server did not start"
-        yield f"127.0.0.1:{port[1]}"
-        server.terminate()
+        yield f"127.0.0.1:{int(port[1])}"
 
 
 def _gray(seed: int, height: int, width: int) -> NDArray[np.uint8]:

@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+import interrupt
+import numpy as np
+import pytest
 from processes import finished
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,3 +37,17 @@ except Unavailable as error:
     done = finished([sys.executable, "-c", code], env=ENVIRONMENT, seconds=20)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == b"the client of 127.0.0.1:1 is closed\n"
+
+
+@pytest.mark.parametrize("command", interrupt.COMMANDS)
+def test_ctrl_c_at_random_moments_ends_a_command(command: str, target: str, tmp_path: Path):
+    """Cheap form of `make bench-interrupt`: one Ctrl-C, then two; the limit allows for load."""
+    inputs = interrupt.make_inputs(tmp_path, target, 64)
+    chance = np.random.default_rng(interrupt.COMMANDS.index(command))
+    for again in (None, chance.uniform(0, 0.1)):
+        out = tmp_path / f"out {again}"
+        outcome = interrupt.run(
+            inputs.arguments(command, out), moment=chance.uniform(0, 1), again=again
+        )
+        assert outcome.complaint(limit=30) == ""
+        assert interrupt.broken_outputs(out, inputs.record) == []

@@ -6,10 +6,10 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import finished, started
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
@@ -27,27 +27,25 @@ except residuum_client.NotInstalled as error:
     print(error)
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert "pip install 'residuum-client[offline]'" in done.stdout
-    assert done.stdout.count("\n") == 1
+    done = finished(command, env=ENVIRONMENT)
+    assert b"pip install 'residuum-client[offline]'" in done.stdout
+    assert done.stdout.count(b"\n") == 1
 
 
 def test_stdout_holds_results_and_stderr_failures(target: str, photos: Path):
     (photos / "bad.png").write_bytes(b"")
     command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    done = finished(command, env=ENVIRONMENT)
     assert done.returncode == 1
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
-    assert done.stderr.startswith(f"{photos / 'bad.png'}: ")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.decode().startswith(f"{photos / 'bad.png'}: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path):
     terminal, side = pty.openpty()
     command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
-    done = subprocess.run(
-        command, env={**ENVIRONMENT, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=side
-    )
+    done = finished(command, env={**ENVIRONMENT, "TERM": "xterm"}, stderr=side)
     os.close(side)
     seen = os.read(terminal, 65536)
     os.close(terminal)
@@ -60,7 +58,7 @@ def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(target: str, phot
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as stdout:
-        done = subprocess.run(command, env=ENVIRONMENT, stdout=stdout, stderr=subprocess.PIPE)
+        done = finished(command, env=ENVIRONMENT, stdout=stdout)
     assert (done.returncode, done.stderr) == (1, b"")
 
 
@@ -68,35 +66,28 @@ def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(target: str, phot
 def test_ctrl_c_ends_it_with_130_and_whole_files(
     source: str, target: str, bundle: Path, files: list[bytes], tmp_path: Path
 ):
+    """The command cannot be done before Ctrl-C: its output fills a small pipe, not read yet."""
     inputs, out = tmp_path / "in", tmp_path / "out"
     inputs.mkdir()
-    for i in range(6000):
+    for i in range(200):
         (inputs / f"{i}.png").write_bytes(files[0])
     options = {"server": ["--server", target, "--model", "tiny"], "bundle": ["--bundle", bundle]}
-    command = [*RESIDUUM, "compress", inputs, "--out", out, *options[source]]
-    process = subprocess.Popen(
+    command = [*RESIDUUM, "compress", inputs, "--out", out, "--json", *options[source]]
+    with started(
         command,
         env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pipesize=4096,
         # A shell in the background lets its children ignore Ctrl-C, and so these tests.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    with process:
-        _wait_for_files(out, process)
+    ) as process:
+        process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        error = process.stderr.read()
+        _, error = process.communicate()
     assert process.returncode == 130
     assert error == b"residuum: interrupted\n"
     written = list(out.iterdir())
-    assert 0 < len(written) < 6000
+    assert 0 < len(written) < 200
     assert len({path.read_bytes() for path in written}) == 1
     assert {path.suffix for path in written} == {".rsd"}
-
-
-def _wait_for_files(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and process.poll() is None:
-        if folder.exists() and any(path.suffix == ".rsd" for path in folder.iterdir()):
-            return
-        time.sleep(0.01)

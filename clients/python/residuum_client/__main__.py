@@ -5,8 +5,13 @@ line makes no sense; 130 interrupted. What an output file holds is always comple
 """
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from queue import SimpleQueue
 
 import tyro
 
@@ -20,6 +25,8 @@ from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import ResiduumError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+# Seconds that a command may take to stop after Ctrl-C.
+GRACE = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,22 +38,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args=arguments,
     )
     terminal = Terminal()
+    events: SimpleQueue[Future[None] | None] = SimpleQueue()
+    with _on_interrupt(lambda: events.put(None)):
+        try:
+            _run_interruptibly(lambda: command.run(terminal), events, terminal)
+        except UsageError as error:
+            terminal.complain(f"residuum: {error}")
+            return USAGE
+        except ResiduumError as error:
+            terminal.complain(f"residuum: {error}")
+        except KeyboardInterrupt:
+            terminal.complain("residuum: interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader of our output has gone; Python would complain again while it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        return FAILED if terminal.failures else OK
+
+
+def _run_interruptibly(
+    work: Callable[[], None], events: "SimpleQueue[Future[None] | None]", terminal: Terminal
+) -> None:
+    """Runs `work` in a thread, so that Ctrl-C never raises an exception inside gRPC.
+
+    None in `events` is a Ctrl-C: the work then ends at its next file, or when its server connection
+    is closed, with KeyboardInterrupt. If it takes longer than GRACE, the process ends at once.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix="command")
+    done = executor.submit(work)
+    done.add_done_callback(events.put)
+    executor.shutdown(wait=False)
+    if events.get() is None:
+        terminal.stop()
+        if wait([done], GRACE).not_done:
+            terminal.complain("residuum: interrupted")
+            os._exit(INTERRUPTED)
+        if done.exception():
+            raise KeyboardInterrupt
+    done.result()
+
+
+@contextmanager
+def _on_interrupt(handler: Callable[[], None]) -> Iterator[None]:
+    """Calls `handler` for each Ctrl-C, unless the process ignores Ctrl-C."""
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or previous is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: handler())
     try:
-        command.run(terminal)
-    except UsageError as error:
-        terminal.complain(f"residuum: {error}")
-        return USAGE
-    except ResiduumError as error:
-        terminal.complain(f"residuum: {error}")
-    except KeyboardInterrupt:
-        terminal.complain("residuum: interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; Python would complain again while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    return FAILED if terminal.failures else OK
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from residuum_command import main as run
+
+    sys.exit(run())

@@ -1,5 +1,6 @@
 """The client for threads and scripts."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -22,6 +23,8 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 R = TypeVar("R")
+# gRPC takes a few milliseconds.
+CLOSE_SECONDS = 1.0
 
 
 class _Pending(Protocol[A_co]):
@@ -72,8 +75,15 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; calls after that raise Unavailable."""
-        self._channel.close()
+        """Closes the connection; calls after that raise Unavailable.
+
+        Returns within a second. After an exception from a signal handler, such as
+        KeyboardInterrupt, gRPC may wait for ever for a call that it lost: that wait goes on in a
+        thread that does not keep the process alive.
+        """
+        closing = threading.Thread(target=self._channel.close, name="close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
     def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
         """One record per image; see EncodeOptions for the keywords."""

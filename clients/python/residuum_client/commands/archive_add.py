@@ -39,7 +39,7 @@ class Create:
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
         options = self.wishes.keywords()
-        with self.source.open() as model:
+        with self.source.open(terminal) as model:
             inputs = _inputs(self.inputs, terminal.fail)
             work = _Work(self.archive, model, options, self.json)
             with creating(self.archive, model.describe().model) as archive:
@@ -65,7 +65,7 @@ class Add:
         options = self.wishes.keywords()
         inputs = _inputs(self.inputs, terminal.fail)
         needed = self.source != Source() or not all(map(_is_record, inputs))
-        with self.source.open() if needed else nullcontext() as model:
+        with self.source.open(terminal) if needed else nullcontext() as model:
             model_id = None if model is None else model.describe().model.model_id
             work = _Work(self.archive, model, options, self.json)
             with appending(self.archive, model_id=model_id) as archive:

@@ -81,7 +81,7 @@ class Extract:
         """Does it. Raises UsageError, or ResiduumError where no single record is at fault."""
         if self.index and self.name:
             raise UsageError("--index and --name choose records twice; leave out one of them")
-        with nullcontext() if self.records else self.source.open() as model:
+        with nullcontext() if self.records else self.source.open(terminal) as model:
             model_id = None if model is None else model.describe().model.model_id
             with reading(self.archive, model_id=model_id, salvage=self.salvage) as archive:
                 make_folder(self.out, "--out")
@@ -152,7 +152,7 @@ class Verify:
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single record is at fault."""
-        with self.source.open() if self.source != Source() else nullcontext() as model:
+        with self.source.open(terminal) if self.source != Source() else nullcontext() as model:
             model_id = None if model is None else model.describe().model.model_id
             with (
                 reading(self.archive, model_id=model_id) as archive,

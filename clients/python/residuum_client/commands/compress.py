@@ -34,7 +34,7 @@ class Compress:
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
         options = self.wishes.keywords()
-        with self.source.open() as model:
+        with self.source.open(terminal) as model:
             make_folder(self.out, "--out")
             inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
             outputs = plan(inputs, self.out, ".rsd", force=self.force, fail=terminal.fail)

@@ -34,7 +34,7 @@ class Decompress:
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
-        with self.source.open() as model:
+        with self.source.open(terminal) as model:
             make_folder(self.out, "--out")
             inputs = find(self.records, RECORD_SUFFIXES, terminal.fail)
             outputs = plan(inputs, self.out, ".png", force=self.force, fail=terminal.fail)

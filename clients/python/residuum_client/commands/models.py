@@ -22,7 +22,7 @@ class Models:
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError or ResiduumError."""
         with (
-            self.source.open(any_model=True) as backend,
+            self.source.open(terminal, any_model=True) as backend,
             terminal.report(COLUMNS, as_json=self.json) as report,
         ):
             for model in backend.models():

@@ -36,7 +36,7 @@ class Score:
 
     def run(self, terminal: Terminal) -> None:
         """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
-        with self.source.open() as model:
+        with self.source.open(terminal) as model:
             outputs = self._outputs(terminal)
             call = partial(
                 model.score,

@@ -7,6 +7,7 @@ import grpc
 
 from residuum_client.backend import Backend
 from residuum_client.client import Client
+from residuum_client.commands.terminal import Terminal
 from residuum_client.offline import Offline
 
 
@@ -31,14 +32,18 @@ class Source:
     bundle: Path | None = None
     """Bundle (folder or tar) to open here, without any server."""
 
-    def open(self, *, any_model: bool = False) -> Backend:
-        """The model, ready. Raises UsageError, or ResiduumError for the bundle.
+    def open(self, terminal: Terminal, *, any_model: bool = False) -> Backend:
+        """The model, ready, closed when the command is stopped.
 
-        `any_model` is for commands that ask the server about itself.
+        `any_model` is for commands that ask the server about itself. Raises UsageError, or
+        ResiduumError for the bundle.
         """
         self._check(any_model)
-        if self.bundle is not None:
-            return Offline(self.bundle)
+        backend = self._client() if self.bundle is None else Offline(self.bundle)
+        terminal.on_stop(backend.close)
+        return backend
+
+    def _client(self) -> Client:
         return Client(
             self.server,
             model=self.model,

@@ -48,14 +48,31 @@ class Report:
 
 
 class Terminal:
-    """The two streams of one command; counts its failures."""
+    """The two streams of one command; counts its failures, and can stop it from outside."""
 
     def __init__(self) -> None:
         self.failures = 0
+        self._stopped = False
+        self._closers: list[Callable[[], None]] = []
         self._out = Console(file=sys.stdout, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
         if not self._out.is_terminal:
             self._out.width = PIPE_WIDTH
+
+    def stop(self) -> None:
+        """Makes the command raise KeyboardInterrupt before its next file; for another thread."""
+        self._stopped = True
+        for close in self._closers:
+            close()
+
+    def on_stop(self, close: Callable[[], None]) -> None:
+        """Registers what ends a long wait of the command. Raises KeyboardInterrupt after `stop`."""
+        self._closers.append(close)
+        self._check()
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
 
     def fail(self, subject: PurePath, reason: str) -> None:
         """Tells of one file that failed, in one line."""
@@ -91,7 +108,12 @@ class Terminal:
         )
         with progress:
             task = progress.add_task(what, total=total)
-            yield lambda: progress.advance(task)
+
+            def advance() -> None:
+                progress.advance(task)
+                self._check()
+
+            yield advance
 
 
 def printable(text: str) -> str:

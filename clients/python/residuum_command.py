@@ -1,0 +1,28 @@
+"""Entry point of the command `residuum`: Ctrl-C is handled before anything slow is imported.
+
+A module outside the package, since Python imports a whole package before any module in it.
+"""
+
+import os
+import signal
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Runs the command line of the process and returns the exit status."""
+    # A shell starts commands in the background with SIGINT ignored, and they keep it so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _leave)
+    from residuum_client.__main__ import main as run
+
+    status = run()
+    # The work is done, and its status no longer changes while Python shuts down.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _leave(*_: object) -> None:
+    """Ends the process at once. Only while no work is in progress."""
+    os.write(2, b"residuum: interrupted\n")
+    os._exit(INTERRUPTED)
