@@ -1,16 +1,16 @@
-"""Binary trees that tell the table row of a context: contexts that are alike share one.
+"""Binary trees from contexts to table rows: similar contexts share a row.
 
-A context is a vector of integers. Every inner node cuts the space of contexts by a plane, every
-leaf is a row. Where training had few samples the trees were cut no further, so that a rare context
-shares the row of its neighbours, and none is without one.
+A context is a vector of integers. Every inner node splits the space of contexts by a plane, every
+leaf is a row. Training stops splitting where it has few samples, so a rare context shares the row
+of similar ones, and every context has a row.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from codec.arrays import I8, I32
+from codec.arrays import I8, I32, U16, Index
 from codec.errors import BundleError
 from codec.priors.base import require
 from codec.priors.tables import MAX_ROWS
@@ -18,7 +18,7 @@ from codec.priors.tables import MAX_ROWS
 MAX_DEPTH = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ContextTree:
     """`planes [N, M]`, `thresholds [N]`, `branches [N, 2]` of the inner nodes; `roots [D]`.
 
@@ -30,8 +30,6 @@ class ContextTree:
     thresholds: I32
     branches: I32
     roots: I32
-    depth: int = field(init=False)
-    _ways: tuple[I8, I32, npt.NDArray[np.intp]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         nodes = self.thresholds.size
@@ -44,36 +42,41 @@ class ContextTree:
             raise BundleError("tables.npz: a branch of a context tree leads to no later node")
         if nodes > MAX_ROWS or min(self.branches.min(initial=-1), self.roots.min()) < -MAX_ROWS:
             raise BundleError(f"tables.npz: context trees of more than {MAX_ROWS} nodes or rows")
-        object.__setattr__(self, "depth", self._depth())
-        object.__setattr__(self, "_ways", self._leaves_that_stay())
+        if self.depth > MAX_DEPTH:
+            raise BundleError(
+                f"tables.npz: a context tree of depth {self.depth}, expected at most {MAX_DEPTH}"
+            )
 
     @property
     def row_count(self) -> int:
-        """How many table rows the leaves ask for."""
+        """Number of table rows that the leaves need."""
         return -int(min(self.branches.min(initial=0), self.roots.min(), 0))
 
-    def table_index(self, contexts: I32, dim: int) -> npt.NDArray[np.uint16]:
+    @cached_property
+    def depth(self) -> int:
+        """The largest number of inner nodes from a root to a leaf."""
+        level = np.zeros(len(self.thresholds) + 1, int)
+        for node in range(len(self.thresholds) - 1, -1, -1):
+            level[node] = 1 + max(level[branch] for branch in np.maximum(self.branches[node], -1))
+        return int(level[np.maximum(self.roots, -1)].max())
+
+    def table_index(self, contexts: I32, dim: int) -> U16:
         """Rows `[...]` of contexts `[..., M]` in the tree of a dimension."""
-        planes, thresholds, ways = self._ways
+        planes, thresholds, branches = self._with_leaves
         root, nodes = int(self.roots[dim]), len(self.thresholds)
         at = np.full(contexts.shape[:-1], root if root >= 0 else nodes - 1 - root)
         for _ in range(self.depth):
             # int32 holds it: |h| < 2**16 and at most 64 components of 7 bits.
             right = np.einsum("...m,...m", planes.take(at, 0), contexts) > thresholds.take(at)
-            at = ways.take(2 * at + right)
+            at = branches.take(2 * at + right)
         return (at - nodes).astype(np.uint16)
 
-    def _depth(self) -> int:
-        level = np.zeros(len(self.thresholds) + 1, int)
-        for node in range(len(self.thresholds) - 1, -1, -1):
-            level[node] = 1 + max(level[branch] for branch in np.maximum(self.branches[node], -1))
-        depth = int(level[np.maximum(self.roots, -1)].max())
-        if depth > MAX_DEPTH:
-            raise BundleError(f"tables.npz: a context tree of depth {depth}, expected {MAX_DEPTH}")
-        return depth
+    @cached_property
+    def _with_leaves(self) -> tuple[I8, I32, Index]:
+        """Planes, thresholds and branches with row r as node N + r, whose branches lead back to it.
 
-    def _leaves_that_stay(self) -> tuple[I8, I32, npt.NDArray[np.intp]]:
-        """Planes, thresholds and branches, row r as node N + r whose branches lead back to it."""
+        So all contexts can take `depth` steps, whichever leaf they reach before.
+        """
         nodes, rows = len(self.thresholds), self.row_count
         planes = np.concatenate([self.planes, np.zeros((rows, self.planes.shape[1]), np.int8)])
         thresholds = np.concatenate([self.thresholds, np.zeros(rows, np.int32)])

@@ -1,9 +1,8 @@
-"""The range coder once more, in plain Python integers, without constriction or floating point.
+"""The range coder in plain Python integers, without constriction or floating point.
 
-It is the specification: slow, exact, and small enough to be read beside a textbook (Martin, "Range
-encoding", 1979). The tests hold `codec.entropy.range_coder.RangeCoder` against it, byte for byte;
-any language with 64-bit integers can follow it. The rows of the symbols are those of
-codec.reference.priors.
+It is the specification: slow, exact, and small enough to read alongside a textbook (Martin, "Range
+encoding", 1979). The tests compare `codec.entropy.range_coder.RangeCoder` with it, byte for byte.
+Any language with 64-bit integers can follow it. codec.reference.priors gives the rows of symbols.
 """
 
 from bisect import bisect_right
@@ -37,17 +36,17 @@ class ReferenceCoder:
         self._escape = prior.tables.escape
 
     def encode(self, codes: I32) -> bytes:
-        """See codec.entropy.range_coder.Coder."""
+        """The canonical payload of the codes `[R, D, h, w]` of one image."""
         return self._encode(self._prior.extended(codes))
 
     def _encode(self, codes: I32) -> bytes:
         shape = _shape(codes)
         writer = _Writer()
-        known = dict(zip(places(shape), codes.ravel().tolist(), strict=True))
-        for symbols in reference_passes(self._prior, known, shape):
+        codes_at = dict(zip(places(shape), codes.ravel().tolist(), strict=True))
+        for symbols in reference_passes(self._prior, codes_at, shape):
             excesses = []
             for place, row, offset in symbols:
-                symbol = known[place] - offset - self._low[row]
+                symbol = codes_at[place] - offset - self._low[row]
                 if not 0 <= symbol < self._escape:
                     above = symbol - self._escape
                     excesses.append(2 * above + 1 if above >= 0 else -2 * symbol)
@@ -58,20 +57,20 @@ class ReferenceCoder:
         return writer.close()
 
     def decode(self, payload: bytes, shape: Shape) -> I32:
-        """See codec.entropy.range_coder.Coder."""
+        """The codes `[R, D, h, w]`. Raises RecordError unless the payload is canonical."""
         tiles, dims, height, width = shape
         shape = tiles, dims + self._prior.extra, height, width
         reader = _Reader(payload)
-        known = dict.fromkeys(places(shape), 0)
-        for symbols in reference_passes(self._prior, known, shape):
-            found = [reader.symbol(self._cumulative[row]) for _, row, _ in symbols]
-            for (place, row, offset), symbol in zip(symbols, found, strict=True):
+        decoded = dict.fromkeys(places(shape), 0)
+        for symbols in reference_passes(self._prior, decoded, shape):
+            decoded_symbols = [reader.symbol(self._cumulative[row]) for _, row, _ in symbols]
+            for (place, row, offset), symbol in zip(symbols, decoded_symbols, strict=True):
                 value = symbol if symbol < self._escape else self._escaped(reader)
-                known[place] = value + self._low[row] + offset
-                least, most = _range(self._prior, place, dims)
-                if not least <= known[place] <= most:
-                    raise RecordError(f"the payload holds a code outside {least}..{most}")
-        codes = np.array([known[place] for place in places(shape)], np.int32).reshape(shape)
+                decoded[place] = value + self._low[row] + offset
+                minimum, maximum = _range(self._prior, place, dims)
+                if not minimum <= decoded[place] <= maximum:
+                    raise RecordError(f"the payload holds a code outside {minimum}..{maximum}")
+        codes = np.array([decoded[place] for place in places(shape)], np.int32).reshape(shape)
         if self._encode(codes) != payload:
             raise RecordError("the payload is not the canonical code stream of its codes")
         return codes[:, :dims]
@@ -82,7 +81,7 @@ class ReferenceCoder:
 
 
 def _range(prior: Prior, place: Place, dims: int) -> tuple[int, int]:
-    """What the code of a place may be: of the extra dimension, the number of a cluster."""
+    """Least and greatest code of a place; the extra dimension holds the number of a cluster."""
     if isinstance(prior, MixturePrior) and place[1] == dims:
         return 0, prior.clusters - 1
     return -MAX_CODE, MAX_CODE
