@@ -1,0 +1,85 @@
+"""Plain English and the field's names: words that were weeded out do not come back."""
+
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT, is_generated, python_files, tracked
+
+# What to write instead of each.
+TICS = {
+    r"told|tells": "given, says, shows",
+    r"unfolds?": "expand, decompress",
+    r"so many": "the number, that many",
+    r"a person": "a user, you",
+    r"one's own|of its own": "own, separate",
+    r"(?<!there )(?:is|are) no (?!longer)": "is not a, are not",
+    r"besides?": "next to, apart from",
+    r"aside": "separately",
+    r"with which": "a shorter sentence",
+    r"wish(?:es)?": "options, flags",
+    r"does it\.": "what it does",
+    r"what it is made of": "its parts",
+    r"stands for": "means",
+    r"hence|thus": "so",
+    r"shall": "must, should, will",
+    r"whoever": "anyone who, callers that",
+}
+# Names of this project alone, and the field's names for them.
+PRIVATE_NAMES = {
+    "Wishes": "EncodeFlags",
+    "alike": "group_by",
+    "grouped": "group_by",
+    "Spans": "SymbolIntervals",
+    "Windows": "TruncatedTables",
+    "MERGED": "OUT_OF_WINDOW",
+    "lattice": "scan_order",
+    "LatticePass": "CodingPass",
+    "aside": "log_var_or_distance",
+    "octaves": "log2_step_scale",
+    "hot_boxes": "find_regions",
+    "Known": "DecodedContext",
+    "Made": "the noun itself",
+    "told": "append_rate_channel",
+    "foot": "input_layer",
+    "alarm": "false_alarm_rate",
+    "Track": "ProgressCallback",
+    "Say": "Reporter",
+    "Warn": "Reporter",
+    "World": "ProcessGroup",
+    "ALONE": "SINGLE_PROCESS",
+    "from_first": "broadcast",
+    "Lag": "LaggingState",
+    "settled": "encoder_converged",
+    "stale": "epochs_since_best",
+    "Watch": "BatchObserver",
+    "Served": "LoadedModel",
+    "Calls": "RpcHandler",
+}
+# The licence is a lawyer's; this file has the words; cards belong to bundles, whose bytes stay.
+EXCEPT = {"LICENSE", "card.md", Path(__file__).name}
+TEXT = {"", ".cfg", ".Dockerfile", ".md", ".proto", ".py", ".toml", ".txt", ".yaml"}
+FILES = [p for p in tracked() if p.suffix in TEXT and p.name not in EXCEPT and not is_generated(p)]
+TIC = re.compile("|".join(rf"\b(?:{tic})(?!\w)" for tic in TICS), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_the_prose_is_plain(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    # A phrase may be broken over two lines, also of a comment.
+    flat = re.sub(r"\s*\n\s*(?:#|//)?\s*", " ", text)
+    found = [f"{path}: {flat[max(m.start() - 30, 0) : m.end() + 20]}" for m in TIC.finditer(flat)]
+    assert "\n".join(found) == ""
+
+
+@pytest.mark.parametrize("path", [p for p in python_files() if p.name not in EXCEPT], ids=str)
+def test_identifiers_are_the_fields_names(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    found = [
+        f"{path}:{token.start[0]}: {token.string}, better {PRIVATE_NAMES[token.string]}"
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.NAME and token.string in PRIVATE_NAMES
+    ]
+    assert "\n".join(found) == ""
