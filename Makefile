@@ -1,14 +1,16 @@
 # make demo   serve the shipped bundles, compress and score the sample images, leave pictures
 # make test   all checks and tests
 # make bench  all benchmarks; each ends with a table and writes build/bench/NAME.json
-# make fmt    format the sources;  make protos  generate the stubs anew
+# make fmt    format the sources
+# make protos     regenerate the gRPC stubs
+# make reference  regenerate the reference pages
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
 
-.PHONY: demo test lint types fmt protos bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
+.PHONY: demo test lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -27,11 +29,16 @@ fmt: $(VENV)/.complete
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# In an environment of its own: the oldest supported generator wants an older protobuf than the rest.
+# In a separate environment: the oldest supported generator needs an older protobuf.
 protos:
 	$(PYTHON) -m venv build/protos-venv
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
 	build/protos-venv/bin/python protos/generate.py
+
+# Pages generated from the sources; tests compare them.
+reference: $(VENV)/.complete
+	$(BIN)/python -m protos.reference
+	$(BIN)/python -m service.reference
 
 bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train
 

@@ -1,8 +1,8 @@
 """Compiles the .proto files; `make protos` runs it in an environment with grpcio-tools 1.80.
 
-Newer tools write code that refuses protobuf 6, so the oldest supported one is used. The same files
-go to two places, for the server (`protos.residuum.v1`) and for the client (`residuum_client.v1`),
-with relative imports; the first line of each is the SHA-256 of its source, which a test compares.
+Code from newer versions rejects protobuf 6, so the oldest supported version is used. The same files
+go to `protos.residuum.v1` for the server and `residuum_client.v1` for the client, with relative
+imports. The first line of each is the SHA-256 of its source, which a test compares.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ _ABSOLUTE_IMPORT = re.compile(r"^from residuum\.v1 import (\w+_pb2)", re.MULTILI
 
 
 def main() -> None:
-    """Writes the generated code to both places, or exits with the reason why not."""
+    """Writes the generated code to both places. Exits with a message on the wrong tool version."""
     version = importlib.metadata.version("grpcio-tools")
     if not version.startswith(TOOL + "."):
-        raise SystemExit(f"grpcio-tools is {version}; this needs {TOOL}.* (with protobuf below 7)")
+        raise SystemExit(f"grpcio-tools is {version}, expected {TOOL}.*")
     generated = {
         name: text for proto in sorted(SOURCE.glob("*.proto")) for name, text in compiled(proto)
     }
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def compiled(proto: Path) -> Iterator[tuple[str, str]]:
-    """Yields name and text of every file made from one .proto."""
+    """Yields the name and text of every file generated from one .proto."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         descriptors = out / "descriptors.binpb"
@@ -45,7 +45,7 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
             ["protoc", f"-I{ROOT}", *outputs, f"--descriptor_set_out={descriptors}", str(proto)]
         )
         if status != 0:
-            raise SystemExit(f"protoc refused {proto.name}")
+            raise SystemExit(f"protoc failed on {proto.name}")
         services = _services(descriptors.read_bytes())
         for path in sorted((out / "residuum" / "v1").iterdir()):
             if services or "_grpc" not in path.name:
@@ -55,12 +55,14 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
 
 
 def header(proto: Path) -> str:
-    """First line of every file made from `proto`."""
-    return f"# Made from {proto.name}, SHA-256 {hashlib.sha256(proto.read_bytes()).hexdigest()}\n"
+    """First line of every file generated from `proto`."""
+    return (
+        f"# Generated from {proto.name}, SHA-256 {hashlib.sha256(proto.read_bytes()).hexdigest()}\n"
+    )
 
 
 def _adapted(generated: str) -> str:
-    """Imports made relative; type arguments that strict mypy misses filled in."""
+    """Makes imports relative and adds type arguments that strict mypy requires."""
     relative = _ABSOLUTE_IMPORT.sub(r"from . import \1", generated)
     return relative.replace("_Mapping]", "_Mapping[str, object]]")
 
@@ -71,7 +73,7 @@ def _services(descriptor_set: bytes) -> list[Any]:
 
 
 def _grpc_stub(module: str, services: list[Any]) -> str:
-    """The types that protoc leaves out: the stub's methods, the servicer, its registration."""
+    """The types that protoc does not write: stub, servicer and registration."""
     blocks = ["# fmt: off", "# ruff: noqa", "from collections.abc import Iterator", "import grpc"]
     blocks += [f"from . import {module}_pb2 as pb2"]
     for service in services:

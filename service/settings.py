@@ -1,7 +1,7 @@
 """Server settings: command-line flags, or environment variables RESIDUUM_* of the same names.
 
 A flag takes precedence over its variable. Properties of a model (input size, default quality,
-thresholds) are in its bundle, not here. SETTINGS.md lists all settings and is generated from this
+thresholds) are in its bundle, not here. METRICS.md lists all settings and is generated from this
 module: run `make reference` after a change.
 """
 
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
     threads: int = Field(1, ge=1, description="threads per graph run, CPU only")
     max_batch_rows: int | None = Field(
-        None, ge=1, description="most images per graph run; default 32 on a CPU, 256 with CUDA"
+        None, ge=1, description="most images per graph run; if unset, 32 on a CPU and 256 with CUDA"
     )
     batch_window_ms: float = Field(
         1.0, ge=0, le=1000, description="longest wait of an image for others to share a run, ms"

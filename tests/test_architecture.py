@@ -27,10 +27,23 @@ ARROWS = {
     },
     "protos": {
         "*": "grpc google",
+        "__init__": "",
+        "residuum": "",
+        "generate": "",
+        "reference": "generate",
     },
     "service": {
         "*": "codec protos numpy grpc grpc_health grpc_reflection google prometheus_client"
         " pydantic pydantic_settings",
+        "__init__": "",
+        "settings": "",
+        "metrics": "",
+        "status": "",
+        "reference": "metrics settings",
+        "runtime": "metrics",
+        "servicers": "metrics runtime status",
+        "server": "metrics runtime servicers settings",
+        "__main__": "server settings",
     },
     "residuum_client": {
         "*": "numpy grpc google PIL rich tyro",
@@ -45,6 +58,7 @@ EXCEPTIONS = {
     ("residuum_client.offline", "codec"),
     ("residuum_client.commands.archive_file", "codec"),
     ("protos.generate", "grpc_tools"),
+    ("protos.reference", "grpc_tools"),
 }
 UNPICKLES = {"pickle", "_pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"}
 

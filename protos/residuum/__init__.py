@@ -1,0 +1,3 @@
+"""The protobuf package `residuum`."""
+
+__all__: list[str] = []

@@ -1,4 +1,4 @@
-"""The generated code: the same on both sides, made from today's .proto files, usable together."""
+"""The generated code of server and client is up to date, equal and works in one process."""
 
 import subprocess
 import sys
@@ -20,14 +20,14 @@ def test_server_and_client_hold_the_same_code():
 
 
 @pytest.mark.parametrize("proto", PROTOS, ids=lambda proto: proto.name)
-def test_the_code_was_made_from_the_proto_of_today(proto):
+def test_the_code_is_up_to_date(proto):
     files = [text for name, text in generated(SOURCE).items() if name.startswith(f"{proto.stem}_")]
     assert len(files) >= 2
     for text in files:
-        assert text.startswith(header(proto)), f"{proto.name} changed: run `make protos`"
+        assert text.startswith(header(proto)), f"{proto.name} has changed: run `make protos`"
 
 
-def test_nothing_is_left_of_a_proto_that_is_gone():
+def test_no_code_is_left_of_a_deleted_proto():
     stems = {proto.stem for proto in PROTOS}
     assert {name.split("_pb2")[0] for name in generated(SOURCE)} == stems
 

@@ -1,4 +1,4 @@
-# Made from anomaly.proto, SHA-256 7980c4d3f1276d6f38b1f237fc3d52000d0aeb971c31dae3a007ef8e31eb1fe4
+# Generated from anomaly.proto, SHA-256 ab8dd2d33a03ed929bd802f86e0d5a23f06635edcdfebed9427ef642f5badd44
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

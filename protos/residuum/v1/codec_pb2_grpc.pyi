@@ -1,4 +1,4 @@
-# Made from codec.proto, SHA-256 a28cb2ccf1d6b61b46f2322c16391f2c7de84e558d83c83b2e20b654773bcc17
+# Generated from codec.proto, SHA-256 1d69743cceb82a22df669f6e14937524ee24889e9b3744f0051f630a9b791dc2
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

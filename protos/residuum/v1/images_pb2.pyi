@@ -1,4 +1,4 @@
-# Made from images.proto, SHA-256 b2da85675c291e4feb633bbd49ff81f9be586f8929248fdaa8cac42a63374090
+# Generated from images.proto, SHA-256 d114c5df289ce768cc23b84b56c6a0b6caca8f49fa3a5e9c92e3035398eff343
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

@@ -1,4 +1,4 @@
-# Made from models.proto, SHA-256 aee246daca6967649aeb754c0008a53fa07f97dde9ff81d13eaeca3a0bdec021
+# Generated from models.proto, SHA-256 8d19d99c0e0eabe33dc368298c7b4469fcf4a1f93f9f219c920c56ff59fdc2aa
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

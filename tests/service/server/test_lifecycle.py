@@ -54,10 +54,9 @@ def failure(*arguments, **variables):
 
 def wait_until_draining(channel):
     """Blocks until the server reports that it is not ready."""
-    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
-    while next(watch).status != health_pb2.HealthCheckResponse.NOT_SERVING:
+    stub, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
+    while stub.Check(request, timeout=10).status != health_pb2.HealthCheckResponse.NOT_SERVING:
         pass
-    watch.cancel()
 
 
 @pytest.fixture

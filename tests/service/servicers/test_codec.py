@@ -29,7 +29,7 @@ def encode(connection, images, pixels, **options):
 
 
 def rejected(call, request):
-    """Status and message with which a call ends."""
+    """Status code and message of a call that fails."""
     with pytest.raises(grpc.RpcError) as caught:
         call(request, timeout=20)
     return caught.value.code(), caught.value.details()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.rate_control import Rate, psnr
+from codec import Rate
+from codec.images.metrics import psnr, squared_error
 from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1 import codec_pb2 as pb
 from protos.residuum.v1.images_pb2 import ModelRef
@@ -90,14 +91,14 @@ def test_images_reach_the_target_psnr(connection, ask, tiny, images):
     """At the next coarser level they would not."""
     hills = images[:10]
     finest = tiny.decompress(tiny.compress(list(hills), 16))
-    target = min(psnr(a, b) for a, b in zip(hills, finest, strict=True)) - 0.5
+    target = min(psnr(squared_error(a, b)) for a, b in zip(hills, finest, strict=True)) - 0.5
     answer = ask(hills, target_psnr=target)
     restored, _ = decoded(connection, answer.records)
     for image, back, quality in zip(hills, restored, answer.qualities, strict=True):
-        assert psnr(image, back) >= target
+        assert psnr(squared_error(image, back)) >= target
         if quality:
             coarser = tiny.decompress(tiny.compress([image], quality - 1))[0]
-            assert psnr(image, coarser) < target
+            assert psnr(squared_error(image, coarser)) < target
     assert len(set(answer.qualities)) > 1
 
 
