@@ -20,13 +20,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
 
+# For process 0, which validates, draws and writes while the others wait.
 LONGEST_WAIT = timedelta(hours=2)
-"""for process 0, which validates, draws and writes while the others wait"""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ProcessGroup:
     """Process `rank` of `size`; of one, everything here is the identity."""
 
     rank: int = 0
@@ -71,7 +71,7 @@ class World:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
 
-    def from_first(self, make: Callable[[], T]) -> T:
+    def broadcast(self, make: Callable[[], T]) -> T:
         """What `make` returns in process 0, everywhere."""
         box = [make() if self.rank == 0 else None]
         if self.size > 1:
@@ -93,15 +93,15 @@ class World:
                 distributed.barrier()
 
 
-ALONE = World()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def join(device: torch.device) -> World:
+def join(device: torch.device) -> ProcessGroup:
     """Meet the other processes that torchrun started."""
     distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT
     )
-    return World(distributed.get_rank(), distributed.get_world_size())
+    return ProcessGroup(distributed.get_rank(), distributed.get_world_size())
 
 
 def leave() -> None:
@@ -110,12 +110,12 @@ def leave() -> None:
         distributed.destroy_process_group()
 
 
-def check_batch_size(world: World, batch_size: int) -> None:
+def check_batch_size(group: ProcessGroup, batch_size: int) -> None:
     """TrainingError unless all processes get equal parts of a batch."""
-    if batch_size % world.size:
+    if batch_size % group.size:
         raise TrainingError(
-            f"batch_size is {batch_size}, which {world.size} processes cannot share; "
-            f"a multiple of {world.size} expected"
+            f"batch_size is {batch_size}, which {group.size} processes cannot share; "
+            f"a multiple of {group.size} expected"
         )
 
 
@@ -158,10 +158,10 @@ class SharedBatchNorm(_BatchNorm):
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def __init__(self, norm: _BatchNorm, world: World) -> None:
+    def __init__(self, norm: _BatchNorm, group: ProcessGroup) -> None:
         """Take over the parameters and statistics of `norm`."""
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=norm.affine)
-        self.world = world
+        self.group = group
         self._parameters, self._buffers = norm._parameters, norm._buffers
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
@@ -173,10 +173,10 @@ class SharedBatchNorm(_BatchNorm):
             return super().forward(input)
         x = input.float()
         dims = [0, *range(2, x.dim())]
-        mean = self.world.mean(x.mean(dims, keepdim=True))
+        mean = self.group.mean(x.mean(dims, keepdim=True))
         centred = x - mean
-        variance = self.world.mean((centred**2).mean(dims, keepdim=True))
-        self._remember(mean.flatten(), variance.flatten(), self.world.size * x[:, 0].numel())
+        variance = self.group.mean((centred**2).mean(dims, keepdim=True))
+        self._remember(mean.flatten(), variance.flatten(), self.group.size * x[:, 0].numel())
         out = centred * torch.rsqrt(variance + self.eps)
         if self.affine:
             shape = mean.shape
@@ -191,11 +191,11 @@ class SharedBatchNorm(_BatchNorm):
         self.num_batches_tracked += 1
 
 
-def share_statistics(model: nn.Module, world: World) -> None:
+def share_statistics(model: nn.Module, group: ProcessGroup) -> None:
     """Let the batch normalisations of a model see the batches of all processes."""
-    if world.size == 1:
+    if group.size == 1:
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, _BatchNorm):
-                setattr(module, name, SharedBatchNorm(child, world))
+                setattr(module, name, SharedBatchNorm(child, group))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, to_json
-from training.distributed import World, check_batch_size
+from training.distributed import ProcessGroup, check_batch_size
 from training.errors import TrainingError
 from training.run.checkpoint import read
 
@@ -75,20 +75,20 @@ import numpy as np, torch
 from training.loop import loop
 from training.data.batches import make_batches
 from training.config.run import from_json
-from training.distributed import ALONE, join, leave
+from training.distributed import SINGLE_PROCESS, join, leave
 from training.cli.progress import Silent
-from training.run.state import new_state, start
+from training.run.start import init_from_images, new_state
 
 configs, pictures, out, shared = sys.argv[1:]
 device, images = torch.device("cpu"), np.load(pictures)
-world, histories = join(device) if shared == "shared" else ALONE, {}
+group, histories = join(device) if shared == "shared" else SINGLE_PROCESS, {}
 for name, values in json.loads(configs).items():
-    state = new_state(from_json(values), device, world)
-    start(state, images)
-    batches = make_batches(state.config, images, device, world)
+    state = new_state(from_json(values), device, group)
+    init_from_images(state, images)
+    batches = make_batches(state.config, images, device, group)
     loop.train(state, batches, images[:8], log=Silent(), save=lambda *_: None)
     histories[name] = state.history
-if world.rank == 0:
+if group.rank == 0:
     open(out, "w").write(json.dumps(histories))
 leave()
 """
@@ -133,14 +133,14 @@ def test_two_processes_have_the_loss_curve_of_one(case, histories):
 
 
 def test_rows_are_equal_parts_in_the_order_of_the_processes():
-    parts = [list(range(12))[World(rank, 3).rows(12)] for rank in range(3)]
+    parts = [list(range(12))[ProcessGroup(rank, 3).rows(12)] for rank in range(3)]
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
     sentence = "batch_size is 10, which 4 processes cannot share; a multiple of 4 expected"
     with pytest.raises(TrainingError, match=sentence):
-        check_batch_size(World(0, 4), 10)
+        check_batch_size(ProcessGroup(0, 4), 10)
 
 
 MODEL = "--model.height 16 --model.width 16 --model.widths 4 8 --model.latent 3"

@@ -22,18 +22,18 @@ Family = Literal[
 ]
 Side = Literal["none", "light", "original"]
 
+# One latent vector per image.
 GLOBAL_FAMILIES = ("reslag", "sigma_vae", "autoencoder", "linear", "pca_vae")
-"""one latent vector per image"""
+# Codes without posterior noise.
 POINT_FAMILIES = ("autoencoder",)
-"""codes without posterior noise"""
+# Latents are indices into a codebook.
 INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
-"""latents are indices into a codebook"""
 
+# Can be trained for a range of rates.
 RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map", "pca_vae_map")
-"""can be trained for a range of rates"""
 
+# Of a grid of levels: each is counted.
 MAX_CODES = 2**20
-"""of a grid of levels: each is counted"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,7 @@ def from_json(values: Mapping[str, Any]) -> TrainConfig:
     )
 
 
+# Fields of the objective that stood beside `epochs` in the first release.
 _MOVED = {
     "beta",
     "kl_warmup_steps",
@@ -198,7 +199,6 @@ _MOVED = {
     "commitment",
     "code_decay",
 }
-"""fields of the objective that stood beside `epochs` in the first release"""
 
 
 def _moved(values: Mapping[str, Any]) -> dict[str, Any]:

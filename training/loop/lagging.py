@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from training.errors import TrainingError
-from training.run.state import Lag, State
+from training.run.state import LaggingState, State
 
 ENCODER, DECODER = ("encoder",), ("decoder",)
 BOTH = ENCODER + DECODER
+# Encoder steps whose mean loss is compared with that of as many before.
 WINDOW = 10
-"""encoder steps whose mean loss is compared with that of as many before"""
+# Encoder steps before a decoder step, at most.
 MOST_STEPS = 99
-"""encoder steps before a decoder step, at most"""
+# Epochs in all without more mutual information that end the aggressive phase.
 MISSES = 5
-"""epochs in all without more mutual information that end the aggressive phase"""
 
 
 class Turn(NamedTuple):
@@ -36,7 +36,7 @@ class Turn(NamedTuple):
 
 def is_aggressive(state: State) -> bool:
     """Whether the encoder is trained more often in this epoch."""
-    return state.epoch < state.config.aggressive_epochs and state.lag.misses < MISSES
+    return state.epoch < state.config.aggressive_epochs and state.lagging.misses < MISSES
 
 
 def next_turn(state: State, per_epoch: int) -> Turn:
@@ -45,9 +45,9 @@ def next_turn(state: State, per_epoch: int) -> Turn:
     if not is_aggressive(state):
         return Turn(BOTH, state.batch)
     if config.aggressive_until_mi:
-        if state.lag.settled:
+        if state.lagging.encoder_converged:
             return Turn(DECODER, state.batch)
-        return Turn(ENCODER, per_epoch + state.lag.taken)
+        return Turn(ENCODER, per_epoch + state.lagging.taken)
     place = state.batch if config.aggressive_pace == "step" else state.epoch
     last = place % config.aggressive_ratio == config.aggressive_ratio - 1
     return Turn(BOTH if last else ENCODER, state.batch)
@@ -56,29 +56,29 @@ def next_turn(state: State, per_epoch: int) -> Turn:
 def count(state: State, turn: Turn, loss: float | None) -> None:
     """Note that a step is done, with this loss in nats; None: it was skipped."""
     if turn.number != state.batch:
-        _count_encoder(state.lag, loss)
+        _count_encoder(state.lagging, loss)
         return
     state.batch += 1
     state.step += 1
-    state.lag.steps, state.lag.settled = 0, False
-    state.lag.total, state.lag.finite, state.lag.before = 0.0, 0, math.inf
+    state.lagging.steps, state.lagging.encoder_converged = 0, False
+    state.lagging.total, state.lagging.finite, state.lagging.before = 0.0, 0, math.inf
 
 
-def _count_encoder(lag: Lag, loss: float | None) -> None:
+def _count_encoder(lag: LaggingState, loss: float | None) -> None:
     lag.taken += 1
     lag.steps += 1
     if loss is not None:
         lag.total, lag.finite = lag.total + loss, lag.finite + 1
     if lag.steps % WINDOW == 0:
         mean = lag.total / lag.finite if lag.finite else math.inf
-        lag.settled = mean >= lag.before
+        lag.encoder_converged = mean >= lag.before
         lag.before, lag.total, lag.finite = mean, 0.0, 0
-    lag.settled = lag.settled or lag.steps >= MOST_STEPS
+    lag.encoder_converged = lag.encoder_converged or lag.steps >= MOST_STEPS
 
 
 def finish(state: State, record: dict[str, Any]) -> None:
     """Note the mutual information, `record["mi"]` in nats, that an aggressive epoch reached."""
-    state.lag.taken = 0
+    state.lagging.taken = 0
     if not state.config.aggressive_until_mi or state.epoch > state.config.aggressive_epochs:
         return
     if "mi" not in record:
@@ -86,6 +86,6 @@ def finish(state: State, record: dict[str, Any]) -> None:
             "aggressive_until_mi needs a posterior of one latent vector per image; "
             f"model.family '{state.config.model.family}' has none"
         )
-    if record["mi"] < state.lag.best_mi:
-        state.lag.misses += 1
-    state.lag.best_mi = max(state.lag.best_mi, record["mi"])
+    if record["mi"] < state.lagging.best_mi:
+        state.lagging.misses += 1
+    state.lagging.best_mi = max(state.lagging.best_mi, record["mi"])

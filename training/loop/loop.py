@@ -1,4 +1,4 @@
-"""The training loop, in reading order: train, train_epoch, step, and what a step is made of."""
+"""The training loop, in reading order: train, train_epoch, step, and the parts of a step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from training.errors import TrainingError
 from training.loop import lagging as aggressive
 from training.loop import schedule
 from training.loop.validation import validate
-from training.objectives.losses import Loss, adapt_multiplier, batch_loss
-from training.run.state import State, copy_buffers, restore_buffers, update_average
+from training.objectives import regularisers
+from training.objectives.losses import Loss, batch_loss
+from training.run.averaging import copy_buffers, reset_buffers, update_ema
+from training.run.state import State
 
 VARIANCE_DECAY = 0.99
 MOST_SKIPPED_IN_A_ROW = 50
@@ -53,7 +55,7 @@ def train(
     """
     while state.epoch < state.config.epochs and schedule.early_stop(state) is None:
         for _ in train_epoch(state, batches, log):
-            if state.world.any(should_stop(), state.device):
+            if state.group.any(should_stop(), state.device):
                 save(state, False)
                 return False
             if save_due():
@@ -90,23 +92,23 @@ def step(
     Gradients reach encoder and decoder; the optimisers of `parts` use them.
     """
     before = copy_buffers(state.model.train())
-    loss = batch_loss(state, x, target)
+    loss = batch_loss(state.loss_context(), state.model, x, target)
     for optimizer in state.optimizers().values():
         optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total / target[0].numel())
-    state.world.average_gradients(state.parameters())
+    state.group.average_gradients(state.parameters())
     gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
     norm = get_total_norm(gradients)
     loss, norm = fetch(state, loss, norm)
     if not (loss.total.isfinite() and norm.isfinite()):
-        restore_buffers(state.model, before)
+        reset_buffers(state.model, before)
         state.skipped += 1
         return None
     if 0 < state.config.grad_clip < norm:
         clip_grads_with_norm_(state.model.parameters(), state.config.grad_clip, norm)
     for part in parts:
         state.optimizers()[part].step()
-    update_average(state)
+    update_ema(state)
     remember(state, loss)
     return loss
 
@@ -114,7 +116,7 @@ def step(
 def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
     """Loss and norm in the memory of the CPU, means over all processes: one wait for the device."""
     joined = torch.stack([*(term.detach() for term in loss), norm])
-    *terms, norm = state.world.mean(joined).cpu()
+    *terms, norm = state.group.mean(joined).cpu()
     return Loss(*terms), norm
 
 
@@ -129,6 +131,13 @@ def remember(state: State, loss: Loss) -> None:
     state.sums["steps"] = state.sums.get("steps", 0.0) + 1
     if state.config.objective.target_psnr:
         adapt_multiplier(state, loss)
+
+
+def adapt_multiplier(state: State, loss: Loss) -> None:
+    """One step of GECO's multiplier towards the target PSNR."""
+    excess = regularisers.psnr_excess(loss.mse, state.config.objective.target_psnr).item()
+    state.excess = regularisers.next_excess(state.excess, excess)
+    state.multiplier = regularisers.next_multiplier(state.multiplier, state.excess)
 
 
 def finish_epoch(state: State, held_out: Images) -> dict[str, Any]:
@@ -146,7 +155,7 @@ def finish_epoch(state: State, held_out: Images) -> dict[str, Any]:
         "skipped": state.skipped,
         "lr": state.lr,
         **means,
-        **state.world.from_first(lambda: validate(state, held_out)),
+        **state.group.broadcast(lambda: validate(state, held_out)),
     }
     aggressive.finish(state, record)
     state.history.append(record)

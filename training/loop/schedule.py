@@ -7,12 +7,12 @@ from typing import Any
 
 from training.run.state import State
 
+# Part of the learning rate that is left at the end of the cosine.
 FINAL_LR = 0.01
-"""part of the learning rate that is left at the end of the cosine"""
+# Epochs without a better validation loss after which lr_schedule plateau halves the rate.
 PLATEAU_EPOCHS = 3
-"""epochs without a better validation loss after which lr_schedule plateau halves the rate"""
+# At which plateau ends training (both of the ResLag report's beta-VAE and MMD rows).
 LOWEST_LR = 5e-5
-"""at which plateau ends training (both of the ResLag report's beta-VAE and MMD rows)"""
 
 
 def learning_rate(state: State, steps: int) -> float:
@@ -39,17 +39,21 @@ def judge(state: State, record: dict[str, Any]) -> bool:
     """Whether the epoch of `record` is the best so far; counts the epochs since, and halves."""
     improved: bool = record["loss"] < state.best
     state.best = min(state.best, record["loss"])
-    state.stale = 0 if improved else state.stale + 1
-    if state.config.lr_schedule == "plateau" and state.stale and state.stale % PLATEAU_EPOCHS == 0:
+    state.epochs_since_best = 0 if improved else state.epochs_since_best + 1
+    if (
+        state.config.lr_schedule == "plateau"
+        and state.epochs_since_best
+        and state.epochs_since_best % PLATEAU_EPOCHS == 0
+    ):
         state.lr_scale /= 2
     return improved
 
 
 def early_stop(state: State) -> str | None:
     """Why training ends before its last epoch, in words; None: it goes on."""
-    config = state.config
-    if config.patience and state.stale >= config.patience:
-        return f"no better validation loss in {state.stale} epochs (patience {config.patience})"
+    config, waited = state.config, state.epochs_since_best
+    if config.patience and waited >= config.patience:
+        return f"no better validation loss in {waited} epochs (patience {config.patience})"
     rate = config.lr * state.lr_scale
     if config.lr_schedule == "plateau" and state.lr_scale < 1 and rate < LOWEST_LR:
         return f"the learning rate fell to {rate:.2g}, below {LOWEST_LR:.0e} (plateau)"

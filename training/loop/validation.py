@@ -1,4 +1,4 @@
-"""What the held-out images say about the averaged weights after each epoch."""
+"""The loss and the health of the averaged weights on held-out images, after each epoch."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.config.model import POINT_FAMILIES
 from training.config.run import TrainConfig
 from training.data.datasets import Images
+from training.distributed import SINGLE_PROCESS
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly
-from training.models import GaussianModel, IndexModel, Posterior
-from training.objectives import likelihoods as objectives
-from training.objectives.losses import Drawn, Loss, distort, draw, evaluate, latent_loss
-from training.objectives.rate_range import prior_of
+from training.models.gaussian_model import GaussianModel
+from training.models.index_model import IndexModel
+from training.models.latents import Posterior
+from training.objectives import likelihoods
+from training.objectives.context import LossContext
+from training.objectives.distortion import distort
+from training.objectives.losses import Loss, Sample, draw, evaluate, latent_loss
 from training.run.state import State
 
+# Most pixels in a validation batch of more than one image.
 PIXELS = 2**20
-"""pixels in a validation batch, at most (or one image)"""
+# Images for the mutual information, which is then at most ln 2048 = 7.6 nats.
 MI_IMAGES = 2048
-"""images for the mutual information, which then is at most ln 2048 = 7.6 nats"""
 SEED = 1
 
 
@@ -58,40 +61,45 @@ def validate(state: State, images: Images, mi_images: int = MI_IMAGES) -> dict[s
     `rec` is the squared error per image of a posterior sample, `rec_mean` and `psnr` are those of
     the posterior mean. The mutual information is that of `mi_images` images, evenly spread.
     """
-    model = state.average.eval()
+    model = state.ema_model.eval()
     tensors = (
         torch.from_numpy(batch).to(state.device).float() / 255
         for batch in batches(images, state.config)
     )
     if isinstance(model, IndexModel):
-        return _validate_indices(settled(state), model, tensors)
-    return _validate_gaussian(settled(state), model, tensors, mi_images)
+        return _validate_indices(validation_context(state), model, tensors)
+    return _validate_gaussian(validation_context(state), model, tensors, mi_images)
 
 
-def settled(state: State) -> State:
-    """The state when its schedules are over: only so can the losses of epochs be compared.
+def validation_context(state: State) -> LossContext:
+    """The context of a loss at the end of all schedules: it makes the losses of epochs comparable.
 
     GECO counts with the multiplier 1, which is a likelihood with the noise of its target PSNR.
     """
     objective = state.config.objective
     last = max(objective.kl_warmup_steps, objective.capacity_steps)
-    return replace(state, step=max(state.step, last), multiplier=1.0)
+    return replace(
+        state.loss_context(),
+        noise=torch.Generator(state.device).manual_seed(SEED),
+        step=max(state.step, last),
+        multiplier=1.0,
+        fixed_optimum=state.variance or None,
+        group=SINGLE_PROCESS,
+        bf16=False,
+    )
 
 
 def _validate_gaussian(
-    state: State, model: GaussianModel, tensors: Iterator[Tensor], mi_images: int
+    context: LossContext, model: GaussianModel, tensors: Iterator[Tensor], mi_images: int
 ) -> dict[str, Any]:
-    noise = torch.Generator(state.device).manual_seed(SEED)
-    usual = state.variance or None
     losses, sampled, restored, mse, posteriors = [], [], [], [], []
     for x in tensors:
         posterior = model.encode(x)
-        z = draw(state, posterior, noise)
+        z = draw(model, posterior, context.noise)
         x_hat = model.decode(z)
-        drawn = Drawn(posterior, z, prior_of(model, z))
-        losses.append(evaluate(state, drawn, x_hat, x, generator=noise, variance=usual))
-        sampled.append(objectives.squared_error(x, x_hat))
-        restored.append(objectives.squared_error(x, model.decode(posterior.mu)))
+        losses.append(evaluate(context, model, Sample(posterior, z), x_hat, x))
+        sampled.append(likelihoods.squared_error(x, x_hat))
+        restored.append(likelihoods.squared_error(x, model.decode(posterior.mu)))
         mse.append(restored[-1] / x[0].numel())
         posteriors.append(posterior)
     loss = _mean(losses, [len(batch) for batch in mse])
@@ -105,28 +113,31 @@ def _validate_gaussian(
         "rec_mean": float(torch.cat(restored).mean()),
         "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
         "sigma": float(loss.variance) ** 0.5,
-        **_latents(state, posteriors, noise, mi_images),
+        **_latents(model, posteriors, context.noise, mi_images),
     }
 
 
 def _latents(
-    state: State, posteriors: Sequence[Posterior], noise: torch.Generator, mi_images: int
+    model: GaussianModel,
+    posteriors: Sequence[Posterior],
+    noise: torch.Generator,
+    mi_images: int,
 ) -> dict[str, Any]:
     """Active and collapsed latents; mutual information where an image has one latent vector."""
     mu, log_var = (
         torch.cat([part.transpose(0, 1).flatten(1) for part in parts], dim=1).T
         for parts in zip(*posteriors, strict=True)
     )
-    found: dict[str, Any] = {"active_units": int(diagnostics.active_units(mu).sum())}
-    if state.config.model.family in POINT_FAMILIES:
-        return found
-    kl = objectives.kl_per_latent(mu, log_var)
-    found["collapsed_units"] = int(diagnostics.collapsed_units(kl).sum())
+    numbers: dict[str, Any] = {"active_units": int(diagnostics.active_units(mu).sum())}
+    if model.point:
+        return numbers
+    kl = likelihoods.kl_per_latent(mu, log_var)
+    numbers["collapsed_units"] = int(diagnostics.collapsed_units(kl).sum())
     if posteriors[0].mu.dim() == 2:
         chosen = evenly(len(mu), mi_images)
-        found["mi"] = diagnostics.mutual_information(mu[chosen], log_var[chosen], noise)
-        found["mi_cap"] = math.log(len(chosen))
-    return found
+        numbers["mi"] = diagnostics.mutual_information(mu[chosen], log_var[chosen], noise)
+        numbers["mi_cap"] = math.log(len(chosen))
+    return numbers
 
 
 def _mean(losses: Sequence[Loss], sizes: Sequence[int]) -> Loss:
@@ -135,20 +146,22 @@ def _mean(losses: Sequence[Loss], sizes: Sequence[int]) -> Loss:
     return Loss(*(torch.stack([torch.stack(loss).double().cpu() for loss in losses]).T @ weights))
 
 
-def _validate_indices(state: State, model: IndexModel, tensors: Iterator[Tensor]) -> dict[str, Any]:
-    objective, usual = state.config.objective, state.variance or None
+def _validate_indices(
+    context: LossContext, model: IndexModel, tensors: Iterator[Tensor]
+) -> dict[str, Any]:
+    objective = context.objective
+    weight = objective.commitment + (objective.codebook_update == "loss")
     losses, errors, mse = [], [], []
     counts: dict[str, Tensor] = {}
     for x in tensors:
-        found = model.encode(x)
-        x_hat = model.decode(found.z)
-        distortion, sigma2, error = distort(state, x_hat, x, usual)
-        commitment = x[0].numel() * latent_loss(objectives.commitment, found).mean()
-        weight = objective.commitment + (objective.codebook_update == "loss")
-        losses.append(Loss(distortion + weight * commitment, distortion, commitment, sigma2, error))
-        errors.append(objectives.squared_error(x, x_hat))
+        quantised = model.encode(x)
+        x_hat = model.decode(quantised.z)
+        distortion, variance, error = distort(context, x_hat, x)
+        rate = x[0].numel() * latent_loss(likelihoods.commitment, quantised).mean()
+        losses.append(Loss(distortion + weight * rate, distortion, rate, variance, error))
+        errors.append(likelihoods.squared_error(x, x_hat))
         mse.append(errors[-1] / x[0].numel())
-        for name, new in model.tally(found.indices).items():
+        for name, new in model.tally(quantised.indices).items():
             counts[name] = counts.get(name, 0) + new
     loss = _mean(losses, [len(batch) for batch in mse])
     return {

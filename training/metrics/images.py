@@ -18,11 +18,6 @@ _DROPPED_BITS = 12
 LEVELS = 2 ** (31 - _DROPPED_BITS)
 
 
-def squared_error(image: U8, restored: U8) -> float:
-    """Mean squared error of two images of one shape, pixels in [0, 1]."""
-    return float(np.mean((image.astype(np.float64) - restored) ** 2) / 255.0**2)
-
-
 def ssim(image: U8, restored: U8) -> float:
     """Mean structural similarity of two `[H, W, C]`, at most 1; channels are averaged.
 

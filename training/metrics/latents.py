@@ -7,19 +7,21 @@ import math
 import torch
 from torch import Tensor
 
+from codec.images import metrics
+
+# Variance of a posterior mean over the data from which a latent counts as active.
 ACTIVE = 0.01
-"""variance of a posterior mean over the data from which a latent counts as active"""
+# Epsilon and delta: below this KL in all but this part of the images a latent is collapsed.
 COLLAPSED_NATS, COLLAPSED_PART = 0.01, 0.01
-"""epsilon and delta: below this KL in all but this part of the images a latent is collapsed"""
+# Of the ResLag report.
 MMD_WEIGHT = 500.0
-"""of the ResLag report"""
+# How many densities are held at a time.
 PAIRS = 2**22
-"""how many densities are held at a time"""
 
 
 def psnr(mse: float) -> float:
-    """Peak signal-to-noise ratio in dB of a mean squared error in squared units of [0, 1]."""
-    return -10 * math.log10(max(mse, 1e-12))
+    """Peak signal-to-noise ratio, dB, of a mean squared error of pixels in [0, 1]; at most 120."""
+    return metrics.psnr(max(mse, 1e-12))
 
 
 def bits(nats: float) -> float:

@@ -1,12 +1,8 @@
-"""The networks: each has `encode` and `decode`, and no loss, data or device inside."""
+"""The networks. Each has `encode` and `decode`, and contains no loss, data or device."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
-from training.config.model import ModelConfig
+from training.models.families import FACTORIES, Model, build
 from training.models.fsq import Fsq
+from training.models.gaussian_model import GaussianModel
 from training.models.global_latent import GlobalVae
 from training.models.index_model import IndexModel
 from training.models.latents import Codes, Posterior, Quantised
@@ -16,30 +12,6 @@ from training.models.pca_vae import PcaVae
 from training.models.pca_vae_map import PcaVaeMap
 from training.models.vq_vae import VqVae
 from training.models.vq_vae_2 import VqVae2
-
-GaussianModel = GlobalVae | LinearVae | PcaVae | PcaVaeMap | SigmaVaeMap
-Model = GaussianModel | IndexModel
-
-FACTORIES: Mapping[str, Callable[[ModelConfig], Model]] = MappingProxyType(
-    {
-        "reslag": GlobalVae,
-        "sigma_vae": GlobalVae,
-        "autoencoder": GlobalVae,
-        "linear": LinearVae,
-        "pca_vae": PcaVae,
-        "sigma_vae_map": SigmaVaeMap,
-        "pca_vae_map": PcaVaeMap,
-        "vq_vae": VqVae,
-        "vq_vae_2": VqVae2,
-        "fsq": Fsq,
-    }
-)
-
-
-def build(config: ModelConfig) -> Model:
-    """A new network of `config.family` with random weights."""
-    return FACTORIES[config.family](config)
-
 
 __all__ = [
     "FACTORIES",
@@ -51,6 +23,7 @@ __all__ = [
     "LinearVae",
     "Model",
     "PcaVae",
+    "PcaVaeMap",
     "Posterior",
     "Quantised",
     "SigmaVaeMap",

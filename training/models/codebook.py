@@ -15,18 +15,18 @@ from torch.nn import functional
 
 from training.models.latents import Codes
 
+# A code used less often per batch than this part of an even share is moved.
 ALIVE = 0.05
-"""a code used less often per batch than this part of an even share is moved"""
 
 
+# Of counts, so that a code nobody chose can be divided by it.
 TINY = 1e-5
-"""of counts, so that a code nobody chose can be divided by it"""
 
 
 class Codebook(nn.Module):
     """K codes of D values; `unit` compares directions only: latents and codes have length 1.
 
-    `start` and `update` are called by the training step only.
+    `seed` and `update` are called by the training step only.
     """
 
     codes: Tensor
@@ -74,7 +74,7 @@ class Codebook(nn.Module):
         return functional.normalize(vectors, dim=dim) if self.unit else vectors
 
     @torch.no_grad()
-    def start(self, latent: Tensor, generator: torch.Generator) -> None:
+    def seed(self, latent: Tensor, generator: torch.Generator) -> None:
         """Seed the codes from the first batch, latent [B, D, h, w]; nothing if that is done."""
         if bool(self.started):
             return
@@ -86,22 +86,22 @@ class Codebook(nn.Module):
         self.started.fill_(True)
 
     @torch.no_grad()
-    def update(self, found: Codes, decay: float, generator: torch.Generator) -> None:
+    def update(self, chosen: Codes, decay: float, generator: torch.Generator) -> None:
         """Move each code to the mean of its latents, unless a loss does; revive unused codes.
 
         Latents that are not finite are no lesson: the step that brought them will be skipped.
         """
-        size, flat = len(self.codes), _rows(found.latent)
+        size, flat = len(self.codes), _rows(chosen.latent)
         if not bool(flat.isfinite().all()):
             return
-        chosen = found.indices.reshape(-1)
-        counts = torch.bincount(chosen, minlength=size).to(flat.dtype)
+        indices = chosen.indices.reshape(-1)
+        counts = torch.bincount(indices, minlength=size).to(flat.dtype)
         self.counts.lerp_(counts, 1 - decay)
         if not self.learned_by_loss:
-            sums = torch.zeros_like(self.sums).index_add_(0, chosen, flat)
+            sums = torch.zeros_like(self.sums).index_add_(0, indices, flat)
             self.sums.lerp_(sums, 1 - decay)
             self.codes.copy_(self.sums / self.counts.clamp_min(TINY)[:, None])
-        self._revive(flat, found.distance.reshape(-1), generator)
+        self._revive(flat, chosen.distance.reshape(-1), generator)
 
     def _revive(self, flat: Tensor, distance: Tensor, generator: torch.Generator) -> None:
         share = len(flat) / len(self.codes)

@@ -17,15 +17,15 @@ from training.models.index_model import IndexModel
 from training.models.latents import Quantised, straight_through
 from training.models.map_latent import map_decoder, map_encoder
 
+# Part of the range that is left free, so that the outermost levels are reached by rounding.
 MARGIN = 1e-3
-"""part of the range that is left free, so that the outermost levels are reached by rounding"""
 
 
 class Fsq(IndexModel):
     """Autoencoder whose latent is a map of small whole numbers: G = len(levels) per position."""
 
     levels: Tensor
-    reach: Tensor
+    half_range: Tensor
     offset: Tensor
     shift: Tensor
 
@@ -36,12 +36,12 @@ class Fsq(IndexModel):
         self.encoder = map_encoder(config, count)
         self.decoder = map_decoder(config, count)
         levels = torch.tensor(config.levels).reshape(1, count, 1, 1)
-        reach = (levels - 1) * (1 - MARGIN) / 2
+        half_range = (levels - 1) * (1 - MARGIN) / 2
         offset = torch.where(levels % 2 == 1, 0.0, 0.5)
         self.register_buffer("levels", levels, persistent=False)
-        self.register_buffer("reach", reach, persistent=False)
+        self.register_buffer("half_range", half_range, persistent=False)
         self.register_buffer("offset", offset, persistent=False)
-        self.register_buffer("shift", torch.tan(offset / reach), persistent=False)
+        self.register_buffer("shift", torch.tan(offset / half_range), persistent=False)
 
     def encode(self, x: Tensor) -> Quantised:
         """See IndexModel; `distance` is the squared rounding error, levels being 1 apart."""
@@ -67,7 +67,7 @@ class Fsq(IndexModel):
 
         Odd numbers of levels lie around 0, even ones around -1/2 (listing of the paper's appendix).
         """
-        return torch.tanh(latent + self.shift) * self.reach - self.offset
+        return torch.tanh(latent + self.shift) * self.half_range - self.offset
 
     def _scaled(self, whole: Tensor) -> Tensor:
         """Whole numbers to about [-1, 1]."""

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import POINT_FAMILIES, ModelConfig
+from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, told, up
+from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, up
 
+# Codes of variance 1 that are stored to about 5 % of their spread.
 POINT_LOG_VAR = 2 * math.log(0.05)
-"""codes of variance 1 that are stored to about 5 % of their spread"""
 SIDE_VALUES = {"light": 1024, "original": 4096}
 
 
@@ -119,7 +120,7 @@ def running_mean(main: Tensor, side: Tensor, k: int) -> Tensor:
     return (k * main + side) / (k + 1)
 
 
-class GlobalVae(nn.Module):
+class GlobalVae(GaussianModel):
     """Autoencoder with one latent vector; `config.side` chooses the ResLag branches.
 
     The family "autoencoder" has codes instead of posteriors. Each is brought to mean 0 and variance
@@ -128,9 +129,7 @@ class GlobalVae(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.point = config.family in POINT_FAMILIES
+        super().__init__(config)
         self.encoder = GlobalEncoder(config)
         self.decoder = GlobalDecoder(config)
         self.normalise = Standardise(config.latent) if self.point else None
@@ -143,11 +142,7 @@ class GlobalVae(nn.Module):
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
-        """z [B, D] to x_hat [B, C, H, W] in [0, 1]; `octaves` as in `layers.told`."""
-        return self.restore(told(z, octaves) if self.config.rate_aware else z)
-
-    def restore(self, latent: Tensor) -> Tensor:
-        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+    def decode_latent(self, latent: Tensor) -> Tensor:
+        """[B, D], with the rate channel if rate-aware, to x_hat [B, C, H, W] in [0, 1]."""
         x_hat: Tensor = self.decoder(latent)
         return x_hat

@@ -9,17 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
+from training.data.datasets import Images
 from training.models.codebook import Codebook
 from training.models.latents import Quantised
 
+# Bottom codes below a top code, where there are two levels.
 CELL = 4
-"""bottom codes below a top code, where there are two levels"""
 
 
 class IndexModel(nn.Module, ABC):
     """An autoencoder with G symbols out of an alphabet of K at each position of a map.
 
-    A training step calls `start` until it has been started, then `encode`, `decode` and `update`.
+    The first training step calls `seed_codebooks`; each step calls `encode`, `decode` and `update`.
     """
 
     config: ModelConfig
@@ -46,13 +47,16 @@ class IndexModel(nn.Module, ABC):
         """The codebooks in the order of `Quantised.levels`."""
         return ()
 
-    def start(self, x: Tensor, generator: torch.Generator) -> None:
+    def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
         """Seed the codebooks from a first batch x [B, C, H, W]; nothing if that is done."""
 
-    def update(self, found: Quantised, decay: float, generator: torch.Generator) -> None:
+    def update(self, quantised: Quantised, decay: float, generator: torch.Generator) -> None:
         """What codebooks learn from a batch without gradients."""
-        for book, codes in zip(self.codebooks(), found.levels, strict=True):
+        for book, codes in zip(self.codebooks(), quantised.levels, strict=True):
             book.update(codes, decay, generator)
+
+    def init_from_images(self, images: Images) -> None:
+        """Nothing: codebooks are seeded from the first batch."""
 
     def learn_codes(self) -> None:
         """From now on a loss trains the codes, and no moving average."""

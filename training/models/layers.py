@@ -17,19 +17,19 @@ SLOPE = 0.1
 LOG_VAR_RANGE = (-14.0, 4.0)
 
 
-def zero(layer: nn.Module) -> nn.Module:
-    """The layer with all its parameters at 0: a correction that begins as none."""
+def zero_init(layer: nn.Module) -> nn.Module:
+    """The layer with all its parameters set to 0, so that its output starts at 0."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
 
 
-def told(z: Tensor, octaves: Tensor | None) -> Tensor:
-    """z [B, D, ...] with one channel more: log2 of the step multiplier of each image, [B].
+def append_rate_channel(z: Tensor, log2_step_scale: Tensor | None) -> Tensor:
+    """Append log2 of the step multiplier of each image [B] to z: [B, D, ...] to [B, D + 1, ...].
 
-    Without `octaves` the multiplier is 1.
+    The default multiplier is 1.
     """
-    plane = z.new_zeros(len(z)) if octaves is None else octaves.to(z.dtype)
+    plane = z.new_zeros(len(z)) if log2_step_scale is None else log2_step_scale.to(z.dtype)
     plane = plane.reshape(-1, *([1] * (z.dim() - 1))).expand(-1, 1, *z.shape[2:])
     return torch.cat([z, plane], dim=1)
 

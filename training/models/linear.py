@@ -6,22 +6,27 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
+from training.data.datasets import Images
+from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE
+from training.models.pca import mean_image
 
 FIRST_LOG_VAR = -1.0
 
 
-class LinearVae(nn.Module):
+class LinearVae(GaussianModel):
     """mu = W (x - b) with a variance per latent, x_hat = V z + b.
 
     "Don't blame the ELBO!", Lucas et al. 2019. One b serves both sides and starts as the mean of
     the training images: else a latent may be spent on it. V starts with columns of length about 1.
     """
 
+    encoder: LinearEncoder
+    decoder: nn.Linear
+
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         values = config.channels * config.height * config.width
         self.encoder = LinearEncoder(values, config.latent)
         self.decoder = nn.Linear(config.latent, values)
@@ -32,15 +37,16 @@ class LinearVae(nn.Module):
         mu, log_var = self.encoder(x.flatten(1) - self.decoder.bias)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor) -> Tensor:
-        """z [B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
-        return self.restore(z)
-
-    def restore(self, latent: Tensor) -> Tensor:
-        """As `decode`."""
+    def decode_latent(self, latent: Tensor) -> Tensor:
+        """[B, D] to x_hat [B, C, H, W], clipped to [0, 1] outside training."""
         shape = self.config.channels, self.config.height, self.config.width
         x_hat: Tensor = self.decoder(latent).reshape(-1, *shape)
         return x_hat if self.training else x_hat.clamp(0, 1)
+
+    @torch.no_grad()
+    def init_from_images(self, images: Images) -> None:
+        """Set b to the mean of the training images."""
+        self.decoder.bias.copy_(torch.from_numpy(mean_image(images)))
 
 
 class LinearEncoder(nn.Module):

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
+from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, told, up
+from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, up
 
 STEM = 4
 
@@ -70,16 +71,15 @@ def map_encoder(config: ModelConfig, outputs: int) -> nn.Sequential:
 
 def map_decoder(config: ModelConfig, inputs: int) -> nn.Sequential:
     """z [B, inputs, h, w] to the logits of x_hat [B, C, H, W]."""
-    foot = nn.Conv2d(inputs, width_at(config, config.stride), 3, padding=1)
-    return nn.Sequential(foot, *up_layers(config, config.stride, 1))
+    input_layer = nn.Conv2d(inputs, width_at(config, config.stride), 3, padding=1)
+    return nn.Sequential(input_layer, *up_layers(config, config.stride, 1))
 
 
-class SigmaVaeMap(nn.Module):
+class SigmaVaeMap(GaussianModel):
     """Variational autoencoder whose latent is a map of Gaussians."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = map_encoder(config, 2 * config.latent)
         self.decoder = map_decoder(config, config.latent + config.rate_aware)
 
@@ -88,10 +88,6 @@ class SigmaVaeMap(nn.Module):
         mu, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mu, log_var.clamp(*LOG_VAR_RANGE))
 
-    def decode(self, z: Tensor, octaves: Tensor | None = None) -> Tensor:
-        """z [B, D, h, w] to x_hat [B, C, H, W] in [0, 1]; `octaves` as in `layers.told`."""
-        return self.restore(told(z, octaves) if self.config.rate_aware else z)
-
-    def restore(self, latent: Tensor) -> Tensor:
-        """As `decode`; a rate-aware network wants the octaves as the last channel."""
+    def decode_latent(self, latent: Tensor) -> Tensor:
+        """[B, D, h, w], with the rate channel if rate-aware, to x_hat [B, C, H, W] in [0, 1]."""
         return torch.sigmoid(self.decoder(latent))

@@ -26,6 +26,9 @@ from training.models.pca import Pca, fit_pca
 class PcaVae(GaussianModel):
     """Variational autoencoder that begins as probabilistic PCA; `start` gives it the components."""
 
+    encoder: PcaEncoder
+    decoder: PcaDecoder
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         self.encoder = PcaEncoder(config)

@@ -35,6 +35,9 @@ BLOCKS = 2**18
 class PcaVaeMap(GaussianModel):
     """Variational autoencoder that begins as a block transform; `start` gives it the components."""
 
+    encoder: BlockEncoder
+    decoder: BlockDecoder
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         self.encoder = BlockEncoder(config)

@@ -26,9 +26,9 @@ class VqVae(IndexModel):
 
     def encode(self, x: Tensor) -> Quantised:
         """See IndexModel; `distance` is the squared distance to the chosen code."""
-        found = self.codebook.quantise(self.encoder(x))
-        z = straight_through(found.latent, found.codes)
-        return Quantised(z, found.indices[:, None], found.distance[:, None], (found,))
+        codes = self.codebook.quantise(self.encoder(x))
+        z = straight_through(codes.latent, codes.codes)
+        return Quantised(z, codes.indices[:, None], codes.distance[:, None], (codes,))
 
     def decode_indices(self, indices: Tensor) -> Tensor:
         """See IndexModel."""
@@ -43,7 +43,7 @@ class VqVae(IndexModel):
         return (self.codebook,)
 
     @torch.no_grad()
-    def start(self, x: Tensor, generator: torch.Generator) -> None:
+    def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
         """See IndexModel."""
         if not bool(self.codebook.started):
-            self.codebook.start(self.encoder(x), generator)
+            self.codebook.seed(self.encoder(x), generator)

@@ -111,14 +111,14 @@ class VqVae2(IndexModel):
         return self.top, self.bottom
 
     @torch.no_grad()
-    def start(self, x: Tensor, generator: torch.Generator) -> None:
+    def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
         """See IndexModel; the bottom latents exist only when the top has codes."""
         if bool(self.bottom.started):
             return
         features, latent = self.encoder.top(x)
-        self.top.start(latent, generator)
+        self.top.seed(latent, generator)
         top = self.top.quantise(latent)
-        self.bottom.start(self.encoder.bottom(features, top.codes), generator)
+        self.bottom.seed(self.encoder.bottom(features, top.codes), generator)
 
 
 def cells(fine: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The objectives as pure functions: tensors in, nats per image out.
+"""Likelihoods and divergences as pure functions: tensors in, nats per image out.
 
 Sums run over all values of an image and over all latent dimensions, never means: with means the
 balance of distortion and rate would depend on the size of the image (Rybkin et al. 2021).
@@ -6,21 +6,9 @@ balance of distortion and rate would depend on the size of the image (Rybkin et 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-
-class Loss(NamedTuple):
-    """The terms of one batch, each a scalar: nats per image, except `variance`."""
-
-    total: Tensor
-    distortion: Tensor
-    rate: Tensor
-    variance: Tensor
-    """of the pixel noise, squared units of [0, 1]"""
 
 
 def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
@@ -77,13 +65,15 @@ def optimal_variance(sse: Tensor, values: int, floor: float = 0.0) -> Tensor:
     return sse.detach().mean() / values + floor
 
 
-def coarsen(log_var: Tensor, octaves: Tensor) -> Tensor:
-    """Log-variances [B, ...] of the posteriors for pixel noise that is 2 ** octaves [B] larger.
+def coarsen(log_var: Tensor, log2_step_scale: Tensor) -> Tensor:
+    """Log-variances [B, ...] of the posteriors for pixel noise that is s times larger.
+
+    `log2_step_scale` is log2 s of each image, [B].
 
     s^2 v / (1 + (s^2 - 1) v): the precision that the pixels give, 1 / v - 1, falls by s^2, that of
     the prior stays. Exact for linear decoders (Tipping & Bishop 1999).
     """
-    s2 = 4 ** octaves.reshape(-1, *([1] * (log_var.dim() - 1)))
+    s2 = 4 ** log2_step_scale.reshape(-1, *([1] * (log_var.dim() - 1)))
     variance = log_var.clamp(max=0).exp()
     return torch.log(s2 * variance / (1 + (s2 - 1) * variance))
 

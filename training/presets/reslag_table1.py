@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 from training.config.run import ModelConfig, ObjectiveConfig, Source, TrainConfig
 
+# Of all models of the report, with Adam.
 LR = 2e-3
-"""of all models of the report, with Adam"""
 
 
 def _vector(
@@ -40,6 +40,7 @@ _OBJECTS = _vector(100, 3, 32, (32, 64, 128))
 _FACES = _vector(150, 1, 64, (16, 32, 64, 128))
 _CELEBRITIES = _vector(150, 3, 64, (64, 128, 256, 256))
 
+# Size, data and schedule of each column; `faces` are 64x64 gray and stand in for CelebA.
 DATASETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "mnist": TrainConfig(model=_DIGITS, epochs=40, aggressive_epochs=5, aggressive_ratio=3),
@@ -68,10 +69,9 @@ DATASETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
     }
 )
-"""Size, data and schedule of each column; `faces` are 64x64 gray and stand in for CelebA."""
 
+# The report's "optimal sigma" is the variance of the training pixels: its totals say so.
 LEGACY = ObjectiveConfig(sigma="data")
-"""The report's "optimal sigma" is the variance of the training pixels: its totals say so."""
 
 
 def _autoencoder(base: TrainConfig) -> TrainConfig:
@@ -119,6 +119,8 @@ def _not_aggressive(base: TrainConfig) -> TrainConfig:
     return replace(base, aggressive_epochs=0, aggressive_ratio=1)
 
 
+# The rows. The report has `lagging-vae` (no side branches) for MNIST and Fashion-MNIST only, and
+# `reslag` for the others; every combination can be trained.
 MODELS = MappingProxyType(
     {
         "autoencoder": _autoencoder,
@@ -130,8 +132,6 @@ MODELS = MappingProxyType(
         "reslag-light": _reslag_light,
     }
 )
-"""The rows. The report has `lagging-vae` (no side branches) for MNIST and Fashion-MNIST only, and
-`reslag` for the others; every combination can be trained."""
 
 
 def _as_reported(base: TrainConfig) -> TrainConfig:
@@ -165,6 +165,7 @@ def _corrected_pca(base: ModelConfig, stride: int) -> ModelConfig:
     return replace(base, family="pca_vae", widths=(64,), depth=1, stride=stride)
 
 
+# Few numbers need layers that see the whole image; many need PCA and a network for the detail.
 OURS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "mnist": _ours(replace(_DIGITS, hidden=(512, 512)), 24),
@@ -175,7 +176,6 @@ OURS: Mapping[str, TrainConfig] = MappingProxyType(
         "celeba": _ours(_corrected_pca(_CELEBRITIES, 4), 6, "celeba"),
     }
 )
-"""Few numbers need layers that see the whole image; many need PCA and a network for the detail."""
 
 
 def presets() -> dict[str, TrainConfig]:

@@ -39,7 +39,7 @@ def machine(state: State) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(state.device) if on_gpu else platform.machine(),
         "precision": "bf16" if state.bf16 else "fp32",
         "threads": torch.get_num_threads(),
-        "processes": state.world.size,
+        "processes": state.group.size,
     }
 
 

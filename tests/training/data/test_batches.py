@@ -6,7 +6,7 @@ import torch
 
 from training.config.run import ModelConfig, TrainConfig
 from training.data.batches import make_batches
-from training.distributed import World
+from training.distributed import ProcessGroup
 
 PLAIN = TrainConfig(
     model=ModelConfig(height=16, width=16, widths=(4,)), batch_size=4, corruptions=0.0
@@ -153,5 +153,5 @@ def test_processes_share_the_rows_of_the_same_batch(config):
     images = np.random.default_rng(0).integers(0, 256, (12, 1, 20, 20), np.uint8)
     cpu = torch.device("cpu")
     whole = make_batches(config, images).batch(1, 2)[0]
-    parts = [make_batches(config, images, cpu, World(k, 2)).batch(1, 2)[0] for k in range(2)]
+    parts = [make_batches(config, images, cpu, ProcessGroup(k, 2)).batch(1, 2)[0] for k in range(2)]
     assert torch.cat(parts).equal(whole)

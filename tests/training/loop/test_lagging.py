@@ -11,7 +11,9 @@ from training.errors import TrainingError
 from training.loop import lagging as aggressive
 from training.loop import loop
 from training.run import checkpoint
-from training.run.state import Lag, new_state
+from training.run.files import LAST
+from training.run.start import new_state
+from training.run.state import LaggingState
 
 CPU = torch.device("cpu")
 PICTURES = np.random.default_rng(0).integers(0, 255, (20, 1, 16, 16), np.uint8)
@@ -49,7 +51,7 @@ def test_the_encoder_is_trained_on_fresh_batches_until_its_loss_stops_falling(co
     assert done[:30] == [("e", 3 + i) for i in range(30)]
     assert done[30] == ("d", 0)
     assert done[31] == ("e", 33)
-    assert (state.batch, state.step, state.lag.steps) == (1, 1, 1)
+    assert (state.batch, state.step, state.lagging.steps) == (1, 1, 1)
 
 
 def test_the_decoder_waits_for_99_encoder_steps_at_most(controlled):
@@ -72,7 +74,7 @@ def test_the_phase_ends_after_five_epochs_in_all_without_more_mutual_information
         state.epoch += 1
         aggressive.finish(state, {"mi": mi})
     assert phase == [True] * 9 + [False]
-    assert state.lag.best_mi == 3.0
+    assert state.lagging.best_mi == 3.0
 
 
 def test_the_phase_ends_with_its_epochs(controlled):
@@ -107,12 +109,12 @@ def test_an_interrupted_run_under_the_controller_ends_bit_for_bit_alike(
     config = dataclasses.replace(controlled, epoch_steps=1, lr=1e-4, aggressive_epochs=1)
     whole = train(new_state(config, CPU))
     train(new_state(config, CPU), stop_at, tmp_path)
-    state = checkpoint.restore(checkpoint.read(tmp_path / checkpoint.LAST), config, CPU)
-    assert state.lag != Lag()
+    state = checkpoint.resume(checkpoint.read(tmp_path / LAST), config, CPU)
+    assert state.lagging != LaggingState()
     train(state)
     assert state.history == whole.history
-    assert state.lag == whole.lag
-    assert math.isfinite(state.lag.best_mi)
+    assert state.lagging == whole.lagging
+    assert math.isfinite(state.lagging.best_mi)
     for name, tensor in whole.model.state_dict().items():
         assert tensor.equal(state.model.state_dict()[name]), name
 

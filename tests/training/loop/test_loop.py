@@ -13,7 +13,8 @@ from training.loop import loop, schedule
 from training.loop.validation import batches, validate, whole_cells
 from training.models import VqVae
 from training.objectives.losses import batch_loss
-from training.run.state import State, check_precision, compile_networks, new_state
+from training.run.start import check_precision, compile_networks, new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 
@@ -76,7 +77,7 @@ def test_the_same_configuration_gives_the_same_weights(family, tiny):
     first, second = (run(tiny[family])[0] for _ in range(2))
     other = run(dataclasses.replace(tiny[family], seed=1))[0]
     assert equal(weights(first.model), weights(second.model))
-    assert equal(weights(first.average), weights(second.average))
+    assert equal(weights(first.ema_model), weights(second.ema_model))
     assert not equal(weights(first.model), weights(other.model))
 
 
@@ -156,23 +157,23 @@ def test_the_kl_weight_grows_during_the_warm_up(tiny):
     state = new_state(config, CPU)
     shares = []
     for state.step in (0, 4, 9, 500):
-        loss = batch_loss(state, inputs(state), inputs(state))
+        loss = batch_loss(state.loss_context(), state.model, inputs(state), inputs(state))
         shares.append(((loss.total - loss.distortion) / loss.rate).item())
     assert shares == pytest.approx([0.2, 1.0, 2.0, 2.0], rel=1e-3)
 
 
 def test_the_averaged_weights_follow_slowly_and_early_ones_are_forgotten(tiny):
     state = new_state(dataclasses.replace(tiny["reslag"], ema_decay=0.5), CPU)
-    start = weights(state.average)
+    start = weights(state.ema_model)
     state.step = 100
     loop.step(state, inputs(state), inputs(state))
-    for old, new, mean in zip(start, weights(state.model), weights(state.average), strict=True):
+    for old, new, mean in zip(start, weights(state.model), weights(state.ema_model), strict=True):
         torch.testing.assert_close(mean, (old + new) / 2)
 
 
 def test_without_averaging_the_model_itself_is_validated(tiny):
     state = new_state(dataclasses.replace(tiny["reslag"], ema_decay=0.0), CPU)
-    assert state.average is state.model
+    assert state.ema_model is state.model
 
 
 def test_the_best_epoch_is_the_one_of_lowest_validation_loss(tiny):
@@ -284,13 +285,13 @@ def test_networks_run_in_bfloat16_and_losses_do_not(family, tiny):
     for module in state.model.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
-    exact = batch_loss(state, inputs(state), inputs(state))
+    exact = batch_loss(state.loss_context(), state.model, inputs(state), inputs(state))
     state = new_state(tiny[family], CPU)
     state.bf16 = True
     for module in state.model.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
-    loss = batch_loss(state, inputs(state), inputs(state))
+    loss = batch_loss(state.loss_context(), state.model, inputs(state), inputs(state))
     assert seen == {torch.float32, torch.bfloat16}
     assert {term.dtype for term in loss} == {torch.float32}
     assert loss.mse.item() == pytest.approx(exact.mse.item(), rel=0.05)
@@ -305,6 +306,6 @@ def test_a_compiled_network_computes_the_same_under_the_same_names(tiny):
         losses = [loop.step(s, inputs(s), inputs(s)).total.item() for s in (plain, compiled)]
     assert losses[1] == losses[0]
     assert compiled.model.encoder._compiled_call_impl is not None
-    assert compiled.average.encoder._compiled_call_impl is None
+    assert compiled.ema_model.encoder._compiled_call_impl is None
     names = list(plain.model.state_dict())
-    assert list(compiled.model.state_dict()) == list(compiled.average.state_dict()) == names
+    assert list(compiled.model.state_dict()) == list(compiled.ema_model.state_dict()) == names

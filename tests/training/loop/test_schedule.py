@@ -9,7 +9,8 @@ from training.cli.progress import Silent
 from training.data.batches import make_batches
 from training.loop import loop, schedule
 from training.run import checkpoint
-from training.run.state import new_state
+from training.run.files import LAST
+from training.run.start import new_state
 
 CPU = torch.device("cpu")
 PICTURES = np.random.default_rng(0).integers(0, 255, (16, 1, 16, 16), np.uint8)
@@ -73,7 +74,7 @@ def test_a_run_that_stopped_early_stays_stopped(tiny):
             state, make_batches(config, PICTURES), PICTURES[:4], log=Silent(), save=lambda *_: None
         )
         assert finished
-        assert state.stale == 2
+        assert state.epochs_since_best == 2
         assert len(state.history) < 50
 
 
@@ -97,10 +98,10 @@ def test_an_interrupted_run_on_a_plateau_goes_on_where_it_was(stop_at, tiny, tmp
 
     whole = train(new_state(config, CPU))
     train(new_state(config, CPU), stop_at)
-    state = checkpoint.restore(checkpoint.read(tmp_path / checkpoint.LAST), config, CPU)
+    state = checkpoint.resume(checkpoint.read(tmp_path / LAST), config, CPU)
     assert state.step == stop_at
     train(state)
     assert state.history == whole.history
-    assert (state.stale, state.lr_scale) == (whole.stale, whole.lr_scale)
+    assert (state.epochs_since_best, state.lr_scale) == (whole.epochs_since_best, whole.lr_scale)
     assert [r["lr"] for r in whole.history[:5]] == [1.9e-4] * 4 + [0.95e-4]
     assert schedule.early_stop(state) == schedule.early_stop(whole) is not None

@@ -12,7 +12,7 @@ from training.metrics import latents as diagnostics
 from training.models import IndexModel
 from training.objectives import likelihoods as objectives
 from training.objectives.losses import Loss, batch_loss
-from training.run.state import new_state
+from training.run.start import new_state
 
 
 def pictures(count=20):
@@ -40,7 +40,7 @@ def fresh(tiny):
 
 def head(state):
     """The layer that says mu and then ln var, 4 latents each."""
-    return [m for m in state.average.encoder.head.modules() if isinstance(m, torch.nn.Linear)][-1]
+    return [m for m in state.ema_model.encoder.head.modules() if isinstance(m, torch.nn.Linear)][-1]
 
 
 def scaled(images):
@@ -51,8 +51,8 @@ def test_the_error_is_that_of_each_image_summed_over_its_pixels(fresh):
     state, images = fresh("reslag", objective=ObjectiveConfig(beta=3.0)), pictures()
     found = validate(state, images)
     x = scaled(images)
-    posterior = state.average.encode(x)
-    restored = state.average.decode(posterior.mu).numpy().astype(np.float64)
+    posterior = state.ema_model.encode(x)
+    restored = state.ema_model.decode(posterior.mu).numpy().astype(np.float64)
     sse = ((x.numpy() - restored) ** 2).sum((1, 2, 3))
     assert found["rec_mean"] == pytest.approx(sse.mean(), rel=1e-5)
     assert found["psnr"] == pytest.approx(-10 * np.log10(sse.mean() / 256), rel=1e-5)
@@ -72,7 +72,7 @@ def test_the_mutual_information_is_that_of_evenly_spread_images_and_below_its_ca
     found = validate(state, images, mi_images=10)
     assert found["mi_cap"] == pytest.approx(math.log(10))
     assert 0 < found["mi"] < found["mi_cap"]
-    posterior = state.average.encode(scaled(images[::2]))
+    posterior = state.ema_model.encode(scaled(images[::2]))
     others = [
         diagnostics.mutual_information(*posterior, torch.Generator().manual_seed(seed))
         for seed in range(20)
@@ -88,7 +88,7 @@ def test_latents_that_say_nothing_are_counted_as_collapsed_and_not_as_active(fre
         last.weight[5] = last.bias[5] = 0.0  # mu = 0 and ln var = 0: the prior
         last.weight[2] *= 100
     found = validate(state, pictures())
-    kl = objectives.kl_per_latent(*state.average.encode(scaled(pictures())))
+    kl = objectives.kl_per_latent(*state.ema_model.encode(scaled(pictures())))
     assert found["collapsed_units"] == int((kl.quantile(0.99, dim=0) < 0.01).sum()) >= 1
     assert found["active_units"] <= 4 - found["collapsed_units"]
 
@@ -141,9 +141,11 @@ def test_the_loss_is_the_objective_of_training(fresh, kind, distortion, update):
     x = scaled(pictures())
     for state in states:
         if isinstance(state.model, IndexModel):
-            state.model.start(x, state.noise)
+            state.model.seed_codebooks(x, state.noise)
         state.model.eval()
-    trained = Loss(*(term.detach() for term in batch_loss(states[0], x, x)))
+    trained = Loss(
+        *(term.detach() for term in batch_loss(states[0].loss_context(), states[0].model, x, x))
+    )
     states[1].variance = float(trained.variance)
     found = validate(states[1], pictures())
     assert found["loss"] == pytest.approx(float(trained.total), rel=1e-4)
@@ -152,7 +154,7 @@ def test_the_loss_is_the_objective_of_training(fresh, kind, distortion, update):
 
 def test_the_record_tells_how_the_codes_are_used(fresh):
     state = fresh("vq_vae")
-    state.model.start(scaled(pictures()), state.noise)
+    state.model.seed_codebooks(scaled(pictures()), state.noise)
     found = validate(state, pictures())
     indices = state.model.encode(scaled(pictures())).indices.flatten().numpy()
     frequencies = np.bincount(indices, minlength=8) / len(indices)

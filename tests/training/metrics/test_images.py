@@ -71,12 +71,6 @@ def test_an_image_is_wholly_similar_to_itself_at_any_size(shape):
     assert metrics.ssim(image, image) == pytest.approx(1.0)
 
 
-def test_squared_error_is_in_units_of_full_scale():
-    black, white = np.zeros((2, 3, 1), np.uint8), np.full((2, 3, 1), 255, np.uint8)
-    assert metrics.squared_error(black, white) == 1.0
-    assert metrics.squared_error(white, black) == 1.0
-
-
 def test_a_resized_mask_keeps_its_place():
     mask = np.zeros((8, 6), np.bool_)
     mask[4:, 3:] = True

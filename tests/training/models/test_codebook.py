@@ -21,7 +21,7 @@ def rows(latent: torch.Tensor) -> torch.Tensor:
 
 def started(size: int = 6) -> Codebook:
     book = Codebook(size, 3)
-    book.start(latents(), generator())
+    book.seed(latents(), generator())
     return book
 
 
@@ -90,7 +90,7 @@ def test_all_codes_come_into_use_on_spread_out_latents(seed):
     book = Codebook(32, 3)
     noise = generator(seed)
     latent = torch.randn(8, 3, 8, 8, generator=noise)
-    book.start(latent, noise)
+    book.seed(latent, noise)
     for _ in range(50):
         latent = torch.randn(8, 3, 8, 8, generator=noise)
         book.update(book.quantise(latent), 0.9, noise)
@@ -115,7 +115,7 @@ def test_a_moving_average_is_that_of_numpy_over_two_batches():
 
 def test_codes_of_unit_length_start_and_stay_among_directions():
     book = Codebook(6, 3, unit=True)
-    book.start(10 * latents(), generator())
+    book.seed(10 * latents(), generator())
     found = book.quantise(latents())
     torch.testing.assert_close(found.latent.norm(dim=1), torch.ones(4, 5, 5))
     angle = functional.normalize(rows(latents())) @ functional.normalize(book.codes).T

@@ -13,7 +13,9 @@ from training.loop.validation import validate
 from training.models import IndexModel
 from training.models.index_model import symbols
 from training.run import checkpoint
-from training.run.state import State, new_state
+from training.run.files import LAST
+from training.run.start import new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 CONFIGS = {
@@ -103,7 +105,7 @@ def test_every_weight_is_trained_by_one_optimiser(state):
 def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(state, tmp_path):
     train(state, 3)
     checkpoint.save(tmp_path, state, {}, best=True)
-    again = checkpoint.restore(checkpoint.read(tmp_path / checkpoint.LAST), state.config, CPU)
+    again = checkpoint.resume(checkpoint.read(tmp_path / LAST), state.config, CPU)
     assert train(again, 3) == train(state, 3)
     for name, tensor in state.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name]), name
@@ -160,5 +162,5 @@ def test_averaged_weights_are_usable_with_codes_too():
     state = new_state(config, CPU)
     train(state, 60)
     averaged = validate(state, list(images().numpy()))
-    state.average = state.model
+    state.ema_model = state.model
     assert averaged["psnr"] > validate(state, list(images().numpy()))["psnr"] - 3

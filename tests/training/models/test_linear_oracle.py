@@ -13,7 +13,7 @@ from training.data.idx import find_idx, read_idx
 from training.loop import loop
 from training.models.pca import fit_pca, linear_kl
 from training.objectives import likelihoods as objectives
-from training.run.state import new_state, start
+from training.run.start import init_from_images, new_state
 
 
 class Silent:
@@ -43,7 +43,7 @@ def trained_kl(images: np.ndarray, latent: int, noise: float, **changes: object)
         **changes,
     )
     state = new_state(config, torch.device("cpu"))
-    start(state, images)
+    init_from_images(state, images)
     loop.train(
         state,
         make_batches(config, images),

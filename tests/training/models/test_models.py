@@ -55,7 +55,7 @@ def test_unit_codes_scale_the_latents_to_length_one():
     random = torch.Generator().manual_seed(0)
     model = build(small("vq_vae", unit_codes=True)).eval()
     assert isinstance(model, VqVae)
-    model.start(torch.rand(4, 1, 16, 16, generator=random), random)
+    model.seed_codebooks(torch.rand(4, 1, 16, 16, generator=random), random)
     (found,) = model.encode(torch.rand(1, 1, 16, 16, generator=random)).levels
     torch.testing.assert_close(found.latent.norm(dim=1), torch.ones(1, 2, 2))
     torch.testing.assert_close(found.codes.norm(dim=1), torch.ones(1, 2, 2))

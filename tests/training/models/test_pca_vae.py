@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
 from training.models.global_latent import POINT_LOG_VAR, GlobalVae
 from training.models.pca_vae import PcaVae
-from training.run.state import State, new_state, start
+from training.run.start import init_from_images, new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 LATENT = 4
@@ -49,7 +50,7 @@ def config(family: str, **changes: object) -> TrainConfig:
 
 def fresh(images: np.ndarray, family: str, **changes: object) -> State:
     state = new_state(config(family, channels=images.shape[1], **changes), CPU)
-    start(state, images)
+    init_from_images(state, images)
     return state
 
 
@@ -69,7 +70,7 @@ def test_a_fresh_pca_vae_restores_as_pca_does(channels):
     state = fresh(images, "pca_vae")
     expected = restored_by_pca(images, LATENT)
     assert np.abs(expected - images / 255).mean() > 0.02
-    for model in (state.model, state.average):
+    for model in (state.model, state.ema_model):
         assert isinstance(model, PcaVae)
         with torch.no_grad():
             codes = model.eval().encode(floats(images)).mu

@@ -10,11 +10,12 @@ from sklearn.decomposition import PCA
 
 from codec.priors.scan_order import SCAN_ORDER
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
-from training.models.lattice_prior import LatticePrior, earlier
 from training.models.pca_vae_map import PcaVaeMap, blocks
+from training.models.scan_order_prior import ScanOrderPrior, earlier
 from training.objectives import likelihoods as objectives
 from training.objectives.losses import batch_loss
-from training.run.state import State, new_state, start
+from training.run.start import init_from_images, new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
@@ -38,7 +39,7 @@ def photographs() -> list[np.ndarray]:
 
 def fresh(images: list[np.ndarray], config: TrainConfig = CONFIG) -> tuple[State, PcaVaeMap]:
     state = new_state(config, CPU)
-    start(state, images)
+    init_from_images(state, images)
     assert isinstance(state.model, PcaVaeMap)
     return state, state.model
 
@@ -64,7 +65,7 @@ def test_a_fresh_network_restores_each_block_as_pca_of_all_blocks_does(photograp
 @pytest.mark.parametrize("size", [(5, 5), (8, 4), (1, 3), (7, 6)])
 def test_the_prior_of_a_value_depends_on_those_that_a_decoder_has_by_then(size):
     torch.manual_seed(0)
-    prior = LatticePrior(8)
+    prior = ScanOrderPrior(8)
     for parameter in prior.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     z = torch.randn(1, 8, *size)
@@ -87,7 +88,7 @@ def coding_order(latent: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def test_the_prior_of_the_last_pass_sees_all_eight_neighbours():
-    prior = LatticePrior(4)
+    prior = ScanOrderPrior(4)
     z = torch.randn(1, 4, 5, 5, requires_grad=True)
     prior(z).log_var[0, 3, 3, 2].backward()
     seen = z.grad[0, 3].abs() > 0
@@ -108,7 +109,7 @@ def test_the_divergence_of_two_gaussians_is_that_of_their_densities():
 def test_a_network_with_a_prior_of_its_own_learns_it(photographs):
     state, model = fresh(photographs)
     x = torch.from_numpy(np.stack([p[:, :16, :16] for p in photographs])).float() / 255
-    batch_loss(state, x, x).total.backward()
+    batch_loss(state.loss_context(), state.model, x, x).total.backward()
     assert model.prior.passes[0].scale_bias.grad.abs().sum() > 0
     assert {id(p) for p in model.prior.parameters()} <= {id(p) for p in state.parameters()}
 
@@ -116,7 +117,7 @@ def test_a_network_with_a_prior_of_its_own_learns_it(photographs):
 def test_rate_aware_or_not_the_corrections_begin_as_none(photographs):
     aware = dataclasses.replace(CONFIG.model, rate_aware=True)
     _, plain = fresh(photographs)
-    _, told = fresh(photographs, dataclasses.replace(CONFIG, model=aware))
+    _, rate_aware = fresh(photographs, dataclasses.replace(CONFIG, model=aware))
     z = torch.randn(2, 6, 3, 2)
     with torch.no_grad():
-        torch.testing.assert_close(plain.decode(z), told.decode(z, torch.tensor([0.5, -1.0])))
+        torch.testing.assert_close(plain.decode(z), rate_aware.decode(z, torch.tensor([0.5, -1.0])))

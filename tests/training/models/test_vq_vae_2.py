@@ -22,7 +22,7 @@ def model(stride: int = 8, **changes: object) -> VqVae2:
     values = {"channels": 3, "latent": 3, "widths": (4, 6), "codebook": 7, "stride": stride}
     network = build(ModelConfig(family="vq_vae_2", **values | changes)).eval()
     assert isinstance(network, VqVae2)
-    network.start(images(), generator())
+    network.seed_codebooks(images(), generator())
     return network.requires_grad_(False)
 
 
@@ -96,7 +96,7 @@ def test_the_decoder_sees_both_levels():
 def test_both_codebooks_start_from_their_own_latents_once():
     network = model()
     before = [book.codes.clone() for book in network.codebooks()]
-    network.start(1 - images(), generator(5))
+    network.seed_codebooks(1 - images(), generator(5))
     for book, codes in zip(network.codebooks(), before, strict=True):
         assert bool(book.started)
         assert len(codes.unique(dim=0)) == 7

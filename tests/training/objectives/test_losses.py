@@ -14,8 +14,10 @@ from training.errors import TrainingError
 from training.loop import loop
 from training.models.pca import fit_pca, linear_kl
 from training.objectives import likelihoods as objectives
-from training.objectives.losses import Loss, batch_loss, distort
-from training.run.state import LOWEST_LOG_VARIANCE, State, new_state, start
+from training.objectives.distortion import LOWEST_LOG_VARIANCE, distort, learned_log_variance
+from training.objectives.losses import Loss, batch_loss
+from training.run.start import init_from_images, new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 SIDE, LATENT = 8, 3
@@ -38,6 +40,10 @@ def new(family: str = "sigma_vae", channels: int = 1, **objective: object) -> St
     state.images, state.data_variance = 100, 0.04
     state.model.train()
     return state
+
+
+def loss_of(state: State, x: Tensor, target: Tensor) -> Loss:
+    return batch_loss(state.loss_context(), state.model, x, target)
 
 
 def pictures(count: int = 6, channels: int = 1) -> Tensor:
@@ -77,7 +83,7 @@ def by_hand(state: State, x: Tensor, target: Tensor) -> Pass:
 def both(**objective: object) -> tuple[Loss, Pass]:
     state, x = new(**objective), pictures()
     expected = by_hand(state, x, x)
-    return batch_loss(state, x, x), expected
+    return loss_of(state, x, x), expected
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_the_elbo_is_nll_plus_beta_times_kl(sigma, variance):
 def test_the_target_and_not_the_input_is_what_should_come_out():
     state, x, target = new(), pictures(), 1 - pictures()
     seen = by_hand(state, x, target)
-    assert batch_loss(state, x, target).mse.item() == pytest.approx(seen.sse.mean() / PIXELS, 1e-4)
+    assert loss_of(state, x, target).mse.item() == pytest.approx(seen.sse.mean() / PIXELS, 1e-4)
 
 
 def test_the_squared_distortion_is_the_sum_of_squared_errors():
@@ -124,7 +130,7 @@ def test_the_bernoulli_distortion_is_the_cross_entropy():
 def test_the_gradient_with_an_optimal_variance_is_that_of_the_log_of_the_mse(floor):
     state, x = new(sigma="optimal", variance_floor=floor), pictures()
     other = copy.deepcopy(state.model)
-    batch_loss(state, x, x).total.backward()
+    loss_of(state, x, x).total.backward()
     noise = torch.Generator().manual_seed(state.config.seed)
     mu, log_var = other.encode(x)
     x_hat = other.decode(mu + (log_var / 2).exp() * torch.randn(mu.shape, generator=noise))
@@ -150,11 +156,11 @@ def test_a_learned_variance_goes_to_the_mean_squared_residual(sigma):
     for number in range(400):
         optimizer.param_groups[0]["lr"] = 0.1 * 0.985**number
         optimizer.zero_grad()
-        distort(state, x_hat, target)[0].backward()
+        distort(state.loss_context(), x_hat, target)[0].backward()
         optimizer.step()
     residual = (x_hat - target).double()
     expected = residual.pow(2).mean(MEANS[sigma]).reshape(SIZES[sigma])
-    found = state.learned_log_variance().detach().double().exp()
+    found = learned_log_variance(state.loss_context()).detach().double().exp()
     torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
 
 
@@ -165,8 +171,8 @@ def test_the_loss_of_a_learned_variance_is_the_nll_and_reaches_it_and_the_networ
     with torch.no_grad():
         state.log_variance.uniform_(-4, -2, generator=torch.Generator().manual_seed(3))
     seen = by_hand(state, x, x)
-    loss = batch_loss(state, x, x)
-    scale = (state.learned_log_variance().detach() / 2).exp().expand(x.shape)
+    loss = loss_of(state, x, x)
+    scale = (learned_log_variance(state.loss_context()).detach() / 2).exp().expand(x.shape)
     density = stats.norm.logpdf(x.double(), seen.x_hat.double(), scale.double())
     nll = -density.reshape(len(x), -1).sum(1).mean() - 3 * PIXELS / 2 * math.log(2 * math.pi)
     assert loss.distortion.item() == pytest.approx(nll, rel=1e-4)
@@ -181,13 +187,13 @@ def test_the_noise_of_pixels_that_never_change_stops_at_a_lowest_value():
     assert state.log_variance is not None
     with torch.no_grad():
         state.log_variance.fill_(-60.0)
-    assert state.learned_log_variance().min() >= LOWEST_LOG_VARIANCE
+    assert learned_log_variance(state.loss_context()).min() >= LOWEST_LOG_VARIANCE
 
 
 def test_a_variance_that_is_not_learned_is_no_parameter():
     state = new(sigma="optimal")
     with pytest.raises(TrainingError, match="sigma 'optimal' is not learned"):
-        state.learned_log_variance()
+        learned_log_variance(state.loss_context())
 
 
 def penalty(loss: Loss, beta: float) -> float:
@@ -207,7 +213,7 @@ def test_the_capacity_is_that_of_the_step():
     state, x = new(regulariser="capacity", capacity=40.0, capacity_steps=100, beta=2.0), pictures()
     kl = by_hand(state, x, x).kl.sum(1).mean()
     state.step = 50
-    found = penalty(batch_loss(state, x, x), 2.0)
+    found = penalty(loss_of(state, x, x), 2.0)
     assert found == pytest.approx(abs(kl - 20), rel=1e-3)
 
 
@@ -259,7 +265,7 @@ def test_without_a_regulariser_the_loss_is_the_distortion():
 def test_an_autoencoder_has_neither_noise_nor_rate():
     state, x = new("autoencoder", regulariser="none", distortion="squared"), pictures()
     other = copy.deepcopy(state.model)
-    loss = batch_loss(state, x, x)
+    loss = loss_of(state, x, x)
     x_hat = other.decode(other.encode(x).mu)
     assert loss.rate.item() == 0
     assert loss.total.item() == pytest.approx(((x - x_hat) ** 2).sum().item() / len(x), rel=1e-5)
@@ -269,7 +275,7 @@ def test_sparsity_is_a_penalty_on_the_codes():
     state = new("autoencoder", regulariser="none", sparsity=0.5)
     x, other = pictures(), copy.deepcopy(state.model)
     expected = 0.5 * other.encode(x).mu.abs().sum(1).mean().item()
-    assert penalty(batch_loss(state, x, x), 1.0) == pytest.approx(expected, rel=1e-2)
+    assert penalty(loss_of(state, x, x), 1.0) == pytest.approx(expected, rel=1e-2)
 
 
 def test_the_contraction_of_a_linear_encoder_is_that_of_its_matrix():
@@ -283,7 +289,7 @@ def test_the_contraction_of_a_linear_encoder_is_that_of_its_matrix():
 
 def test_the_contraction_leaves_the_batch_as_it_is():
     state, x = new("autoencoder", regulariser="none", contraction=1.0), pictures()
-    batch_loss(state, x, x).total.backward()
+    loss_of(state, x, x).total.backward()
     assert not x.requires_grad
     assert all(p.grad is not None for p in state.model.encoder.parameters())
 
@@ -292,7 +298,7 @@ def test_the_regulariser_grows_with_the_kl_warm_up():
     state, x = new(kl_warmup_steps=4, beta=2.0), pictures()
     shares = []
     for state.step in (0, 1, 3, 9):
-        loss = batch_loss(state, x, x)
+        loss = loss_of(state, x, x)
         shares.append(((loss.total - loss.distortion) / loss.rate).item())
     assert shares == pytest.approx([0.5, 1.0, 2.0, 2.0], rel=1e-2)
 
@@ -306,9 +312,9 @@ def test_the_terms_of_a_codebook_are_means_times_the_values_of_the_image(latent,
     state.data_variance = 0.04
     state.model.train()
     x = torch.rand(4, 1, side, side, generator=torch.Generator().manual_seed(0))
-    batch_loss(state, x, x)
+    loss_of(state, x, x)
     other = copy.deepcopy(state.model)
-    loss = batch_loss(state, x, x)
+    loss = loss_of(state, x, x)
     (found,) = other.encode(x).levels
     mean = functional.mse_loss(found.latent, found.codes).item()
     assert loss.rate.item() == pytest.approx(side**2 * mean, rel=1e-4)
@@ -322,7 +328,7 @@ def test_geco_weighs_the_excess_of_the_error_like_a_likelihood_with_the_noise_of
     seen = by_hand(state, x, x)
     excess = seen.sse.mean() / PIXELS / 0.01 - 1
     expected = seen.kl.sum(1).mean() + 0.5 * PIXELS / 2 * excess
-    assert batch_loss(state, x, x).total.item() == pytest.approx(expected, rel=1e-4)
+    assert loss_of(state, x, x).total.item() == pytest.approx(expected, rel=1e-4)
     assert state.multiplier == 0.5
 
 
@@ -361,7 +367,7 @@ class Trained:
 def trained(steps: int = 800, last_lr: float = 0.0, **objective: object) -> Trained:
     images = ellipsoid()
     state = new("linear", **objective)
-    start(state, images)
+    init_from_images(state, images)
     x = torch.from_numpy(images).float() / 255
     psnr, rate = [], []
     for state.step in range(steps):

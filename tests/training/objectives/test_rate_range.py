@@ -10,10 +10,10 @@ from training.config.model import RATE_FAMILIES
 from training.config.run import ModelConfig, ObjectiveConfig, from_json, to_json
 from training.errors import TrainingError
 from training.models import build
-from training.models.layers import told
+from training.models.layers import append_rate_channel
 from training.objectives import likelihoods as objectives
-from training.objectives.rate_range import draw_octaves
-from training.run.state import new_state
+from training.objectives.rate_range import draw_step_scales
+from training.run.start import new_state
 
 
 @pytest.mark.parametrize("octaves", [-1.0, 0.0, 1.5])
@@ -49,7 +49,7 @@ def test_a_rate_aware_decoder_hears_the_octaves_and_takes_none_for_zero(family: 
         z = model.encode(torch.rand(2, 1, 16, 16)).mu
         plain = model.decode(z)
         torch.testing.assert_close(model.decode(z, torch.zeros(2)), plain)
-        torch.testing.assert_close(model.restore(told(z, None)), plain)
+        torch.testing.assert_close(model.decode_latent(append_rate_channel(z, None)), plain)
         assert not torch.equal(model.decode(z, torch.ones(2)), plain)
 
 
@@ -82,7 +82,7 @@ def test_the_drawn_octaves_fill_their_range_evenly(tiny) -> None:
     objective = ObjectiveConfig(sigma="fixed", fixed_variance=0.01, octaves=(-1.0, 2.0))
     config = dataclasses.replace(tiny["reslag"], objective=objective)
     state = new_state(config, torch.device("cpu"))
-    drawn = draw_octaves(state, torch.zeros(4000, 1, 2, 2))
+    drawn = draw_step_scales(state.loss_context(), torch.zeros(4000, 1, 2, 2))
     assert drawn is not None
     assert -1 <= float(drawn.min()) < -0.98
     assert 1.98 < float(drawn.max()) <= 2

@@ -1,17 +1,18 @@
 import dataclasses
 import json
-import time
 
 import numpy as np
 import pytest
 import torch
 
 from training.data.batches import make_batches
-from training.distributed import World
+from training.distributed import ProcessGroup
 from training.errors import TrainingError
 from training.loop import loop
 from training.run import checkpoint
-from training.run.state import State, new_state
+from training.run.files import BEST, LAST, write_atomically
+from training.run.start import new_state
+from training.run.state import State
 
 CPU = torch.device("cpu")
 PICTURES = np.random.default_rng(0).integers(0, 255, (16, 1, 16, 16), np.uint8)
@@ -39,14 +40,17 @@ def train(run, state: State, stop_at: int = -1) -> State:
 
 
 def resume(run, config) -> State:
-    return checkpoint.restore(checkpoint.read(run / checkpoint.LAST), config, CPU)
+    return checkpoint.resume(checkpoint.read(run / LAST), config, CPU)
+
+
+COMPARED_AS_TENSORS = {"model", "ema_model", "encoder_optimizer", "decoder_optimizer", "noise"}
 
 
 def assert_same(a: State, b: State) -> None:
-    for name in (*checkpoint.COUNTERS, "lag", "history"):
+    for name in {field.name for field in dataclasses.fields(State)} - COMPARED_AS_TENSORS:
         assert getattr(a, name) == getattr(b, name), name
     assert torch.equal(a.noise.get_state(), b.noise.get_state())
-    for x, y in ((a.model, b.model), (a.average, b.average)):
+    for x, y in ((a.model, b.model), (a.ema_model, b.ema_model)):
         other = y.state_dict()
         assert all(torch.equal(t, other[name]) for name, t in x.state_dict().items())
     for part, optimizer in a.optimizers().items():
@@ -66,7 +70,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
     state = resume(tmp_path / "cut", config)
     assert state.step == stop_at
     assert_same(train(tmp_path / "cut", state), whole)
-    files = [(tmp_path / name / checkpoint.BEST).read_bytes() for name in ("whole", "cut")]
+    files = [(tmp_path / name / BEST).read_bytes() for name in ("whole", "cut")]
     assert files[0] == files[1]
 
 
@@ -119,7 +123,7 @@ def test_a_loaded_run_computes_what_the_averaged_weights_did(family, tiny, tmp_p
     assert not model.training
     x = torch.from_numpy(PICTURES[:3]).float() / 255
     with torch.no_grad():
-        expected = state.average.eval().encode(x)[0]
+        expected = state.ema_model.eval().encode(x)[0]
         torch.testing.assert_close(model.encode(x)[0], expected)
     assert info["provenance"] == {"command": "test"}
     assert info["metrics"] == json.loads(json.dumps(state.history[-1]))
@@ -149,9 +153,11 @@ def test_only_finished_files_lie_in_a_run(tiny, tmp_path):
 
 
 def test_a_checkpoint_is_due_when_its_interval_has_passed(tiny, tmp_path):
-    save = checkpoint.Saver(tmp_path, {}, 0.2)
+    now = 100.0
+    save = checkpoint.Saver(tmp_path, {}, 60.0, clock=lambda: now)
+    now = 159.0
     assert not save.due()
-    time.sleep(0.21)
+    now = 160.0
     assert save.due()
     save(new_state(tiny["reslag"], CPU), False)
     assert not save.due()
@@ -163,8 +169,8 @@ def test_checkpoints_are_written_within_an_epoch_when_due(tiny, tmp_path):
 
     class Watch(Silent):
         def batch(self, state, loss, batches):
-            if (tmp_path / checkpoint.LAST).exists():
-                kept = checkpoint.read(tmp_path / checkpoint.LAST).info["state"]
+            if (tmp_path / LAST).exists():
+                kept = checkpoint.read(tmp_path / LAST).info["state"]
                 seen.append(state.step - kept["step"])
 
     config = tiny["sigma_vae_map"]
@@ -181,32 +187,32 @@ def test_checkpoints_are_written_within_an_epoch_when_due(tiny, tmp_path):
 
 def test_only_the_first_of_several_processes_writes(tiny, tmp_path):
     state = new_state(tiny["reslag"], CPU)
-    state.world = World(rank=1, size=2)
+    state.group = ProcessGroup(rank=1, size=2)
     checkpoint.Saver(tmp_path, {}, 0.0)(state, True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files_of_at_most):
     path = tmp_path / "a.json"
-    checkpoint.write_atomically(path, b"old")
-    sentence = r"a.json \(5,000 bytes\) cannot be written: .*; what was there before is kept"
+    write_atomically(path, b"old")
+    sentence = r"a.json \(5,000 bytes\) cannot be written: .*; the old file is kept"
     with files_of_at_most(4096), pytest.raises(TrainingError, match=sentence):
-        checkpoint.write_atomically(path, b"n" * 5000)
+        write_atomically(path, b"n" * 5000)
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk" * 10], ids=["empty", "noise"])
 def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
-    (tmp_path / checkpoint.BEST).write_bytes(damage)
+    (tmp_path / BEST).write_bytes(damage)
     with pytest.raises(TrainingError, match="not a readable checkpoint"):
         checkpoint.load_run(tmp_path)
 
 
 def test_a_truncated_checkpoint_is_refused(tiny, tmp_path):
     train(tmp_path, new_state(tiny["reslag"], CPU))
-    data = (tmp_path / checkpoint.BEST).read_bytes()
-    (tmp_path / checkpoint.BEST).write_bytes(data[:-1])
+    data = (tmp_path / BEST).read_bytes()
+    (tmp_path / BEST).write_bytes(data[:-1])
     with pytest.raises(TrainingError, match="not a readable checkpoint"):
         checkpoint.load_run(tmp_path)
 

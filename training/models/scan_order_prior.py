@@ -24,20 +24,20 @@ LEAST_SCALE = 0.02
 FIRST_WEIGHT = 0.2
 
 
-class LatticePrior(nn.Module):
+class ScanOrderPrior(nn.Module):
     """z [B, D, h, w] and log2 s [B] to mean and log-variance of each value, given earlier ones."""
 
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.passes = nn.ModuleList(PassPrior(latent, one) for one in SCAN_ORDER)
 
-    def forward(self, z: Tensor, octaves: Tensor | None = None) -> Posterior:
+    def forward(self, z: Tensor, log2_step_scale: Tensor | None = None) -> Posterior:
         mean, scale = torch.zeros_like(z), torch.ones_like(z)
-        octaves = z.new_zeros(len(z)) if octaves is None else octaves
-        for coding_pass, one in zip(SCAN_ORDER, self.passes, strict=True):
+        log2_step_scale = z.new_zeros(len(z)) if log2_step_scale is None else log2_step_scale
+        for coding_pass, pass_prior in zip(SCAN_ORDER, self.passes, strict=True):
             place = (..., *coding_pass.grid)
             if z[place].numel():
-                mean[place], scale[place] = one(z, octaves)
+                mean[place], scale[place] = pass_prior(z, log2_step_scale)
         return Posterior(mean, 2 * (scale + LEAST_SCALE).log())
 
 
@@ -66,11 +66,11 @@ class PassPrior(nn.Module):
     earlier: Tensor
     around: Tensor
 
-    def forward(self, z: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Tensor, log2_step_scale: Tensor) -> tuple[Tensor, Tensor]:
         here = z[..., *self.coding_pass.grid]
         level, slope = self.scale_bias[..., None, None]
         mean = self.mean_bias[:, None, None] + self._here(self.mean_here, here)
-        scale = (level + slope * octaves[:, None, None, None]).exp()
+        scale = (level + slope * log2_step_scale[:, None, None, None]).exp()
         scale = scale + self._here(self.scale_here**2, here.abs())
         if self.distance:
             mean = mean + self._around(self.mean_around, z)
@@ -84,9 +84,9 @@ class PassPrior(nn.Module):
         """A convolution whose taps are `distance` apart, at the positions of the pass alone."""
         at, distance = self.coding_pass, self.distance
         padded = functional.pad(values, (distance,) * 4)[..., at.line :, at.column :]
-        found = functional.conv2d(padded, weight * self.around, stride=at.stride, dilation=distance)
+        sums = functional.conv2d(padded, weight * self.around, stride=at.stride, dilation=distance)
         rows, columns = values[0, 0, *at.grid].shape
-        return found[..., :rows, :columns]
+        return sums[..., :rows, :columns]
 
 
 def earlier(latent: int) -> Tensor:

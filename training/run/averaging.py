@@ -1,0 +1,48 @@
+"""The moving average of the weights, and copies of the statistics of a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from training.models.families import Model
+from training.run.state import State
+
+
+@torch.no_grad()
+def update_ema(state: State) -> None:
+    """Move the averaged weights and statistics towards the current ones.
+
+    The decay grows with the steps, so that the first weights are soon forgotten.
+    """
+    if state.ema_model is state.model:
+        return
+    decay = min(state.config.ema_decay, (1 + state.step) / (10 + state.step))
+    old, new = _tensors(state.ema_model), _tensors(state.model)
+    pairs = list(zip(old, new, strict=True))
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+    if counts:
+        torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])
+
+
+def _tensors(model: Model) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+@torch.no_grad()
+def copy_buffers(model: Model) -> list[Tensor]:
+    """A copy of the statistics of a network (batch normalisation, codebooks)."""
+    buffers = list(model.buffers())
+    saved = [torch.empty_like(buffer) for buffer in buffers]
+    if saved:
+        torch._foreach_copy_(saved, buffers)
+    return saved
+
+
+@torch.no_grad()
+def reset_buffers(model: Model, saved: list[Tensor]) -> None:
+    """Set the statistics to a copy made by `copy_buffers`."""
+    for buffer, old in zip(model.buffers(), saved, strict=True):
+        buffer.copy_(old)
