@@ -1,4 +1,4 @@
-"""Short names for numpy arrays by the type of their elements; shapes are given where they are used."""
+"""Short names for numpy arrays by element type; docstrings state the shapes."""
 
 from typing import Any
 

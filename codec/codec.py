@@ -18,7 +18,8 @@ from codec.errors import InvalidInput, ResiduumError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
 from codec.grouping import calls, group_by, join, numbered, split
-from codec.images.files import Fitted, fit, to_pixels, unfit
+from codec.images.files import PreparedImage, prepare, restore_geometry, to_pixels
+from codec.images.metrics import psnr, squared_error
 from codec.quantise import dequantise, octaves, quantise
 from codec.rate_control import (
     Rate,
@@ -27,7 +28,6 @@ from codec.rate_control import (
     level_by_ideal_bytes,
     level_by_psnr,
     level_by_record_bytes,
-    psnr,
 )
 from codec.record.evidence import Region, paste_regions
 from codec.record.frame import MAX_RECORD_PIXELS
@@ -45,7 +45,7 @@ class EncodedImage:
     codebook.
     """
 
-    image: Fitted
+    image: PreparedImage
     latents: Array
     log_var_or_distance: F32
 
@@ -124,17 +124,17 @@ class Codec:
 
     def encode(self, images: Sequence[U8]) -> list[EncodedImage]:
         """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""
-        fitted = []
+        prepared = []
         for index, image in enumerate(images):
             with numbered("image", index):
-                fitted.append(self._fit(image))
+                prepared.append(self._prepare(image))
         encoded: dict[int, EncodedImage] = {}
-        for group in group_by(one.rows.shape[1:] for one in fitted):
-            tiles = [fitted[i].rows for i in group]
+        for group in group_by(one.tiles.shape[1:] for one in prepared):
+            tiles = [prepared[i].tiles for i in group]
             latents, others = self._run_encoder(join(tiles))
             parts = zip(group, split(latents, tiles), split(others, tiles), strict=True)
-            encoded |= {i: EncodedImage(fitted[i], *outputs) for i, *outputs in parts}
-        return [encoded[i] for i in range(len(fitted))]
+            encoded |= {i: EncodedImage(prepared[i], *outputs) for i, *outputs in parts}
+        return [encoded[i] for i in range(len(prepared))]
 
     def quantise(self, encoded: EncodedImage, level: int) -> Coded:
         """The codes of an image at a quality level."""
@@ -184,20 +184,19 @@ class Codec:
         while tries := _tries([level_by_psnr(values, target, levels) for values in reached]):
             images = self._images([self.quantise(encoded[i], level) for i, level in tries])
             for (i, level), image in zip(tries, images, strict=True):
-                reached[i][level] = psnr(encoded[i].image.target, image)
+                reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
         chosen = []
         for index, values in enumerate(reached):
             with numbered("image", index):
                 chosen.append(coarsest_reaching(values, target))
         return chosen
 
-    def _fit(self, image: U8) -> Fitted:
-        fitted = fit(image, self.manifest.input)
-        if fitted.size is not None and fitted.size[0] * fitted.size[1] > MAX_RECORD_PIXELS:
-            raise InvalidInput(
-                f"image is {fitted.size[0]}x{fitted.size[1]}, at most {MAX_RECORD_PIXELS} pixels"
-            )
-        return fitted
+    def _prepare(self, image: U8) -> PreparedImage:
+        prepared = prepare(image, self.manifest.input)
+        height, width = prepared.size or (1, 1)
+        if height * width > MAX_RECORD_PIXELS:
+            raise InvalidInput(f"image is {height}x{width}, at most {MAX_RECORD_PIXELS} pixels")
+        return prepared
 
     def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
@@ -228,7 +227,7 @@ class Codec:
     def _images(self, coded: Sequence[Coded]) -> list[U8]:
         spec = self.manifest.input
         pairs = zip(coded, self.decode(coded), strict=True)
-        return [to_pixels(unfit(tiles, one.size, spec)) for one, tiles in pairs]
+        return [to_pixels(restore_geometry(tiles, one.size, spec)) for one, tiles in pairs]
 
 
 def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:

@@ -25,9 +25,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-import numpy as np
-
-from codec.arrays import U8
 from codec.errors import InvalidInput
 
 
@@ -51,12 +48,6 @@ class Rate:
             isfinite(self.target_psnr) and self.target_psnr > 0
         ):
             raise InvalidInput(f"target_psnr is {self.target_psnr}, expected decibels above 0")
-
-
-def psnr(image: U8, restored: U8) -> float:
-    """PSNR of two images `[H, W, C]`, in dB, 255 being the peak; infinite where they are equal."""
-    error = float(np.mean((image.astype(np.float32) - restored) ** 2, dtype=np.float64))
-    return float(10.0 * np.log10(255.0**2 / error)) if error else float("inf")
 
 
 def level_by_ideal_bytes(sizes: Mapping[int, float], target: int, levels: int) -> int | None:

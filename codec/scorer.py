@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.arrays import F32, U8
+from codec.bundle.calibration import SCORE_NAMES
 from codec.codec import Codec, Compressed, EncodedImage
 from codec.errors import InvalidInput
 from codec.grouping import numbered
-from codec.images.files import unfit
+from codec.images.files import restore_geometry
 from codec.quantise import dequantise
 from codec.rate_control import Rate
 from codec.record.evidence import cut_regions, pack_evidence
 from codec.record.frame import attach
 from codec.record_coder import Coded
 from codec.scores import scores as formulas
-from codec.scores.regions import hot_boxes
+from codec.scores.regions import find_regions
 from codec.scores.scores import Score
 
 # Scoring holds an image many times over, in floats; compressing does not.
@@ -48,7 +49,7 @@ class Scorer:
     @property
     def heatmap_vmax(self) -> float:
         """Heat-map value, nats per pixel, to draw in full colour."""
-        return float(self._calibration.heat_scale[0])
+        return float(self._calibration.heatmap_vmax[0])
 
     @property
     def calibration_images(self) -> int:
@@ -88,7 +89,7 @@ class Scorer:
     def _with_evidence(self, plain: Compressed, encoded: EncodedImage, score: Score) -> Compressed:
         if not score.anomalous:
             return plain
-        boxes = hot_boxes(score.heatmap, self.heatmap_vmax)
+        boxes = find_regions(score.heatmap, self.heatmap_vmax)
         evidence = pack_evidence(cut_regions(encoded.image.target, boxes))
         record = attach(plain.record, evidence, self._codec.model_id)
         return Compressed(record, plain.quality, len(record) - len(plain.record))
@@ -97,7 +98,7 @@ class Scorer:
         calibration, fused = self._calibration, self.manifest.score.fused
         verdicts = []
         for raw in self._raw_scores(encoded):
-            row = [raw.scores[name] for name in formulas.NAMES]
+            row = [raw.scores[name] for name in SCORE_NAMES]
             value = formulas.fuse(row, calibration.score_mean, calibration.score_std, fused)
             p = formulas.p_value(value, calibration.fused)
             verdicts.append(Score(value, p, p <= alarm, raw.scores, raw.heatmap, raw.record_bytes))
@@ -118,9 +119,9 @@ class Scorer:
 
     def _residual_scores(self, encoded: EncodedImage, y: F32) -> tuple[dict[str, float], F32]:
         spec, variance = self.manifest.input, self._calibration.residual_variance
-        x = encoded.image.rows.astype(np.float32) / np.float32(255.0)
+        x = encoded.image.tiles.astype(np.float32) / np.float32(255.0)
         size = encoded.image.size
-        whole, restored = unfit(x, size, spec), unfit(y, size, spec)
+        whole, restored = restore_geometry(x, size, spec), restore_geometry(y, size, spec)
         if variance.shape[1:] != (1, 1) and variance.shape != whole.shape:
             variance = variance.mean((1, 2), keepdims=True)
         return formulas.single_scores(whole, restored, variance, self.manifest.score)
@@ -136,7 +137,7 @@ class Scorer:
     def _false_alarm_rate(self, asked: float | None) -> float:
         """The false-alarm rate asked for, or the model's. Raises InvalidInput."""
         rate = self.manifest.score.false_alarm_rate if asked is None else asked
-        return formulas.check_rate(rate, self.calibration_images)
+        return formulas.check_false_alarm_rate(rate, self.calibration_images)
 
 
 def _check_size(encoded: EncodedImage) -> None:

@@ -1,4 +1,4 @@
-"""The model card: what a person should know before trusting the model, with pictures."""
+"""The model card: what to know before trusting a model, with pictures."""
 
 import io
 import json
@@ -11,62 +11,60 @@ from PIL import Image
 from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.manifest import LatentSpec, Manifest
-from codec.images.files import draw_heatmap
-from training.evaluation.run import tables as run_tables
+from codec.images.heatmap import draw_heatmap
+from exporter.fit.bundle import psnr, restored_images
 
 PICTURES = "card-samples.png"
-DIAGNOSTICS = (
-    "rec",
-    "psnr",
-    "rate",
-    "active_units",
-    "collapsed_units",
-    "mi",
-    "code_usage",
-    "perplexity",
-    "perplexity_top",
-    "perplexity_bottom",
-)
-"""what the record of an epoch tells about the health of a model"""
-_SHOWN, _GAP = 6, 4
+# Figures of a training epoch that show whether a model is healthy: label and unit.
+DIAGNOSTICS = {
+    "rec": ("squared error per image", "squared units of [0, 1]"),
+    "psnr": ("PSNR of the mean squared error", "dB"),
+    "rate": ("KL divergence of the posterior from the prior", "nats per image"),
+    "active_units": ("active latents: Var(E[z|x]) > 0.01", "latents"),
+    "collapsed_units": ("collapsed latents: KL < 0.01 nats in 99 % of images", "latents"),
+    "mi": ("mutual information of image and latents", "nats"),
+    "code_usage": ("share of the codebook in use", "0 to 1"),
+    "perplexity": ("perplexity of the codes", "codes"),
+    "perplexity_top": ("perplexity of the top codes", "codes"),
+    "perplexity_bottom": ("perplexity of the bottom codes", "codes"),
+}
+# Images shown; between them a gap, and the least width of one, both in pixels.
+SHOWN, GAP, MIN_WIDTH = 6, 4, 84
 
 
-def write_card(manifest: Manifest, facts: Mapping[str, Any]) -> str:
-    """The card as Markdown. `facts` are measured figures by their label."""
-    spec, latent = manifest.input, manifest.latent
-    padded = f"any size, padded to multiples of {spec.stride}"
-    size = f"{spec.height}x{spec.width}" if spec.height else padded
+def write_card(manifest: Manifest, facts: Mapping[str, str]) -> str:
+    """The card as Markdown; `facts` are measured figures by their label."""
     rows = "\n".join(f"| {label} | {value} |" for label, value in facts.items())
-    fused = ", ".join(manifest.score.fused)
     return f"""# {manifest.name} {manifest.version}
 
-A `{manifest.family}` model that turns {"gray" if spec.channels == 1 else "RGB"} images ({size})
-into records of a few bytes, and scores them by what their reconstruction leaves over.
+A `{manifest.family}` model for {_images(manifest)}. It compresses an image to a record of a few bytes
+and scores anomalies by comparing an image with its reconstruction.
 
-![Originals, their decoded records, and heat maps]({PICTURES})
+![Held-out images, their reconstructions and heat maps]({PICTURES})
 
-Held-out images, their decoded records, their heat maps.
+From top to bottom: held-out images, what their records decode to, and heat maps of the anomaly score.
 
-| fact | value |
+| property | value |
 |---|---|
-| latent | {_latent(latent)} |
+| latent | {_latent(manifest.latent)} |
 | default quality | {manifest.quality_default} of 0..{manifest.quality_levels - 1} |
-| scores in the verdict | {fused} |
+| scores that decide | {", ".join(manifest.score.fused)} |
 | default false-alarm rate | {manifest.score.false_alarm_rate:g} |
 {rows}
 
-Measured on the held-out images that also chose the checkpoint and calibrate the scores; test
-images were not used.
+All figures were measured on the held-out images that also selected the checkpoint and calibrated
+the scores, so they are slightly optimistic. No test image was used.
 {_diagnostics(manifest.provenance.get("metrics", {}))}
-## Limits
+## Limitations
 
-- The model knows images like those it was trained on, and no others: another kind of image costs
-  more bytes, comes back worse, and scores as anomalous.
-- p-values hold for images drawn like the calibration images. A new camera, lens or product needs
-  a new calibration.
-- A defect that the latent code can express is not seen; one that it cannot express is not stored.
+- The model is meant for images like its training images. Other images need more bytes, are
+  reconstructed less accurately, and score as anomalous.
+- p-values are valid for images from the same source as the calibration images. Recalibrate after
+  changing the camera, the lens or the product.
+- A defect that the latent code can represent goes undetected. A defect that it cannot represent is
+  lost in the record, unless it is kept as evidence.
 
-## Origin
+## Provenance
 
 ```json
 {json.dumps(manifest.provenance, indent=1, sort_keys=True)}
@@ -74,41 +72,68 @@ images were not used.
 """
 
 
+def _images(manifest: Manifest) -> str:
+    spec = manifest.input
+    colour = "gray" if spec.channels == 1 else "RGB"
+    if spec.height is None:
+        return f"{colour} images of any size, padded to multiples of {spec.stride} pixels"
+    return f"{colour} images of {spec.height}x{spec.width} pixels"
+
+
 def _latent(latent: LatentSpec) -> str:
     if latent.codebook is None:
-        return f"gaussian, {latent.dims} dimensions"
-    return f"indices, {latent.dims} per position, each one of {latent.codebook}"
+        return f"Gaussian, {latent.dims} dimensions"
+    return f"indices into a codebook of {latent.codebook}, {latent.dims} per position"
 
 
 def _diagnostics(record: Mapping[str, Any]) -> str:
-    """A table of what training said about these weights; empty where it said nothing."""
-    known = run_tables.RECONSTRUCTION + run_tables.LIKELIHOOD + run_tables.LATENTS
-    rows = tuple(row for row in known if row.key in DIAGNOSTICS)
-    cells = run_tables.table("", rows, record, "").rows
-    if not cells:
+    """A table of the training's figures for these weights; empty if there are none."""
+    lines = []
+    for key, (label, unit) in DIAGNOSTICS.items():
+        if key in record:
+            cell = label.replace("|", "\\|")
+            lines.append(f"| {cell} | {record[key]:.5g} | {unit} |")
+    if not lines:
         return ""
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
-    epoch = f"after epoch {record.get('epoch', '?')} and before any quantisation"
-    head = f"The images that training held out, {epoch}:"
+    epoch = record.get("epoch", "?")
+    head = f"The network on the same images after epoch {epoch}, before quantisation:"
     return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
 
 
+def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:
+    """Figures of held-out images `[H, W, C]` at the default quality."""
+    encoded, level = codec.encode(images), codec.manifest.quality_default
+    records = codec.records.write([codec.quantise(one, level) for one in encoded])
+    size = np.mean([len(record) for record in records])
+    raw = np.mean([image.size for image in images])
+    restored = restored_images(codec, encoded, level)
+    return {
+        "held-out images": f"{len(images)}",
+        "bytes per record, framing and checksum included": f"{size:.2f}",
+        "compression ratio to 8-bit pixels": f"{raw / size:.1f}",
+        "PSNR of the mean squared error": f"{psnr(images, restored):.2f} dB",
+    }
+
+
 def draw_samples(codec: Codec, images: Sequence[U8]) -> bytes:
-    """A PNG of held-out images, their decoded records, and heat maps, one column each."""
-    shown = [image for image in images if image.shape == images[0].shape][:_SHOWN]
+    """A PNG of held-out images, their reconstructions and heat maps, one column each."""
+    shown = [image for image in images if image.shape == images[0].shape][:SHOWN]
     scorer = Scorer(codec)
-    restored = codec.decompress(codec.compress(shown))
-    maps = [raw.heatmap for raw in scorer.raw_scores(shown)]
-    heat = [draw_heatmap(a, m, scorer.heatmap_vmax) for a, m in zip(shown, maps, strict=True)]
+    restored = restored_images(codec, codec.encode(shown), codec.manifest.quality_default)
+    heatmaps = [
+        draw_heatmap(image, raw.heatmap, scorer.heatmap_vmax)
+        for image, raw in zip(shown, scorer.raw_scores(shown), strict=True)
+    ]
     height, width = shown[0].shape[:2]
-    scale = max(1, 84 // width)
-    sheet = Image.new("RGB", (len(shown) * (width * scale + _GAP), 3 * (height * scale + _GAP)))
-    for row, images_of_row in enumerate((shown, restored, heat)):
-        for column, image in enumerate(images_of_row):
-            rgb = np.broadcast_to(image, (*image.shape[:2], 3))
+    scale = max(1, MIN_WIDTH // width)
+    size = width * scale, height * scale
+    sheet = Image.new("RGB", (len(shown) * (size[0] + GAP), 3 * (size[1] + GAP)))
+    for row, pictures in enumerate((shown, restored, heatmaps)):
+        for column, picture in enumerate(pictures):
+            rgb = np.broadcast_to(picture, (*picture.shape[:2], 3))
             tile = Image.fromarray(np.ascontiguousarray(rgb))
-            tile = tile.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-            sheet.paste(tile, (column * (width * scale + _GAP), row * (height * scale + _GAP)))
+            tile = tile.resize(size, Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * (size[0] + GAP), row * (size[1] + GAP)))
     out = io.BytesIO()
     sheet.save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""A run becomes a bundle: the steps in reading order."""
+"""Turns a training run into a bundle; the steps are in reading order."""
 
 import itertools
 import os
@@ -12,29 +12,37 @@ import numpy as np
 from codec import Codec
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle, model_id, pack_arrays, write_bundle
-from codec.bundle.manifest import Fit, InputSpec, LatentSpec, Manifest, Member, ScoreSpec
+from codec.bundle.calibration import check_score_names
+from codec.bundle.manifest import LatentSpec, Manifest, Member, ScoreSpec
 from codec.bundle.tables_npz import pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.scores import scores as anomaly
-from exporter import parity
-from exporter import receptive_field as reach
-from exporter.card import PICTURES, draw_samples, write_card
-from exporter.fit import bundle as fit
+from codec.images.input_spec import Fit, InputSpec
+from codec.scores.scores import check_false_alarm_rate
+from exporter import parity, receptive_field
+from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
+from exporter.fit.bundle import QUALITY_LEVELS, Log, blank_calibration, fit_bundle
+from exporter.fit.latents import batches
 from exporter.graphs import export_graphs
-from training.config.run import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig, TrainConfig
-from training.data import datasets as data
+from training.config.run import (
+    GLOBAL_FAMILIES,
+    INDEX_FAMILIES,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+)
+from training.data import datasets
 from training.models.index_model import symbols
 from training.run.checkpoint import load_run
 
-CENTRE_QUALITY = 8
+MIDDLE_QUALITY = 8
 FALSE_ALARM_RATE = 0.01
 PARITY_IMAGES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person may decide about a bundle; the defaults are meant to be right."""
+    """What can be chosen about a bundle; the defaults suit most models."""
 
     name: str = ""
     """model name; the name of the run's folder if empty"""
@@ -43,14 +51,14 @@ class Options:
     fit: Fit | None = None
     """exact, resize, pad or tile; chosen from the data if absent"""
     quality: int | None = None
-    """default quality level, 0 (coarsest) to 16; 8 if absent, 0 where there is only one"""
+    """default quality level, 0 (coarsest) to 16; 8 if absent, 0 if the model has only one"""
     target_psnr: float | None = None
     """choose the coarsest level that reaches this PSNR in dB on held-out images"""
     false_alarm_rate: float | None = None
-    """share of normal images that may be flagged by default; if absent 0.01, or the smallest that
+    """share of normal images that may be flagged by default; if absent, 0.01 or the smallest that
     the held-out images support"""
     fused: tuple[str, ...] = ()
-    """scores that enter the verdict; chosen from the family if empty"""
+    """scores that decide whether an image is anomalous; chosen from the family if empty"""
     blur: int = 13
     """side of the heat map's smoothing window, pixels, odd"""
     peak_blur: int = 3
@@ -61,60 +69,58 @@ class Options:
     """CPU threads of onnxruntime"""
 
 
-def export(run: Path, out: Path, calibrate: Path, options: Options, say: fit.Say) -> Manifest:
-    """Writes the bundle of a run; `calibrate` is the data folder whose held-out part calibrates.
+def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) -> Manifest:
+    """Writes the bundle of a run, calibrated on the held-out images of the folder `calibrate`.
 
     Raises TrainingError for the run or the data, InvalidInput for an option, BundleError for the
     result.
     """
     check_target(out)
     config, network, info = load_run(run)
-    training, held_out = data.training_and_validation(config.data, calibrate, say)
+    training, held_out = read_images(config.data, calibrate, log)
     manifest = describe(
         config,
         options,
         options.name or run.resolve().name,
-        exact=data.source_of(config.data, calibrate) != "folder",
+        exact=datasets.source_of(config.data, calibrate) != "folder",
         held_out=len(held_out),
     )
     if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
-        say(f"{len(held_out)} held-out images allow no false-alarm rate of {FALSE_ALARM_RATE:g}")
-    say("exporting and checking the graphs")
+        log(
+            f"{len(held_out)} held-out images are too few for a false-alarm rate of "
+            f"{FALSE_ALARM_RATE:g}; the default is {manifest.score.false_alarm_rate:.2g}"
+        )
+    log("exporting and checking the graphs")
     draft = unfitted(manifest, *export_graphs(network))
     graphs = open_graphs(draft, "cpu", options.threads)
-    manifest = _with_reach(manifest, graphs)
-    draft = replace(draft, manifest=manifest)
-    images = [image.transpose(1, 2, 0) for image in held_out]
-    bundle = fit.fit_bundle(
-        draft,
-        graphs,
-        [image.transpose(1, 2, 0) for image in training],
-        images,
-        target_psnr=options.target_psnr,
-        registered=options.registered,
-        say=say,
-    )
+    draft = replace(draft, manifest=_with_radius(manifest, graphs))
+    targets = {"target_psnr": options.target_psnr, "registered": options.registered}
+    bundle = fit_bundle(draft, graphs, training, held_out, **targets, log=log)
     step = bundle.steps[bundle.manifest.quality_default]
-    first = next(fit.batches(images, manifest.input))[:PARITY_IMAGES]
+    first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
     certificate = parity.measure(network, graphs, first, step)
-    say(f"parity over {certificate.images} images: {certificate}")
-    provenance = _provenance(info, certificate, len(images), options)
-    manifest = replace(bundle.manifest, provenance=provenance)
-    return write(out, replace(bundle, manifest=manifest), graphs, images)
+    log(f"parity over {certificate.images} images: {certificate}")
+    provenance = _provenance(info, certificate, len(held_out), options)
+    bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
+    return write(out, bundle, graphs, held_out)
 
 
-def _with_reach(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
-    seen = reach.measure(graphs, manifest)
-    return replace(manifest, input=replace(manifest.input, reach=seen))
+def read_images(config: DataConfig, folder: Path, log: Log) -> tuple[list[U8], list[U8]]:
+    """The training and the held-out images of a data folder, `[H, W, C]` each.
+
+    Raises TrainingError.
+    """
+    training, held_out = datasets.training_and_validation(config, folder, log)
+    return [x.transpose(1, 2, 0) for x in training], [x.transpose(1, 2, 0) for x in held_out]
 
 
 def check_target(out: Path) -> None:
-    """Raises BundleError for an `out` that cannot be written: now, and not after all the work."""
+    """Raises BundleError if `out` cannot be written, before any work is done."""
     if out.exists():
         raise BundleError(f"{out} exists already")
     parent = next(folder for folder in out.parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise BundleError(f"{out} cannot be written: {parent} is no folder that can be written to")
+        raise BundleError(f"cannot write {out}: {parent} is not a writable folder")
 
 
 def describe(
@@ -122,15 +128,15 @@ def describe(
 ) -> Manifest:
     """The manifest that follows from a configuration, before anything is fitted.
 
-    `exact`: the data have one size by nature, so another size is the caller's mistake. `held_out`
-    is the number of images that calibrate. Raises BundleError, or InvalidInput for a false-alarm
-    rate that needs more of them.
+    `exact` means that all images of the data set have one size by nature. `held_out` is the number
+    of calibration images. Raises BundleError, or InvalidInput for a false-alarm rate that needs
+    more of them.
     """
     model = config.model
     latent = describe_latent(model)
     index = latent.kind == "indices"
     free_size = model.height == 0
-    default_quality = 0 if index else CENTRE_QUALITY
+    default_quality = 0 if index else MIDDLE_QUALITY
     default_fit: Fit = "pad" if free_size else "exact" if exact else "resize"
     return Manifest(
         name=name,
@@ -145,18 +151,18 @@ def describe(
         ),
         latent=latent,
         quality_default=default_quality if options.quality is None else options.quality,
-        quality_levels=1 if index else fit.QUALITY_LEVELS,
+        quality_levels=1 if index else QUALITY_LEVELS,
         score=ScoreSpec(
             blur=options.blur,
             peak_blur=options.peak_blur,
-            fused=anomaly.check_names(options.fused or _fused(model)),
+            fused=check_score_names(options.fused or _fused(model)),
             false_alarm_rate=_false_alarm_rate(options.false_alarm_rate, held_out),
         ),
     )
 
 
 def describe_latent(model: ModelConfig) -> LatentSpec:
-    """What the encoder of a network gives, from its configuration."""
+    """The output of a network's encoder, from its configuration."""
     grid = _grid(model)
     if model.family not in INDEX_FAMILIES:
         return LatentSpec(
@@ -168,14 +174,14 @@ def describe_latent(model: ModelConfig) -> LatentSpec:
 
 def _fused(model: ModelConfig) -> tuple[str, ...]:
     if model.height == 0:
-        return ("peak",)  # a defect is small beside an image of any size
+        return ("peak",)  # in a large image a defect is small
     return ("residual", "latent")
 
 
 def _false_alarm_rate(asked: float | None, held_out: int) -> float:
     if asked is None:
         return max(FALSE_ALARM_RATE, 1 / (held_out + 1))
-    return anomaly.check_rate(asked, held_out)
+    return check_false_alarm_rate(asked, held_out)
 
 
 def _grid(model: ModelConfig) -> tuple[int, int] | None:
@@ -183,8 +189,18 @@ def _grid(model: ModelConfig) -> tuple[int, int] | None:
         return (1, 1)
     grid = model.height // model.stride, model.width // model.stride
     if model.family == "sigma_vae_map" and grid == (1, 1):
-        raise BundleError("a map of one position is a global latent; train a sigma_vae instead")
+        raise BundleError(
+            "the latent map has a single position; train a sigma_vae instead, whose latent is global"
+        )
     return grid if model.height else None
+
+
+def _with_radius(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
+    """The manifest with the receptive-field radius, `reach`, of a model for any size."""
+    if manifest.input.height is not None:
+        return manifest
+    radius = receptive_field.measure_radius(graphs, manifest)
+    return replace(manifest, input=replace(manifest.input, reach=radius))
 
 
 def _provenance(
@@ -202,7 +218,7 @@ def _provenance(
 
 
 def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
-    """A bundle in memory with nothing fitted yet: enough to run the graphs."""
+    """A bundle in memory without tables, which is enough to run the graphs."""
     dims = manifest.latent.dims
     members = {
         name: Member(size=len(graph), sha256="")
@@ -216,13 +232,13 @@ def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
         decoder=decoder,
         steps=np.ones((manifest.quality_levels, dims), np.float32),
         priors=(),
-        calibration=fit.blank_calibration(zero, one, manifest.input.channels),
+        calibration=blank_calibration(zero, one, manifest.input.channels),
         card="",
     )
 
 
 def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
-    """Writes a fitted bundle; held-out images `[H, W, C]` illustrate its card."""
+    """Writes a fitted bundle, with a card about held-out images `[H, W, C]`."""
     codec = Codec(bundle, graphs)
     members = {
         "encoder.onnx": bundle.encoder,
@@ -235,21 +251,8 @@ def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -
     return write_bundle(out, bundle.manifest, members)
 
 
-def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:
-    """Figures for the card, at the default quality."""
-    records = codec.compress(images)
-    size = np.mean([len(record) for record in records])
-    raw = np.mean([image.size for image in images])
-    return {
-        "held-out images": f"{len(images)}",
-        "bytes per image, framing and checksum included": f"{size:.2f}",
-        "ratio to raw 8-bit pixels": f"{raw / size:.1f}",
-        "PSNR of the mean squared error": f"{fit.psnr(images, codec.decompress(records)):.2f} dB",
-    }
-
-
 def portable(command: Sequence[str]) -> str:
-    """The command that trained a run, without the paths of the machine where it ran."""
+    """The command that trained a run, with placeholders for the paths of its machine."""
     folders = {"--data": "DIR", "--out": "RUN"}
     words = []
     for before, word in itertools.pairwise(["", *command]):

@@ -4,7 +4,7 @@
     encoder.onnx       x -> mu, log_var | codes, distance
     decoder.onnx       z | codes -> x_hat
     tables.npz         codec.bundle.tables_npz: steps and priors of all quality levels
-    calibration.npz    codec.scores.scores.Calibration
+    calibration.npz    codec.bundle.calibration.Calibration
     card.md            model card; its pictures lie beside it as *.png
 
 Everything is verified before it is used, nothing is unpickled, and sizes are checked before
@@ -15,9 +15,7 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -27,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.arrays import F32
+from codec.atomic import staged
+from codec.bundle.calibration import Calibration, check_score_names
 from codec.bundle.manifest import Manifest, Member, from_json, to_json
 from codec.bundle.tables_npz import unpack_tables
 from codec.errors import BundleError
 from codec.priors.base import Prior
-from codec.scores.scores import Calibration, check_names
 
 MANIFEST = "manifest.json"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
@@ -90,14 +89,9 @@ def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -
     manifest = replace(manifest, members=entries)
     files = {MANIFEST: to_json(manifest).encode(), **members}
     _assemble(files)  # what cannot be read back is never written
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        target = staging / path.name
-        _write_tar(target, files) if path.suffix == ".tar" else _write_folder(target, files)
-        target.replace(path)
-    finally:
-        shutil.rmtree(staging)
+    write = _write_tar if path.suffix == ".tar" else _write_folder
+    with staged(path) as target:
+        write(target, files)
     return manifest
 
 
@@ -144,7 +138,7 @@ def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
 def _assemble(files: Mapping[str, bytes]) -> Bundle:
     manifest = from_json(_member(files, MANIFEST))
     _verify(manifest, files)
-    check_names(manifest.score.fused)
+    check_score_names(manifest.score.fused)
     steps, priors = unpack_tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
     calibration = Calibration.from_arrays(
         unpack_arrays(files["calibration.npz"], "calibration.npz")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from codec.errors import BundleError
+from codec.images.input_spec import InputSpec, require
 from codec.record.frame import LEVELS
 
 T = TypeVar("T")
@@ -15,59 +16,12 @@ FORMAT = 1
 # formulas, so whoever changes a formula or a constant there counts this up, and bundles of before
 # are calibrated anew.
 SCORE_DEFINITION = 1
-Fit = Literal["exact", "resize", "pad", "tile"]
 Kind = Literal["gaussian", "indices"]
 PriorName = Literal["factorised", "mixture", "map", "neighbours"]
 # Limits that every reader enforces before it allocates anything.
-MAX_SIDE = 16384
 MAX_DIMS = 65536
 MAX_CODEBOOK = 65535
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise BundleError(f"manifest: {sentence}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """What images the graphs take: uint8 `[B, channels, height, width]`.
-
-    `height` and `width` are None for convolutional models: any multiple of `stride`. `fit` says
-    what happens to an image of another size: `exact` refuses it, `resize` scales it, `pad` repeats
-    the edge up to the next multiple of the stride, `tile` cuts it into pieces of the fixed size.
-    `reach` says, for models of any size, how far an output of either graph sees, in pixels; None
-    where nobody has measured it.
-    """
-
-    channels: int
-    height: int | None
-    width: int | None
-    stride: int
-    fit: Fit
-    reach: int | None = None
-
-    def __post_init__(self) -> None:
-        _require(self.channels in (1, 3), f"channels={self.channels}, expected 1 or 3")
-        _require((self.height is None) == (self.width is None), "height and width go together")
-        for side in (self.height, self.width):
-            _require(side is None or 1 <= side <= MAX_SIDE, f"side {side}, expected 1..{MAX_SIDE}")
-        _require(1 <= self.stride <= 256, f"stride={self.stride}, expected 1..256")
-        _require(self.fit in get_args(Fit), f"fit={self.fit!r}, expected one of {get_args(Fit)}")
-        _require(
-            (self.fit == "pad") == (self.height is None),
-            f"fit={self.fit!r} with height={self.height}: models of any size pad, others do not",
-        )
-        _require(
-            self.reach is None or (self.height is None and 0 <= self.reach <= MAX_SIDE),
-            f"reach={self.reach}, expected 0..{MAX_SIDE} and only in models of any size",
-        )
-
-    @property
-    def sized(self) -> bool:
-        """Whether images keep a size of their own, which their records then hold."""
-        return self.fit in ("pad", "tile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,25 +43,25 @@ class LatentSpec:
     prior: PriorName = "factorised"
 
     def __post_init__(self) -> None:
-        _require(self.kind in get_args(Kind), f"kind={self.kind!r}, expected {get_args(Kind)}")
-        _require(1 <= self.dims <= MAX_DIMS, f"dims={self.dims}, expected 1..{MAX_DIMS}")
-        _require(
+        require(self.kind in get_args(Kind), f"kind={self.kind!r}, expected {get_args(Kind)}")
+        require(1 <= self.dims <= MAX_DIMS, f"dims={self.dims}, expected 1..{MAX_DIMS}")
+        require(
             (self.codebook is None) == (self.kind == "gaussian"),
             f"codebook={self.codebook} with kind={self.kind!r}: indices have one, others do not",
         )
-        _require(
+        require(
             self.codebook is None or 2 <= self.codebook <= MAX_CODEBOOK,
             f"codebook={self.codebook}, expected 2..{MAX_CODEBOOK}",
         )
-        _require(
+        require(
             self.prior in get_args(PriorName),
             f"prior={self.prior!r}, expected {get_args(PriorName)}",
         )
-        _require(
+        require(
             self.prior in ("factorised", *self._own_priors()),
             f"prior={self.prior!r} with kind={self.kind!r} and grid={self.grid}",
         )
-        _require(
+        require(
             not self.rate_aware or self.kind == "gaussian",
             f"rate_aware with kind={self.kind!r}: only steps can be coarser or finer",
         )
@@ -134,18 +88,18 @@ class ScoreSpec:
     false_alarm_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.definition == SCORE_DEFINITION,
             f"calibrated for scores of definition {self.definition}, this software computes "
             f"{SCORE_DEFINITION}: export the run anew",
         )
-        _require(self.blur % 2 == 1 and self.blur > 0, f"blur={self.blur}, expected odd")
-        _require(
+        require(self.blur % 2 == 1 and self.blur > 0, f"blur={self.blur}, expected odd")
+        require(
             self.peak_blur % 2 == 1 and self.peak_blur > 0,
             f"peak_blur={self.peak_blur}, expected odd",
         )
-        _require(len(self.fused) > 0, "no score is fused")
-        _require(
+        require(len(self.fused) > 0, "no score is fused")
+        require(
             0 < self.false_alarm_rate < 1,
             f"false_alarm_rate={self.false_alarm_rate}, expected in (0, 1)",
         )
@@ -176,17 +130,17 @@ class Manifest:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        _require(self.format == FORMAT, f"format {self.format}, this software reads {FORMAT}")
+        require(self.format == FORMAT, f"format {self.format}, this software reads {FORMAT}")
         for word in (self.name, self.version):
-            _require(
+            require(
                 isinstance(word, str) and _NAME.fullmatch(word) is not None,
                 f"{word!r} is no name: lower-case letters, digits, '.', '_', '-', at most 64",
             )
-        _require(
+        require(
             1 <= self.quality_levels <= LEVELS,
             f"quality_levels={self.quality_levels}, expected 1..{LEVELS}",
         )
-        _require(
+        require(
             0 <= self.quality_default < self.quality_levels,
             f"quality_default={self.quality_default}, expected 0..{self.quality_levels - 1}",
         )
@@ -203,8 +157,8 @@ def from_json(text: str | bytes) -> Manifest:
         raw = json.loads(text)
     except ValueError as error:
         raise BundleError(f"manifest: not JSON ({error})") from error
-    _require(isinstance(raw, dict), f"{type(raw).__name__}, expected an object")
-    _require(
+    require(isinstance(raw, dict), f"{type(raw).__name__}, expected an object")
+    require(
         raw.get("format") == FORMAT, f"format {raw.get('format')!r}, this software reads {FORMAT}"
     )
     parts = dict(raw)
@@ -212,7 +166,7 @@ def from_json(text: str | bytes) -> Manifest:
     parts["latent"] = _part(LatentSpec, raw.get("latent"), grid=_pair)
     parts["score"] = _part(ScoreSpec, raw.get("score"), fused=tuple)
     members = raw.get("members")
-    _require(isinstance(members, dict), "members missing")
+    require(isinstance(members, dict), "members missing")
     parts["members"] = {name: _part(Member, member) for name, member in members.items()}
     return _part(Manifest, parts)
 
@@ -227,9 +181,9 @@ def _pair(value: Any) -> tuple[int, int] | None:
 
 
 def _part(cls: type[T], raw: Any, **converters: Any) -> T:
-    _require(isinstance(raw, dict), f"{cls.__name__} is {type(raw).__name__}, expected an object")
+    require(isinstance(raw, dict), f"{cls.__name__} is {type(raw).__name__}, expected an object")
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    _require(
+    require(
         raw.keys() == known, f"{cls.__name__} has fields {sorted(raw)}, expected {sorted(known)}"
     )
     try:

@@ -19,9 +19,9 @@ from typing import final
 import numpy as np
 
 from codec.arrays import F32, U8, Array
-from codec.bundle.manifest import InputSpec
 from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
+from codec.images.input_spec import InputSpec
 
 # Side of what a tile adds to the whole, in pixels, margins left out: small enough that its features
 # fit into the memory beside it, large enough that margins of usual networks add less than half.

@@ -25,7 +25,7 @@ from PIL import Image
 
 from codec.arrays import U8
 from codec.errors import RecordError
-from codec.scores.regions import MAX_AREA, MAX_BOXES, Box
+from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
 
 _NUMBER, _HEAD = 3, 9
 _PNG, _IHDR = b"\x89PNG\r\n\x1a\n", struct.Struct(">IIBBBBB")

@@ -24,6 +24,7 @@ import zlib
 from dataclasses import dataclass
 
 from codec.errors import InvalidInput, RecordError
+from codec.varint import read_varint, write_varint
 
 LEVELS = 31
 _EVIDENCE = 31
@@ -51,7 +52,7 @@ class Record:
 
 def pack(record: Record, model_id: bytes) -> bytes:
     """The bytes of a record."""
-    body = b"".join(map(_varint, record.size or ())) + record.payload
+    body = b"".join(map(write_varint, record.size or ())) + record.payload
     plain = seal(record.quality, body, model_id)
     return attach(plain, record.evidence, model_id) if record.evidence else plain
 
@@ -67,7 +68,7 @@ def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
 
 def frame_bytes(payload: float, size: tuple[int, int] | None) -> int:
     """How many bytes a plain record has beside a payload of so many."""
-    sides = sum(len(_varint(side)) for side in size or ())
+    sides = sum(len(write_varint(side)) for side in size or ())
     return sides + (SMALL_TAIL if sides + payload <= SMALL_BODY else LARGE_TAIL)
 
 
@@ -85,8 +86,8 @@ def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
             raise RecordError("a record with evidence inside a record with evidence")
     at, size = 0, None
     if sized:
-        height, at = _read_varint(body, at)
-        width, at = _read_varint(body, at)
+        height, at = _read_side(body, at)
+        width, at = _read_side(body, at)
         if height * width > MAX_RECORD_PIXELS or max(height, width) > MAX_RECORD_SIDE:
             raise RecordError(
                 f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels and sides of "
@@ -146,20 +147,11 @@ def _parts(body: bytes) -> tuple[bytes, bytes]:
     return inner[-length:], inner[:-length]
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for place, byte in enumerate(data[at : at + _SIDE_BYTES]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte == 0:  # no side at all, or one with zeros in front
-            break
-        if byte < 0x80:
-            return value, at + place + 1
-    raise RecordError("the image size is not written in its shortest form or cut short")
+def _read_side(data: bytes, at: int) -> tuple[int, int]:
+    try:
+        side, at = read_varint(data, at, _SIDE_BYTES)
+    except ValueError as error:
+        raise RecordError(f"the image size: {error}") from error
+    if side == 0:
+        raise RecordError("an image side of 0 pixels, expected at least 1")
+    return side, at

@@ -8,11 +8,10 @@ columns and paragraphs (the XY cut of Nagy and Seth, 1984), until none is left. 
 and still do once they are padded. The hottest come first until their number or area is used up.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from codec.arrays import F32, Mask
+from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
 
 # Chosen on circuit boards with about six defects each: the whole scale would keep a fifth of the
 # defects, half of it less than half, a quarter three in four, in twelve per cent of the pixels.
@@ -21,43 +20,9 @@ HOT = 0.25
 # than they save in pixels.
 PADDING = 8
 BAND = 2 * PADDING
-MAX_BOXES = 32
-MAX_AREA = 2**20
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Box:
-    """Rows `top` .. `top + height - 1` and columns `left` .. `left + width - 1` of an image."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def area(self) -> int:
-        """Pixels inside."""
-        return self.height * self.width
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The box as an index of `[H, W, ...]`."""
-        return (
-            slice(self.top, self.top + self.height),
-            slice(self.left, self.left + self.width),
-        )
-
-    def overlaps(self, other: "Box") -> bool:
-        """Whether any pixel lies in both."""
-        return (
-            self.top < other.top + other.height
-            and other.top < self.top + self.height
-            and self.left < other.left + other.width
-            and other.left < self.left + self.width
-        )
-
-
-def hot_boxes(heatmap: F32, scale: float) -> list[Box]:
+def find_regions(heatmap: F32, scale: float) -> list[Box]:
     """Boxes of a heat map `[H, W]` in nats per pixel, in the order of rows, then columns.
 
     At least one, which holds the peak; at most MAX_BOXES of MAX_AREA pixels together; no two

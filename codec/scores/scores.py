@@ -18,61 +18,22 @@ standardised scores that the manifest names; a verdict is the conformal p-value 
 p = (1 + #{s_i >= s}) / (n + 1), against held-out normal images.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from codec.arrays import F32, F64
+from codec.bundle.calibration import SCORE_NAMES
 from codec.bundle.manifest import ScoreSpec
-from codec.errors import BundleError, InvalidInput
+from codec.errors import InvalidInput
 
-NAMES = ("residual", "peak", "structure", "rate", "latent")
 # Chosen on circuit boards by how well normal and defective ones are told apart; see RESULTS.
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
 # Heat maps are drawn in full colour from the value that one normal image in ten reaches anywhere.
 HEAT_QUANTILE = 0.9
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """What held-out normal images taught.
-
-    residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
-    latent_variance `[D]`; score_mean and score_std `[5]` in the order of NAMES; fused `[n]`,
-    ascending; heat_scale `[1]`, the heat-map value in nats per pixel that one normal image in
-    ten reaches anywhere.
-    """
-
-    residual_variance: F32
-    latent_mean: F32
-    latent_variance: F32
-    score_mean: F64
-    score_std: F64
-    fused: F64
-    heat_scale: F64
-
-    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """All fields by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> "Calibration":
-        """Undoes `to_arrays`. Raises BundleError for missing, misshapen or non-finite arrays."""
-        wanted = {f.name for f in fields(cls)}
-        if arrays.keys() != wanted:
-            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(wanted)}")
-        for name, array in arrays.items():
-            if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
-                raise BundleError(f"calibration: {name} must hold finite floats")
-        if arrays["score_mean"].shape != (len(NAMES),) or arrays["score_std"].shape != (
-            len(NAMES),
-        ):
-            raise BundleError(f"calibration: expected {len(NAMES)} scores")
-        return cls(**arrays)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,9 +129,9 @@ def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[
 
 
 def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:
-    """Sum of the standardised scores that are named; `scores` in the order of NAMES."""
+    """Sum of the standardised scores that are named; `scores` in the order of SCORE_NAMES."""
     z = (np.asarray(scores, np.float64) - mean) / std
-    return float(sum(z[NAMES.index(name)] for name in names))
+    return float(sum(z[SCORE_NAMES.index(name)] for name in names))
 
 
 def p_value(value: float, calibration: F64) -> float:
@@ -181,14 +142,7 @@ def p_value(value: float, calibration: F64) -> float:
     return (1 + at_least) / (len(calibration) + 1)
 
 
-def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names of scores that are fused. Raises BundleError for one that does not exist."""
-    if unknown := sorted(set(names) - set(NAMES)):
-        raise BundleError(f"no score is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    return tuple(names)
-
-
-def check_rate(rate: float, n: int) -> float:
+def check_false_alarm_rate(rate: float, n: int) -> float:
     """The false-alarm rate, if n calibration images can support it: the smallest p-value is 1 / (n
     + 1).
     """
@@ -205,8 +159,8 @@ def check_rate(rate: float, n: int) -> float:
 def calibrate(table: F64, names: Sequence[str], heats: F64) -> tuple[F64, F64, F64, F64]:
     """Score mean, deviation, ascending fused values and heat scale of held-out normal images.
 
-    `table [n, 5]` holds their single scores in the order of NAMES, `heats [n]` the maxima of their
-    heat maps.
+    `table [n, 5]` holds their single scores in the order of SCORE_NAMES, `heats [n]` the maxima of
+    their heat maps.
     """
     mean = table.mean(0)
     std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
+from codec.bundle.calibration import SCORE_NAMES
 from codec.graphs.onnx import open_graphs
-from codec.scores.scores import NAMES
 from training.config.run import from_json
 from training.data import datasets as data
 from training.data.corruption import corrupt, spots
@@ -43,14 +43,14 @@ def main() -> None:
     shapes = spots(1, min(normal[0].shape[:2]))
     defect = [draw(image, shapes, rng) for image in normal]
     table = Table(title=f"AUROC of {len(normal)} held-out images and as many with drawn defects")
-    for column in ("quality", "bytes", *NAMES):
+    for column in ("quality", "bytes", *SCORE_NAMES):
         table.add_column(column, justify="right")
     for level in track(options.levels, console=Console(stderr=True)):
         variant = replace(bundle, manifest=replace(bundle.manifest, quality_default=level))
         results = list(Scorer(Codec(variant, graphs)).raw_scores([*normal, *defect]))
         labels = np.arange(len(results)) >= len(normal)
         size = np.mean([raw.record_bytes for raw in results[: len(normal)]])
-        scores = [auroc([raw.scores[name] for raw in results], labels) for name in NAMES]
+        scores = [auroc([raw.scores[name] for raw in results], labels) for name in SCORE_NAMES]
         table.add_row(str(level), f"{size:.0f}", *(f"{score:.3f}" for score in scores))
     Console().print(table)
 

@@ -15,7 +15,7 @@ from codec.arrays import I32, U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import RecordError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.images.files import fit, to_pixels, unfit
+from codec.images.files import prepare, restore_geometry, to_pixels
 from codec.quantise import dequantise, quantise
 from codec.record.frame import unpack
 from codec.reference.range_coder import ReferenceCoder
@@ -63,7 +63,7 @@ class Chain(NamedTuple):
     def codes(self, image: U8) -> I32:
         """What the encoder's graph says of one image: codes `[1, D, h, w]` of the default level."""
         manifest = self.bundle.manifest
-        first = self.graphs.encode(fit(image, manifest.input).rows)[0]
+        first = self.graphs.encode(prepare(image, manifest.input).tiles)[0]
         if manifest.latent.kind == "gaussian":
             first = quantise(first, self.bundle.steps[manifest.quality_default])
         return first.reshape(*first.shape, *[1] * (4 - first.ndim))
@@ -152,7 +152,7 @@ def test_a_restored_image_is_what_the_network_makes_of_the_codes(chain: Chain) -
         assert 0 <= expected.min() <= expected.max() <= 1
         x_hat = chain.graphs.decode(chain.latent(codes))
         np.testing.assert_allclose(x_hat, expected, atol=1e-3)
-        pixels = to_pixels(unfit(expected, fit(image, spec).size, spec))
+        pixels = to_pixels(restore_geometry(expected, prepare(image, spec).size, spec))
         assert found.shape == image.shape
         assert np.abs(found.astype(int) - pixels).max() <= 1
 

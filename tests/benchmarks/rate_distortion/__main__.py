@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from codec.atomic import write_file
 from codec.errors import BundleError
 from rate_distortion import accounts, charts, classic, ours, page, sets, tasks
 from rate_distortion.cache import Timed
@@ -177,10 +178,10 @@ def _write(
     }
     out.mkdir(parents=True, exist_ok=True)
     for chapter in chapters:
-        _replace(out / f"{chapter.images.spec.name}.png", chapter.picture)
-    _replace(out / "report.html", page.to_html(chapters, left_out, took, settings).encode())
+        write_file(out / f"{chapter.images.spec.name}.png", chapter.picture)
+    write_file(out / "report.html", page.to_html(chapters, left_out, took, settings).encode())
     text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
-    _replace(out.parent / f"{out.name}.json", text.encode())
+    write_file(out.parent / f"{out.name}.json", text.encode())
 
 
 def _bundle_facts(task: tasks.Ours) -> dict[str, object]:
@@ -205,13 +206,6 @@ def _facts(chapter: Chapter) -> dict[str, object]:
         "bd_rate": [asdict(row) for row in chapter.compared],
         "psnr_at_rates": chapter.at_rates,
     }
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a file, complete or not at all."""
-    staging = path.with_name(f".{path.name}")
-    staging.write_bytes(data)
-    staging.replace(path)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rate_distortion.measurement import U8
+from codec.arrays import U8
 
 
 def join(images: Sequence[U8]) -> U8:

@@ -1,8 +1,8 @@
 """Results on disk, under a digest of everything that they depend on."""
 
 import hashlib
+import io
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from codec.atomic import write_file
 from rate_distortion.measurement import Layout, Measurement
 
 Results = dict[tuple[Layout, str], Measurement]
@@ -47,15 +48,14 @@ def recalled(folder: Path, facts: Mapping[str, object], measure: Callable[[], Re
 
 def _write(path: Path, found: Timed) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
     arrays: dict[str, Any] = {
         f"{layout}|{setting}|{field}": part
         for (layout, setting), one in found.results.items()
         for field, part in _parts(one)
     }
-    with staging.open("wb") as file:
-        np.savez_compressed(file, seconds=np.array(found.seconds), **arrays)
-    staging.replace(path)
+    file = io.BytesIO()
+    np.savez_compressed(file, seconds=np.array(found.seconds), **arrays)
+    write_file(path, file.getvalue())
 
 
 def _parts(found: Measurement) -> list[tuple[str, np.ndarray]]:

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from codec.arrays import F64
 from rate_distortion import curves
 from rate_distortion.accounts import ACCOUNTS, counted
-from rate_distortion.measurement import F64, Curve
+from rate_distortion.measurement import Curve
 from rate_distortion.sets import Spec
 
 COLOURS = {

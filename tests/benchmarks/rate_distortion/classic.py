@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
-from rate_distortion.measurement import U8
+from codec.arrays import U8
 from rate_distortion.payload import avif_payload, jpeg_payload, jxl_payload, webp_payload
 
 

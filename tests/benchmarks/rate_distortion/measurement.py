@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
+from codec.arrays import F64, U8
+from codec.images import metrics
+
 SMALLEST_ERROR = 1e-12
 Layout = Literal["single", "together"]
 """every image a file of its own, or all images of the set in one"""
@@ -56,13 +56,12 @@ def squared_error(image: U8, restored: U8) -> float:
     """Mean squared error of two images of one shape, pixels in [0, 1]."""
     if image.shape != restored.shape:
         raise ValueError(f"an image of {image.shape} came back as {restored.shape}")
-    difference = image.astype(np.float64) - restored
-    return float(np.mean(difference**2)) / 255.0**2
+    return metrics.squared_error(image, restored)
 
 
 def psnr(error: float) -> float:
     """Decibels of a mean squared error of pixels in [0, 1], at most 120."""
-    return float(-10.0 * np.log10(max(error, SMALLEST_ERROR)))
+    return metrics.psnr(max(error, SMALLEST_ERROR))
 
 
 def summarise(setting: str, found: Measurement) -> Point:

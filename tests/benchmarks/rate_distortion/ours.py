@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec import Codec, archive
-from codec.arrays import F32, I32
+from codec.arrays import F32, I32, U8
 from codec.bundle.bundle import Bundle, load_bundle, pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
@@ -25,7 +25,7 @@ from codec.quantise import quantise
 from codec.record.frame import Record, pack, unpack
 from rate_distortion.atlas import groups
 from rate_distortion.cache import Results
-from rate_distortion.measurement import U8, Measurement, squared_error
+from rate_distortion.measurement import Measurement, squared_error
 
 CODEC = Path(archive.__file__).resolve().parents[1]
 CHUNK_VALUES, CHUNK_IMAGES, CHUNK_ROWS = 2**22, 256, 4096

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from codec.arrays import F32, U8
 from rate_distortion import ours, sets
 from rate_distortion.cache import Results
-from rate_distortion.measurement import U8, Measurement, squared_error
+from rate_distortion.measurement import Measurement, squared_error
 from training.models.pca import Pca, fit_pca
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 COMPONENTS = (24, 40, 64, 100, 144, 200, 250, 300, 400, 600)
 STEPS = tuple(0.25 * 2 ** (k / 2) for k in range(7))
 # Tables are fitted on so many training images or blocks, evenly spread; more change no byte.

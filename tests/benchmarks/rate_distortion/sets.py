@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rate_distortion.measurement import U8
+from codec.arrays import U8
 from training.data.idx import IMAGES, find_idx, read_idx
 from training.data.image_files import find_images, read_images
 

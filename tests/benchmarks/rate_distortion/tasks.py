@@ -9,11 +9,12 @@ from typing import get_args
 
 import numpy as np
 
+from codec.arrays import U8
 from codec.errors import ResiduumError
 from rate_distortion import classic, ladders, ours, principal, sets
 from rate_distortion.atlas import cut, groups, join
 from rate_distortion.cache import Results, Timed, recalled
-from rate_distortion.measurement import U8, Kind, Layout, Measurement, squared_error
+from rate_distortion.measurement import Kind, Layout, Measurement, squared_error
 from training.errors import TrainingError
 
 PCA, MANY = "PCA", "ours, one model per rate"

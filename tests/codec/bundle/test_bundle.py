@@ -20,9 +20,10 @@ from codec.bundle.bundle import (
     unpack_arrays,
     write_bundle,
 )
-from codec.bundle.manifest import InputSpec, Kind, LatentSpec, from_json, to_json
+from codec.bundle.manifest import Kind, LatentSpec, from_json, to_json
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.onnx import open_graphs
+from codec.images.input_spec import InputSpec
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from codec import Codec
 from codec.bundle.bundle import load_bundle
-from codec.bundle.manifest import InputSpec
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.graphs.tiled import UNKNOWN_REACH, TiledGraphs, pieces, tiled
+from codec.images.input_spec import InputSpec
 
 shared = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -1,4 +1,4 @@
-"""Files to arrays, and arrays to what a model takes."""
+"""Image files to arrays, and arrays to the input of a model."""
 
 import contextlib
 import io
@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec.bundle.manifest import InputSpec
 from codec.errors import InvalidInput
 from codec.images.files import (
     MAX_PIXELS,
-    draw_heatmap,
-    fit,
+    prepare,
     read_image,
+    restore_geometry,
     tile_grid,
     to_pixels,
-    unfit,
     write_png,
 )
+from codec.images.input_spec import InputSpec
 
 GRAY = InputSpec(channels=1, height=16, width=16, stride=1, fit="exact")
 PAD = InputSpec(channels=3, height=None, width=None, stride=8, fit="pad")
@@ -104,50 +103,41 @@ def test_a_damaged_file_is_read_or_refused(position: int, value: int) -> None:
 
 def test_a_model_of_one_size_names_both_sizes() -> None:
     with pytest.raises(InvalidInput, match="15x16 gray; the model takes exactly 16x16 gray"):
-        fit(noise(15, 16, 1), GRAY)
+        prepare(noise(15, 16, 1), GRAY)
 
 
 def test_channels_are_never_guessed() -> None:
     with pytest.raises(InvalidInput, match="RGB"):
-        fit(noise(16, 16, 3), GRAY)
+        prepare(noise(16, 16, 3), GRAY)
 
 
 @given(st.integers(1, 50), st.integers(1, 50))
 def test_padding_is_undone(height: int, width: int) -> None:
     image = noise(height, width, 3)
-    fitted = fit(image, PAD)
-    assert fitted.rows.shape[2] % 8 == fitted.rows.shape[3] % 8 == 0
-    rows = fitted.rows.astype(np.float32) / 255
-    assert (to_pixels(unfit(rows, fitted.size, PAD)) == image).all()
+    prepared = prepare(image, PAD)
+    assert prepared.tiles.shape[2] % 8 == prepared.tiles.shape[3] % 8 == 0
+    tiles = prepared.tiles.astype(np.float32) / 255
+    assert (to_pixels(restore_geometry(tiles, prepared.size, PAD)) == image).all()
 
 
 @given(st.integers(1, 50), st.integers(1, 50))
 def test_tiling_is_undone(height: int, width: int) -> None:
     image = noise(height, width, 1)
-    fitted = fit(image, TILE)
+    prepared = prepare(image, TILE)
     down, across = tile_grid((height, width), TILE)
-    assert fitted.rows.shape == (down * across, 1, 16, 16)
-    rows = fitted.rows.astype(np.float32) / 255
-    assert (to_pixels(unfit(rows, fitted.size, TILE)) == image).all()
+    assert prepared.tiles.shape == (down * across, 1, 16, 16)
+    tiles = prepared.tiles.astype(np.float32) / 255
+    assert (to_pixels(restore_geometry(tiles, prepared.size, TILE)) == image).all()
 
 
 def test_resizing_gives_the_size_of_the_model() -> None:
     spec = InputSpec(channels=3, height=12, width=20, stride=1, fit="resize")
-    assert fit(noise(50, 40, 3), spec).rows.shape == (1, 3, 12, 20)
+    prepared = prepare(noise(50, 40, 3), spec)
+    assert prepared.tiles.shape == (1, 3, 12, 20)
+    assert (prepared.target == prepared.tiles[0].transpose(1, 2, 0)).all()
 
 
 def test_an_image_beyond_the_pixel_limit_is_refused() -> None:
     image = np.broadcast_to(np.uint8(0), (MAX_PIXELS // 8192 + 1, 8192, 1))
     with pytest.raises(InvalidInput, match="pixels"):
-        fit(image, TILE)
-
-
-def test_a_cold_heat_map_leaves_a_gray_image_as_it_is() -> None:
-    image = noise(5, 6, 1)
-    drawn = draw_heatmap(image, np.zeros((5, 6), np.float32), 1.0)
-    assert (drawn == np.repeat(image, 3, axis=2)).all()
-
-
-def test_a_hot_pixel_is_red() -> None:
-    drawn = draw_heatmap(noise(5, 6, 1), np.full((5, 6), 9.0, np.float32), 1.0)
-    assert (drawn == [255, 0, 0]).all()
+        prepare(image, TILE)

@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from codec.scores.regions import BAND, HOT, MAX_AREA, MAX_BOXES, PADDING, Box, hot_boxes
+from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
+from codec.scores.regions import BAND, HOT, PADDING, find_regions
 
 SCALE = 4.0
 HOT_VALUE = np.float32(HOT * SCALE)
@@ -36,7 +37,7 @@ def inside(boxes, shape):
 @settings(deadline=None)
 @given(heat=heat_maps())
 def test_boxes_lie_in_the_image_in_order_and_apart(heat):
-    boxes = hot_boxes(heat, SCALE)
+    boxes = find_regions(heat, SCALE)
     assert 1 <= len(boxes) <= MAX_BOXES
     assert boxes == sorted(boxes)
     for box in boxes:
@@ -51,7 +52,7 @@ def test_boxes_lie_in_the_image_in_order_and_apart(heat):
 @example(heat=np.diag(np.ones(60, np.float32))[:, ::59].copy())
 def test_all_that_is_hot_is_inside_and_so_is_a_peak(heat):
     """At this size neither the number of boxes nor their area is ever used up."""
-    found = inside(hot_boxes(heat, SCALE), heat.shape)
+    found = inside(find_regions(heat, SCALE), heat.shape)
     assert heat[found == 1].max() == heat.max()
     assert found[heat > HOT_VALUE].all()
 
@@ -65,14 +66,14 @@ def test_all_that_is_hot_is_inside_and_so_is_a_peak(heat):
 @example(heat=np.zeros((3, 5), np.float32))
 @example(heat=np.full((3, 5), -1, np.float32))
 def test_where_nothing_is_hot_one_box_holds_the_peak(heat):
-    (box,) = hot_boxes(heat, SCALE)
+    (box,) = find_regions(heat, SCALE)
     assert heat[box.slices].max() == heat.max()
 
 
 def test_a_box_is_what_is_hot_and_its_padding():
     heat = np.zeros((200, 300), np.float32)
     heat[80:90, 100:130] = 9
-    assert hot_boxes(heat, SCALE) == [
+    assert find_regions(heat, SCALE) == [
         Box(80 - PADDING, 100 - PADDING, 10 + 2 * PADDING, 30 + 2 * PADDING)
     ]
 
@@ -81,8 +82,8 @@ def test_a_box_is_what_is_hot_and_its_padding():
 def test_places_are_parted_where_a_band_between_them_is_wide_enough(gap, count):
     heat = np.zeros((200, 200), np.float32)
     heat[80:90, 50:60] = heat[80:90, 60 + gap : 70 + gap] = 9
-    assert len(hot_boxes(heat, SCALE)) == count
-    assert len(hot_boxes(heat.T.copy(), SCALE)) == count
+    assert len(find_regions(heat, SCALE)) == count
+    assert len(find_regions(heat.T.copy(), SCALE)) == count
 
 
 def test_places_that_only_a_second_cut_parts_are_parted():
@@ -90,7 +91,7 @@ def test_places_that_only_a_second_cut_parts_are_parted():
     heat = np.zeros((200, 200), np.float32)
     for top, left in ((20, 20), (20, 120), (120, 20)):
         heat[top : top + 30, left : left + 30] = 9
-    assert len(hot_boxes(heat, SCALE)) == 3
+    assert len(find_regions(heat, SCALE)) == 3
 
 
 def test_the_hottest_of_too_many_places_are_kept():
@@ -98,7 +99,7 @@ def test_the_hottest_of_too_many_places_are_kept():
     places = [(row, column) for row in range(20, 580, 60) for column in range(20, 580, 60)]
     for rank, (row, column) in enumerate(places):
         heat[row : row + 4, column : column + 4] = 2 + rank
-    boxes = hot_boxes(heat, SCALE)
+    boxes = find_regions(heat, SCALE)
     assert len(boxes) == MAX_BOXES
     found = inside(boxes, heat.shape)
     for rank, (row, column) in enumerate(places):
@@ -110,7 +111,7 @@ def test_of_too_large_a_place_the_part_around_its_peak_is_kept(shape):
     heat = np.full(shape, 5, np.float32)
     peak = (shape[0] * 2 // 3, shape[1] * 3 // 4)
     heat[peak] = 6
-    (box,) = hot_boxes(heat, SCALE)
+    (box,) = find_regions(heat, SCALE)
     assert 0.9 * MAX_AREA < box.area <= MAX_AREA
     assert inside([box], shape)[peak] == 1
 
@@ -120,7 +121,7 @@ def test_a_place_that_no_longer_fits_is_left_out_and_a_smaller_one_kept():
     heat[:900, :900] = 9
     heat[1000:1400, 0:900] = 8
     heat[1000:1010, 1300:1310] = 7
-    boxes = hot_boxes(heat, SCALE)
+    boxes = find_regions(heat, SCALE)
     found = inside(boxes, heat.shape)
     assert found[0, 0] == found[1005, 1305] == 1
     assert found[1200, 400] == 0

@@ -8,10 +8,10 @@ from scipy import ndimage
 from scipy.spatial.distance import mahalanobis
 from scipy.stats import norm
 
+from codec.bundle.calibration import SCORE_NAMES, Calibration
 from codec.bundle.manifest import ScoreSpec
 from codec.errors import BundleError, InvalidInput
 from codec.scores import scores as anomaly
-from codec.scores.scores import NAMES, Calibration
 
 
 def pair(channels: int = 1, height: int = 20, width: int = 31) -> tuple[np.ndarray, np.ndarray]:
@@ -91,13 +91,13 @@ def test_normal_images_are_flagged_no_more_often_than_asked() -> None:
 
 
 def test_a_rate_below_the_smallest_p_value_is_refused_with_the_number_needed() -> None:
-    assert anomaly.check_rate(0.01, 99) == 0.01
+    assert anomaly.check_false_alarm_rate(0.01, 99) == 0.01
     with pytest.raises(InvalidInput, match="needs 999 calibration images, the model has 99"):
-        anomaly.check_rate(0.001, 99)
+        anomaly.check_false_alarm_rate(0.001, 99)
 
 
 def test_calibration_standardises_the_normal_scores() -> None:
-    table = np.random.default_rng(2).normal(3, 2, (400, len(NAMES)))
+    table = np.random.default_rng(2).normal(3, 2, (400, len(SCORE_NAMES)))
     mean, std, fused, scale = anomaly.calibrate(table, ("peak", "rate"), np.arange(400.0))
     assert abs(fused.mean()) < 1e-9
     assert (np.diff(fused) >= 0).all()
@@ -110,7 +110,7 @@ def test_calibration_standardises_the_normal_scores() -> None:
 def test_the_single_scores_lack_only_those_of_the_codes() -> None:
     x, y = pair()
     scores, heat = anomaly.single_scores(x, y, np.float32([[[0.1]]]), ScoreSpec())
-    assert scores.keys() == set(NAMES) - {"rate", "latent"}
+    assert scores.keys() == set(SCORE_NAMES) - {"rate", "latent"}
     assert heat.shape == x.shape[1:]
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from codec import Codec, Scorer
-from codec.bundle.manifest import InputSpec
 from codec.entropy.range_coder import RangeCoder
 from codec.errors import BundleError, InvalidInput, RecordError
-from codec.images.files import fit as fit_image
-from codec.images.files import to_pixels, unfit
+from codec.images.files import prepare, restore_geometry, to_pixels
+from codec.images.input_spec import InputSpec
 from codec.priors.index_map import IndexPrior
 from codec.quantise import dequantise, quantise
 from codec.record.frame import Record, pack
@@ -50,7 +49,7 @@ def fitted(exported):
 def encoded(each):
     """First outputs of the encoder for the training images, one by one, `[D, n]` each."""
     spec, latent = each.draft.manifest.input, each.draft.manifest.latent
-    rows = (fit_image(image, spec).rows for image in each.training)
+    rows = (prepare(image, spec).tiles for image in each.training)
     return [each.graphs.encode(x)[0].reshape(latent.dims, -1) for x in rows]
 
 
@@ -84,7 +83,7 @@ def test_a_latent_map_costs_less_than_the_entropy_of_its_channels(fitted):
     bundle, each = fitted("sigma_vae_map")
     assert bundle.manifest.latent.prior == "map"
     spec = bundle.manifest.input
-    maps = [each.graphs.encode(fit_image(image, spec).rows)[0] for image in each.training]
+    maps = [each.graphs.encode(prepare(image, spec).tiles)[0] for image in each.training]
     for step, prior in zip(bundle.steps, bundle.priors, strict=True):
         codes = [quantise(one, step) for one in maps]
         bits, entropy = sum(prior.bits(one).sum() for one in codes), 0.0
@@ -98,7 +97,7 @@ def test_a_latent_map_costs_less_than_the_entropy_of_its_channels(fitted):
 def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted, name):
     bundle, each = fitted(name)
     spec, dims = each.draft.manifest.input, each.draft.manifest.latent.dims
-    rows = (fit_image(image, spec).rows for image in each.training)
+    rows = (prepare(image, spec).tiles for image in each.training)
     log_var = [each.graphs.encode(x)[1].reshape(dims, -1) for x in rows]
     sigma = np.sqrt(np.mean([np.exp(one).mean(1) for one in log_var], axis=0))
     np.testing.assert_allclose(bundle.steps[8], np.sqrt(12) * sigma, rtol=1e-5)
@@ -112,11 +111,11 @@ def test_a_record_holds_just_what_the_encoder_says(fitted, name):
     codec = Codec(bundle, each.graphs)
     restored = codec.decompress(codec.compress(each.held_out))
     for image, found in zip(each.held_out, restored, strict=True):
-        fitted_image = fit_image(image, spec)
-        latent = each.graphs.encode(fitted_image.rows)[0]
+        fitted_image = prepare(image, spec)
+        latent = each.graphs.encode(fitted_image.tiles)[0]
         if bundle.manifest.latent.kind == "gaussian":
             latent = dequantise(quantise(latent, step), step)
-        x_hat = unfit(each.graphs.decode(latent), fitted_image.size, spec)
+        x_hat = restore_geometry(each.graphs.decode(latent), fitted_image.size, spec)
         assert np.abs(to_pixels(x_hat).astype(int) - found).max() <= 1
 
 
@@ -141,7 +140,7 @@ def test_index_maps_are_coded_by_the_prior_that_fits_them(fitted, name):
     assert latent.prior == "neighbours"
     sizes = {}
     for image in each.training:
-        codes = each.graphs.encode(fit_image(image, spec).rows)[0].astype(np.int32)
+        codes = each.graphs.encode(prepare(image, spec).tiles)[0].astype(np.int32)
         sizes.setdefault(codes.shape[2:], []).append(codes)
     maps = [np.concatenate(found) for found in sizes.values()]
     expected = IndexPrior.pack((fit_index_prior(maps, latent.codebook, latent.grid),))

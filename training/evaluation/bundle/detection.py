@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from codec import Scorer
 from codec.arrays import F32, F64, U8
-from codec.scores.scores import Score, check_rate
+from codec.scores.scores import Score, check_false_alarm_rate
 from training.data.datasets import LabelledImages
 from training.evaluation.bundle.rate_distortion import chunks
 from training.evaluation.report.progress import ProgressCallback
@@ -127,7 +127,7 @@ def threshold(calibration: F64, false_alarm_rate: float) -> float:
     p = (1 + #{s_i >= s}) / (n + 1) is at or below the rate if at most k = rate (n + 1) - 1 of the
     calibration scores are not smaller. Raises InvalidInput if n is too small for the rate.
     """
-    check_rate(false_alarm_rate, len(calibration))
+    check_false_alarm_rate(false_alarm_rate, len(calibration))
     k = int(false_alarm_rate * (len(calibration) + 1) + 1e-9) - 1
     return float(calibration[max(0, len(calibration) - 1 - k)])
 

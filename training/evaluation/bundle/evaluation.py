@@ -11,10 +11,11 @@ import numpy as np
 from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle, load_bundle
-from codec.bundle.manifest import InputSpec
 from codec.errors import InvalidInput
-from codec.images.files import draw_heatmap, fit
-from codec.scores.scores import check_rate
+from codec.images.files import prepare
+from codec.images.heatmap import draw_heatmap
+from codec.images.input_spec import InputSpec
+from codec.scores.scores import check_false_alarm_rate
 from training.config.data import DataConfig
 from training.data import datasets as data
 from training.data.datasets import LabelledImages
@@ -131,7 +132,7 @@ def check_fit(images: Sequence[U8], spec: InputSpec) -> None:
     """Check that the model takes every image. Raises InvalidInput with the position of one."""
     for index, image in enumerate(images):
         try:
-            fit(image, spec)
+            prepare(image, spec)
         except InvalidInput as error:
             raise InvalidInput(f"test image {index}: {error}") from error
 
@@ -148,7 +149,9 @@ def false_alarm_rates(bundle: Bundle, options: BundleOptions) -> list[float]:
     Raises InvalidInput if it is too small for the first.
     """
     wanted, count = options.false_alarm_rate, len(bundle.calibration.fused)
-    first = check_rate(bundle.manifest.score.false_alarm_rate if wanted is None else wanted, count)
+    first = check_false_alarm_rate(
+        bundle.manifest.score.false_alarm_rate if wanted is None else wanted, count
+    )
     smallest = 1 / (count + 1)
     return [first, *(rate for rate in RATES if rate >= smallest and rate != first)]
 

@@ -12,10 +12,12 @@ import numpy as np
 from codec import Codec
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
-from codec.bundle.manifest import InputSpec, Manifest
+from codec.bundle.manifest import Manifest
 from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
-from codec.images.files import fit, tile_grid
+from codec.images.files import tile_grid
+from codec.images.input_spec import InputSpec
+from codec.images.metrics import squared_error
 from codec.record.frame import Record, unpack
 from codec.reference.range_coder import ReferenceCoder
 from training.evaluation.report.progress import ProgressCallback
@@ -81,7 +83,7 @@ def compression(
         encode_seconds += middle - start
         for image, back in zip(chunk, restored, strict=True):
             target = target_image(image, codec.manifest.input)
-            error += metrics.squared_error(target, back) * target.size
+            error += squared_error(target, back) * target.size
             pixels += target[..., 0].size
             values += target.size
             if similarity:
@@ -157,9 +159,7 @@ def latent_shape(size: tuple[int, int] | None, manifest: Manifest) -> Shape:
 
 def target_image(image: U8, spec: InputSpec) -> U8:
     """The image that a record restores: resized if the model resizes its input."""
-    if spec.fit != "resize":
-        return image
-    return np.ascontiguousarray(fit(image, spec).rows[0].transpose(1, 2, 0))
+    return prepare(image, spec).target if spec.fit == "resize" else image
 
 
 def chunks(images: Sequence[U8]) -> Iterator[Sequence[U8]]:

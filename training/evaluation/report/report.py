@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from codec.atomic import staged
 from training.errors import TrainingError
 from training.evaluation.report.page import to_html
 from training.evaluation.report.section import Section
@@ -36,16 +35,10 @@ def show(console: Console, sections: Sequence[Section]) -> None:
 def write(out: Path, title: str, facts: Mapping[str, Any], sections: Sequence[Section]) -> None:
     """Write both files into a new or empty folder, or write nothing. Raises OSError."""
     check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        folder = staging / out.name
+    with staged(out) as folder:
         folder.mkdir()
         (folder / REPORT_JSON).write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n")
         (folder / REPORT_HTML).write_text(to_html(title, sections), encoding="utf-8")
-        folder.replace(out)
-    finally:
-        shutil.rmtree(staging)
 
 
 def check_free(out: Path) -> None:

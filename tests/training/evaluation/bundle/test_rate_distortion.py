@@ -6,11 +6,11 @@ import pytest
 
 from codec import Codec
 from codec.bundle.bundle import load_bundle
-from codec.bundle.manifest import InputSpec
 from codec.graphs.onnx import open_graphs
+from codec.images.input_spec import InputSpec
+from codec.images.metrics import squared_error
 from codec.priors.base import Prior
 from training.evaluation.bundle import rate_distortion
-from training.metrics.images import squared_error
 
 DATA = Path(__file__).parents[3] / "data"
 

@@ -1,0 +1,25 @@
+"""Heat maps drawn over their images, with the colours of `residuum_client`."""
+
+import numpy as np
+
+from codec.arrays import F32, U8
+
+# Yellow through orange to red, visible on black, gray and white alike.
+RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
+MAX_OPACITY = 0.85
+
+
+def draw_heatmap(image: U8, heatmap: F32, vmax: float) -> U8:
+    """`[H, W, 3]`: the image `[H, W, 1 or 3]` under its heat map `[H, W]`.
+
+    Where the map is 0 or less the image stays as it is; `vmax` and more have full colour. If `vmax`
+    is not above 0, the maximum of the map takes its place.
+    """
+    top = vmax if vmax > 0 else float(heatmap.max())
+    heat = np.clip(heatmap / top, 0.0, 1.0) if top > 0 else np.zeros_like(heatmap)
+    stops = np.linspace(0.0, 1.0, len(RAMP))
+    colour = np.stack([np.interp(heat, stops, channel) for channel in RAMP.T], axis=-1)
+    opacity = MAX_OPACITY * heat[..., None]
+    base = np.broadcast_to(image, colour.shape).astype(np.float32)
+    blend = base * (1.0 - opacity) + colour.astype(np.float32) * opacity
+    return np.asarray(np.rint(blend), np.uint8)
