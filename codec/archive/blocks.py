@@ -5,17 +5,17 @@
         name and version of the model: length, 1 byte, and UTF-8, each
         CRC-32 of all of the above
     block
-        "B"; records less one, 1 byte; bytes of levels, lengths and names, 4 bytes; bytes of the
-        bodies, 4 bytes; CRC-32 of the bodies
+        "B"; number of records less one, 1 byte; bytes of levels, lengths and names, 4 bytes; bytes
+        of the bodies, 4 bytes; CRC-32 of the bodies
         levels    column, one number 0..31 per record              (codec.archive.columns)
         lengths   column, bytes of each body
-        names     list of as many names, or nothing                 (codec.archive.name_lists)
+        names     list of a name per record, or nothing             (codec.archive.name_lists)
         CRC-32 of the archive's header (without its CRC), the number of the first record (8 bytes)
         and the block so far
         bodies    one after the other: records without their tails  (codec.record.frame)
 
-All numbers are big endian, all CRCs zlib's. A block of another model's archive, or in another
-place, is damage like any other.
+All numbers are big endian, all CRCs zlib's. The seed of the CRCs makes a block that was moved, or
+that belongs to another model's archive, damage like any other.
 """
 
 import struct
@@ -37,7 +37,7 @@ VERSION = 1
 MODEL_ID_BYTES = 32
 MAX_LABEL_BYTES = 255
 MAX_HEADER_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 2 * (1 + MAX_LABEL_BYTES) + 4
-# A block is closed when it holds as many records, or bodies of as many bytes.
+# A block is full when it has this number of records, or bodies of this number of bytes.
 BLOCK_RECORDS, BLOCK_BYTES = 256, 2**18
 MAX_BODIES = BLOCK_BYTES + MAX_RECORD_BYTES
 MAX_LEVEL = 31
@@ -46,13 +46,13 @@ CRC = struct.Struct(">I")
 PREFIX = struct.Struct(">cBIII")
 _BLOCK = b"B"
 _NAMES_LIMIT = BLOCK_RECORDS * (MAX_NAME_BYTES + NAME_OVERHEAD)
-# Beside names that do not shrink: two columns.
+# Names that do not shrink, and two columns.
 _HEAD_LIMIT = _NAMES_LIMIT + 2**12
 MAX_BLOCK_BYTES = PREFIX.size + _HEAD_LIMIT + CRC.size + MAX_BODIES
 
 
 class Item(NamedTuple):
-    """A record inside an archive: its level, its body without the tail, its name or nothing."""
+    """A record inside an archive: its level, its body without the tail, its name or b""."""
 
     level: int
     body: bytes
@@ -61,7 +61,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What all records of an archive share: the model's id, and its name and version for people."""
+    """What all records of an archive share: the model's id, and its name and version to display."""
 
     model_id: bytes
     name: str
@@ -70,7 +70,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first bytes of a block: how many records, and the sizes of the two parts that follow."""
+    """The first bytes of a block: number of records, and sizes of the two parts that follow."""
 
     count: int
     head: int
@@ -90,7 +90,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """What a block says of its records: levels `[n]`, lengths `[n]` in bytes, names or none."""
+    """Levels `[n]`, lengths `[n]` in bytes and names of a block's records; () without names."""
 
     start: Start
     levels: I64
@@ -100,7 +100,7 @@ class Head:
 
 
 def pack_header(header: Header) -> bytes:
-    """The header with its CRC. Raises ArchiveError for facts that do not fit."""
+    """The header with its CRC. Raises ArchiveError for an id or labels that do not fit."""
     labels = [label.encode("utf-8", "replace") for label in (header.name, header.version)]
     if len(header.model_id) != MODEL_ID_BYTES or max(map(len, labels)) > MAX_LABEL_BYTES:
         raise ArchiveError(
@@ -116,7 +116,7 @@ def pack_header(header: Header) -> bytes:
 def unpack_header(data: bytes) -> tuple[Header, int]:
     """The header at the beginning of `data`, and its size. Raises ArchiveError."""
     if data[: len(MAGIC)] != MAGIC:
-        raise ArchiveError("no archive: it does not begin like one")
+        raise ArchiveError("not a Residuum archive (bad magic)")
     at = len(MAGIC) + 1
     if len(data) < at or data[at - 1] != VERSION:
         raise ArchiveError(
@@ -136,30 +136,30 @@ def unpack_header(data: bytes) -> tuple[Header, int]:
 
 
 def header_seed(packed: bytes) -> int:
-    """What the CRCs of all other parts begin with: that of the header without its own."""
+    """The CRC of the header, from which the CRCs of all other parts continue."""
     return zlib.crc32(packed[: -CRC.size])
 
 
 def place_seed(seed: int, first: int) -> int:
-    """The beginning of the CRC of what holds the record number `first`."""
+    """The CRC from which that of a block or entry continues whose first record is `first`."""
     return zlib.crc32(first.to_bytes(8, "big"), seed)
 
 
 def is_full(count: int, bodies: int) -> bool:
-    """Whether records of so many bytes make a block."""
+    """Whether `count` records with bodies of `bodies` bytes make a full block."""
     return count >= BLOCK_RECORDS or bodies >= BLOCK_BYTES
 
 
 def pack_block(items: Sequence[Item], first: int, seed: int) -> tuple[bytes, Head]:
-    """A block of 1..256 records, the first of them number `first`."""
+    """A block of 1..256 records, beginning with number `first`."""
     bodies = b"".join(item.body for item in items)
     levels = np.array([item.level for item in items], np.int64)
     lengths = np.array([len(item.body) for item in items], np.int64)
     names = tuple(item.name for item in items)
     names = names if any(names) else ()
-    about = pack_column(levels) + pack_column(lengths) + (pack_names(names) if names else b"")
-    start = Start(len(items), len(about), len(bodies), zlib.crc32(bodies))
-    data = pack_start(start) + about
+    columns = pack_column(levels) + pack_column(lengths) + (pack_names(names) if names else b"")
+    start = Start(len(items), len(columns), len(bodies), zlib.crc32(bodies))
+    data = pack_start(start) + columns
     crc = zlib.crc32(data, place_seed(seed, first))
     return data + CRC.pack(crc) + bodies, Head(start, levels, lengths, names, crc)
 
@@ -170,42 +170,42 @@ def pack_start(start: Start) -> bytes:
 
 
 def unpack_start(data: bytes) -> Start:
-    """Undoes `pack_start`. Raises ArchiveError, also for sizes that no block has."""
+    """The start that `pack_start` wrote. Raises ArchiveError, also for impossible sizes."""
     if len(data) != PREFIX.size:
         raise ArchiveError("a block is cut short")
     kind, last, head, bodies, crc = PREFIX.unpack(data)
     if kind != _BLOCK or head > _HEAD_LIMIT or bodies > MAX_BODIES:
-        raise ArchiveError("a block is damaged: it does not begin like one")
+        raise ArchiveError("a block is damaged: bad magic or impossible sizes")
     return Start(last + 1, head, bodies, crc)
 
 
 def unpack_head(data: bytes, first: int, seed: int, *, names: bool = True) -> Head:
-    """All of a block before its bodies, the names if they are asked for. Raises ArchiveError."""
+    """The part of a block before its bodies; names only on request. Raises ArchiveError."""
     start = unpack_start(data[: PREFIX.size])
     if len(data) != start.head_size:
         raise ArchiveError("a block is cut short")
     crc = zlib.crc32(data[: -CRC.size], place_seed(seed, first))
     if CRC.pack(crc) != data[-CRC.size :]:
         raise ArchiveError("a block is damaged: the checksum of its head is wrong")
-    about = data[PREFIX.size : -CRC.size]
-    levels, at = unpack_column(about, 0, start.count)
-    lengths, at = unpack_column(about, at, start.count)
+    columns = data[PREFIX.size : -CRC.size]
+    levels, at = unpack_column(columns, 0, start.count)
+    lengths, at = unpack_column(columns, at, start.count)
     if levels.max() > MAX_LEVEL or lengths.sum() != start.bodies:
         raise ArchiveError("a block contradicts itself: levels or lengths are impossible")
-    found: list[bytes] = []
-    if names and at < len(about):
-        found = unpack_names(about[at:], start.count, _NAMES_LIMIT)
-    return Head(start, levels, lengths, tuple(found), crc)
+    unpacked: list[bytes] = []
+    if names and at < len(columns):
+        unpacked = unpack_names(columns[at:], start.count, _NAMES_LIMIT)
+    return Head(start, levels, lengths, tuple(unpacked), crc)
 
 
 def unpack_block(data: bytes, first: int, seed: int, *, names: bool = True) -> list[Item]:
-    """Undoes `pack_block`, the names left out unless they are asked for. Raises ArchiveError."""
+    """The records of a block, with their names only on request. Raises ArchiveError."""
     start = unpack_start(data[: PREFIX.size])
     head = unpack_head(data[: start.head_size], first, seed, names=names)
     bodies = data[start.head_size :]
     if len(bodies) != start.bodies or zlib.crc32(bodies) != start.bodies_crc:
         raise ArchiveError("a block is damaged: the checksum of its records is wrong")
     ends = np.cumsum(head.lengths).tolist()
-    called = head.names or (b"",) * start.count
-    cuts = zip(head.levels.tolist(), [0, *ends], ends, called, strict=False)
+    all_names = head.names or (b"",) * start.count
+    cuts = zip(head.levels.tolist(), [0, *ends], ends, all_names, strict=False)
     return [Item(level, bodies[low:high], name) for level, low, high, name in cuts]

@@ -1,12 +1,12 @@
-"""Numbers in few bytes.
+"""Columns of numbers in few bytes.
 
-A column of n numbers below 2**32 (`varint` is LEB128 in its shortest form):
+A column of n numbers below 2**32:
 
-    centre       varint
+    centre       varint (codec.varint)
     k            1 byte: 255 if all numbers are the centre, and nothing follows; otherwise 0..33,
                  and for each number 2d where it lies d above the centre, or 2d - 1 where it lies
                  d below, is written in a Rice code of parameter k:
-    quotients    of the division by 2**k, one after the other: as many zeros, then a one
+    quotients    of the division by 2**k, one after the other: each in zeros, then a one
     remainders   one after the other, k bits each, the highest first
                  zeros up to a whole byte; the first bit of a byte is its highest
 """
@@ -15,32 +15,26 @@ import numpy as np
 
 from codec.arrays import I64
 from codec.errors import ArchiveError
+from codec.varint import read_varint, write_varint
 
 _SAME, _MAX_K = 255, 33
-# About the median a larger k never saves a bit, and no column has more bits for each number.
+# Around the median a larger k never saves a bit, and no column needs more bits for each number.
 _WRITTEN_K, _MAX_BITS = 31, 34
 _VARINT_BYTES = 5
 
 
-def varint(value: int) -> bytes:
-    """LEB128, shortest form."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+def read_number(data: bytes, at: int) -> tuple[int, int]:
+    """The varint that begins at `at`, and where it ends.
 
-
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at `at`, and where it ends. Raises ArchiveError."""
-    value = 0
-    for place, byte in enumerate(data[at : at + _VARINT_BYTES]):
-        value |= (byte & 0x7F) << 7 * place
-        if not byte & 0x80:
-            if (place and not byte) or value >= 2**32:
-                break
-            return value, at + place + 1
-    raise ArchiveError("a number is not written in its shortest form or cut short")
+    Raises ArchiveError unless it is whole, below 2**32 and in its shortest form.
+    """
+    try:
+        value, end = read_varint(data, at, _VARINT_BYTES)
+    except ValueError as error:
+        raise ArchiveError(str(error)) from error
+    if value >= 2**32:
+        raise ArchiveError(f"the number {value}, expected one below 2^32")
+    return value, end
 
 
 def pack_column(values: I64) -> bytes:
@@ -48,14 +42,14 @@ def pack_column(values: I64) -> bytes:
     centre = int(np.sort(values)[len(values) // 2])
     rest = np.where(values >= centre, 2 * (values - centre), 2 * (centre - values) - 1)
     if not rest.any():
-        return varint(centre) + bytes([_SAME])
+        return write_varint(centre) + bytes([_SAME])
     k = min(range(_WRITTEN_K + 1), key=lambda k: int((rest >> k).sum()) + k * len(rest))
     ends = np.cumsum((rest >> k) + 1)
     quotients = np.zeros(ends[-1], np.bool_)
     quotients[ends - 1] = True
     remainders = rest[:, None] >> np.arange(k - 1, -1, -1) & 1
     bits = np.concatenate([quotients, remainders.ravel().astype(np.bool_)])
-    return varint(centre) + bytes([k]) + np.packbits(bits).tobytes()
+    return write_varint(centre) + bytes([k]) + np.packbits(bits).tobytes()
 
 
 def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
@@ -63,7 +57,7 @@ def unpack_column(data: bytes, at: int, count: int) -> tuple[I64, int]:
 
     Raises ArchiveError.
     """
-    centre, at = read_varint(data, at)
+    centre, at = read_number(data, at)
     if at >= len(data):
         raise ArchiveError("a column of numbers is cut short")
     k, at = data[at], at + 1

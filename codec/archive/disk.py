@@ -1,4 +1,4 @@
-"""Bytes of an archive and of its journal to and from the disk."""
+"""Reads and writes the bytes of an archive and of its journal."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Self
 
 from codec.archive.blocks import Item
-from codec.archive.journal import Place, pack_journal
+from codec.archive.journal import JournalStart, pack_journal
 from codec.errors import ArchiveError
 
-# In the place of the descriptor of a file that was closed.
+# Replaces the descriptor of a closed file.
 CLOSED = -1
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Errors as ArchiveError that begins with the path of the archive."""
+def naming(path: Path) -> Iterator[None]:
+    """Raises errors as ArchiveError with the path of the archive."""
     try:
         yield
     except ArchiveError as error:
@@ -40,7 +40,7 @@ def read_at(fd: int, offset: int, size: int) -> bytes:
 
 
 def write_at(fd: int, data: bytes, offset: int) -> None:
-    """All of the bytes."""
+    """Writes all bytes."""
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -48,7 +48,7 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> int:
-    """Makes a file, or another content of it, and brings it to the disk; it stays open."""
+    """Writes a whole file and syncs it. Returns its descriptor, still open."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_at(fd, data, 0)
@@ -60,7 +60,7 @@ def write_whole(path: Path, data: bytes) -> int:
 
 
 def sync_folder(path: Path) -> None:
-    """Brings the names of a folder's files to the disk."""
+    """Syncs a folder, so that the names of its files survive a power failure."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -69,15 +69,15 @@ def sync_folder(path: Path) -> None:
 
 
 class JournalFile:
-    """The journal of the archive at `archive`, open for appending behind its first `size` bytes."""
+    """The journal of the archive at `archive`, open for appending after its first `size` bytes."""
 
     def __init__(self, archive: Path, fd: int, size: int) -> None:
         self._path, self._fd, self._size = journal_path(archive), fd, size
 
     @classmethod
-    def replace(cls, archive: Path, place: Place, items: Sequence[Item], seed: int) -> Self:
-        """A new journal instead of whatever is there, in one step."""
-        data, path = pack_journal(place, items, seed), journal_path(archive)
+    def replace(cls, archive: Path, start: JournalStart, items: Sequence[Item], seed: int) -> Self:
+        """Puts a new journal in the place of any other, atomically."""
+        data, path = pack_journal(start, items, seed), journal_path(archive)
         part = path.with_name(path.name + ".part")
         fd = write_whole(part, data)
         try:
@@ -90,20 +90,20 @@ class JournalFile:
 
     @classmethod
     def reopen(cls, archive: Path, size: int) -> Self:
-        """The journal that is there; what is behind `size` is cut."""
+        """The existing journal, cut to `size` bytes."""
         fd = os.open(journal_path(archive), os.O_RDWR)
         os.ftruncate(fd, size)
         return cls(archive, fd, size)
 
     def append(self, entry: bytes, *, sync: bool) -> None:
-        """Adds the bytes of a record; if that fails, the next one takes their place."""
+        """Adds the bytes of a record. After a failure the next record overwrites them."""
         write_at(self._fd, entry, self._size)
         if sync:
             os.fsync(self._fd)
         self._size += len(entry)
 
     def flush(self) -> None:
-        """Brings it to the disk."""
+        """Syncs the file."""
         os.fsync(self._fd)
 
     def remove(self) -> None:

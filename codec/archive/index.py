@@ -6,9 +6,9 @@
     counts    column of the n blocks' records, nothing if n is 0
     ranges    nothing if no record has a name; a byte 0 if the ranges are too long to be kept;
               otherwise a byte 1 and a list of 2n names, the least and the greatest of each block
-              in the order of bytes, both empty where no record has one
-    trailer   size of all of the above, 4 bytes; number of records, 8 bytes
-              CRC-32 of the archive's header (without its CRC) and of all of the above; "RSAI"
+              in byte order, both empty where no record has a name
+    trailer   size of everything above, 4 bytes; number of records, 8 bytes
+              CRC-32 of the archive's header (without its CRC) and of everything above; "RSAI"
 
 All numbers are big endian. An archive without an index was not closed, or was cut short.
 """
@@ -41,11 +41,11 @@ Range = tuple[bytes, bytes]
 
 
 class Layout:
-    """Where the blocks are, and what is known of each without reading it.
+    """Where the blocks are, which records they hold, and the ranges of their names.
 
     Block b lies at `offsets[b]`..`offsets[b + 1]` and holds the records `firsts[b]`..`firsts[b + 1]
-    - 1`. Its names are within `ranges[b]`, (b"", b"") if it has none; `ranges` is None where there
-    are names but their ranges are not known.
+    - 1`. Its names are within `ranges[b]`, (b"", b"") without names. `ranges` is None if an archive
+    has names whose ranges are not stored.
     """
 
     __slots__ = ("firsts", "offsets", "ranges")
@@ -60,7 +60,7 @@ class Layout:
 
     @property
     def records(self) -> int:
-        """Of all blocks."""
+        """Number of records in all blocks."""
         return self.firsts[-1]
 
     @property
@@ -69,7 +69,7 @@ class Layout:
         return self.offsets[-1]
 
     def add(self, head: Head) -> None:
-        """One more block at the end. Raises ArchiveError if there are too many."""
+        """Adds a block at the end. Raises ArchiveError if there are too many."""
         self.check_room()
         self.offsets.append(self.end + head.start.size)
         self.firsts.append(self.records + head.start.count)
@@ -82,7 +82,7 @@ class Layout:
             raise ArchiveError(f"the archive is full: it has {MAX_BLOCKS} blocks")
 
     def without_last(self) -> "Layout":
-        """The same with one block less."""
+        """A copy without the last block."""
         shorter = Layout(self.offsets[0])
         shorter.offsets, shorter.firsts = self.offsets[:-1], self.firsts[:-1]
         shorter.ranges = None if self.ranges is None else self.ranges[:-1]
@@ -90,7 +90,7 @@ class Layout:
 
 
 def name_range(names: Sequence[bytes]) -> Range:
-    """Least and greatest of the names, those that are empty left out."""
+    """Least and greatest of the names that are not empty."""
     given = [name for name in names if name]
     return (min(given), max(given)) if given else (b"", b"")
 
@@ -107,17 +107,17 @@ def pack_index(layout: Layout, seed: int) -> bytes:
 
 
 def index_size(trailer: bytes) -> int:
-    """Bytes of index and trailer, from the trailer. Raises ArchiveError."""
+    """Bytes of index and trailer, read from the trailer. Raises ArchiveError."""
     if len(trailer) != TRAILER_BYTES or trailer[-len(_END) :] != _END:
         raise ArchiveError("the archive was cut short or not closed: it does not end in its index")
     size: int = _COUNTS.unpack(trailer[: _COUNTS.size])[0]
     if size > MAX_INDEX_BYTES:
-        raise ArchiveError(f"an index of {size} bytes, at most {MAX_INDEX_BYTES} are read")
+        raise ArchiveError(f"an index of {size} bytes, expected at most {MAX_INDEX_BYTES}")
     return size + TRAILER_BYTES
 
 
 def unpack_index(data: bytes, start: int, stop: int, seed: int) -> Layout:
-    """Undoes `pack_index` for blocks that lie at `start`..`stop` of their file.
+    """The layout of blocks at `start`..`stop` of their file, from index and trailer.
 
     Raises ArchiveError.
     """
@@ -129,7 +129,7 @@ def unpack_index(data: bytes, start: int, stop: int, seed: int) -> Layout:
         raise ArchiveError("the index is damaged: it is cut short")
     kind, count = _START.unpack(body[: _START.size])
     if kind != _KIND or count > min(MAX_BLOCKS, (stop - start) // _LEAST_BLOCK):
-        raise ArchiveError("the index is damaged: it does not begin like one")
+        raise ArchiveError("the index is damaged: bad magic or too many blocks")
     sizes, at = _column(body, _START.size, count)
     counts, at = _column(body, at, count)
     if sizes.sum() != stop - start or counts.sum() != records or not _possible(sizes, counts):
@@ -147,7 +147,7 @@ def _differences(sums: Sequence[int]) -> bytes:
 
 
 def _sealed(data: bytes, seed: int) -> bytes:
-    """How index and trailer have to end."""
+    """The end of index and trailer: their CRC and the magic."""
     return CRC.pack(zlib.crc32(data[: -CRC.size - len(_END)], seed)) + _END
 
 
@@ -177,6 +177,6 @@ def _unpack_ranges(data: bytes, count: int) -> list[Range] | None:
     if data == _MANY:
         return None
     if data[:1] != _RANGES:
-        raise ArchiveError("the index is damaged: ranges of names in no form that is read")
+        raise ArchiveError("the index is damaged: ranges of names of an unknown form")
     names = iter(unpack_names(data[1:], 2 * count, MAX_RANGE_BYTES))
     return list(zip(names, names, strict=True))

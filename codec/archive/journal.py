@@ -1,19 +1,18 @@
-"""The journal NAME.rsa.journal: the records of an archive that is open for writing and whose blocks
-do not hold them yet.
+"""The journal NAME.rsa.journal: records of an open archive that are not in a block yet.
 
-    start     "RSAJ"; version, 1 byte; records before those of the journal, 8 bytes; offset in the
-              archive where the blocks that hold them end, 8 bytes; CRC of the head of the last of
-              these blocks or 0, 4 bytes; CRC-32 of the archive's header and of all of the above
+    start     "RSAJ"; version, 1 byte; number of the first record, 8 bytes; offset in the archive
+              where the blocks before it end, 8 bytes; CRC of the head of the last of these blocks
+              or 0, 4 bytes; CRC-32 of the archive's header and of everything above
     records   one after the other, each
         level, 1 byte; length of its body, 4 bytes; of its name, 2 bytes
         CRC-32 of the archive's header, the record's number (8 bytes) and these 7 bytes
         body, name
         CRC-32 of what the first one covers, body and name
 
-All numbers are big endian. While a journal lies beside an archive, it says where the archive's
-blocks end, and whatever the file holds behind them means nothing. A journal is replaced as a whole
-and grows record by record, so a crash can only cut the last record short. What else is wrong with
-it is damage, and not for a reader to pass over in silence.
+All numbers are big endian. While an archive has a journal, the journal gives the offset where the
+archive's blocks end, and the rest of the archive file is ignored. A journal is replaced as a whole
+and grows record by record, so a crash can only cut the last record short. Any other flaw is damage,
+which a reader must report.
 """
 
 import struct
@@ -43,9 +42,9 @@ MAX_JOURNAL_BYTES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the archive a journal goes on: number of its first record, offset of the end of the
-    blocks before, CRC of the head of the last of them (0 if there is none).
+class JournalStart:
+    """Where a journal continues the archive: number of its first record, offset of the end of the
+    blocks before, and CRC of the head of the last block (0 without blocks).
     """
 
     first: int
@@ -55,18 +54,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Its place, its whole records, and how many of its bytes they take."""
+    """A journal: its start, its whole records, and the bytes that these take."""
 
-    place: Place
+    start: JournalStart
     items: tuple[Item, ...]
     size: int
 
 
-def pack_journal(place: Place, items: Sequence[Item], seed: int) -> bytes:
-    """A whole journal."""
-    start = _START.pack(MAGIC, VERSION, place.first, place.offset, place.link)
-    entries = [pack_entry(item, place.first + i, seed) for i, item in enumerate(items)]
-    return start + CRC.pack(zlib.crc32(start, seed)) + b"".join(entries)
+def pack_journal(start: JournalStart, items: Sequence[Item], seed: int) -> bytes:
+    """The bytes of a journal."""
+    data = _START.pack(MAGIC, VERSION, start.first, start.offset, start.link)
+    entries = [pack_entry(item, start.first + i, seed) for i, item in enumerate(items)]
+    return data + CRC.pack(zlib.crc32(data, seed)) + b"".join(entries)
 
 
 def pack_entry(item: Item, number: int, seed: int) -> bytes:
@@ -78,12 +77,12 @@ def pack_entry(item: Item, number: int, seed: int) -> bytes:
 
 
 def unpack_journal(data: bytes, seed: int, *, salvage: bool = False) -> Journal:
-    """Undoes `pack_journal`; of the last record any part may be missing.
+    """The journal of these bytes, without a last record that is cut short.
 
-    Raises ArchiveError for damage; with `salvage` the records before it are given instead.
+    Raises ArchiveError for damage. With `salvage` returns the records before it instead.
     """
     if len(data) > MAX_JOURNAL_BYTES:
-        raise ArchiveError(f"the journal has more than {MAX_JOURNAL_BYTES} bytes")
+        raise ArchiveError(f"a journal of more than {MAX_JOURNAL_BYTES} bytes")
     start = data[: _START.size]
     if len(data) < START_BYTES or data[_START.size : START_BYTES] != CRC.pack(
         zlib.crc32(start, seed)
@@ -102,7 +101,7 @@ def unpack_journal(data: bytes, seed: int, *, salvage: bool = False) -> Journal:
     except ArchiveError:
         if not salvage:
             raise
-    return Journal(Place(first, offset, link), tuple(items), size)
+    return Journal(JournalStart(first, offset, link), tuple(items), size)
 
 
 def _check_room(items: Sequence[Item]) -> None:
@@ -111,7 +110,7 @@ def _check_room(items: Sequence[Item]) -> None:
 
 
 def _entry(data: bytes, at: int, number: int, seed: int) -> tuple[Item, int] | None:
-    """The record that begins at `at` and its size in the journal; None if there is no whole one."""
+    """The record that begins at `at` and its size in the journal; None if it is cut short."""
     start = data[at : at + _ENTRY.size]
     crc = zlib.crc32(start, place_seed(seed, number))
     if len(data) < at + ENTRY_BYTES:

@@ -1,16 +1,16 @@
 """Lists of names in few bytes.
 
-A list of n >= 1 names, UTF-8, up to 1,024 bytes each, an empty one where a record has none:
+A list of n >= 1 names, UTF-8, up to 1,024 bytes each, empty where a record has no name:
 
     method       1 byte: 0 plain, 1 deflated (RFC 1951), with the plain length (varint) before it
     steps        column of n - 1 numbers, left out if n is 1   (codec.archive.columns)
-    shared       m varints: how many bytes a name has in common with the beginning of the one before
-    own          m varints: how many bytes follow them
-    bytes        those that follow, name after name
+    shared       m varints: bytes that a name shares with the beginning of the one before it
+    own          m varints: bytes that follow the shared ones
+    bytes        the bytes that follow, name after name
 
-The first name and each whose step is 0 are spelled out: they are the m names of the last three
-parts. Any other is the name before it with its number raised by the step: that of the last digits
-0-9 in it, of which there are at most 15, and no fewer afterwards.
+The first name, and each whose step is 0, is spelled out: these are the m names of the last three
+parts. Any other name is the one before it with its number raised by the step. The number is the
+last run of digits 0-9, or its last 15 digits, and it never gets shorter.
 """
 
 import itertools
@@ -20,11 +20,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from codec.archive.columns import pack_column, read_varint, unpack_column, varint
+from codec.archive.columns import pack_column, read_number, unpack_column
 from codec.errors import ArchiveError, InvalidInput
+from codec.varint import write_varint
 
 MAX_NAME_BYTES = 1024
-# What a list may take for each name beside its bytes: two varints and its part of a column.
+# Bytes of a list for each name in addition to those of the name: two varints and a column entry.
 NAME_OVERHEAD = 8
 _PLAIN, _DEFLATED = b"\0", b"\1"
 _NUMBERED = re.compile(rb"(.*?)([0-9]{1,15})([^0-9]*)", re.DOTALL)
@@ -39,18 +40,18 @@ def encode_name(name: str) -> bytes:
         raise InvalidInput(f"the name {name!r} cannot be written in UTF-8") from error
     if not 1 <= len(data) <= MAX_NAME_BYTES or b"\0" in data:
         raise InvalidInput(
-            f"a name of {len(data)} bytes; expected 1..{MAX_NAME_BYTES}, none of them zero"
+            f"a name of {len(data)} bytes; expected 1..{MAX_NAME_BYTES} without a zero byte"
         )
     return data
 
 
 def check_name(data: bytes) -> None:
-    """Raises ArchiveError for stored bytes that are no name; none at all are allowed."""
+    """Raises ArchiveError for stored bytes that are neither empty nor a name."""
     try:
         if data:
             encode_name(data.decode())
     except (UnicodeDecodeError, InvalidInput) as error:
-        raise ArchiveError("a stored name is no text, or too long") from error
+        raise ArchiveError("a stored name is not UTF-8, or too long") from error
 
 
 def pack_names(names: Sequence[bytes]) -> bytes:
@@ -58,34 +59,35 @@ def pack_names(names: Sequence[bytes]) -> bytes:
     pairs = list(itertools.pairwise([b"", *names]))
     steps = [_step(*pair) for pair in pairs]
     spelled = [pair for pair, step in zip(pairs, steps, strict=True) if not step]
-    shared = [_in_common(*pair) for pair in spelled]
+    shared = [_shared_bytes(*pair) for pair in spelled]
     own = [name[start:] for (_, name), start in zip(spelled, shared, strict=True)]
     column = pack_column(np.array(steps[1:], np.int64)) if len(names) > 1 else b""
-    plain = b"".join([column, *map(varint, shared), *(varint(len(rest)) for rest in own), *own])
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    squeezed = varint(len(plain)) + squeezer.compress(plain) + squeezer.flush()
-    return min(_PLAIN + plain, _DEFLATED + squeezed, key=len)
+    plain = b"".join([column, *map(write_varint, [*shared, *map(len, own)]), *own])
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = write_varint(len(plain)) + deflate.compress(plain) + deflate.flush()
+    return min(_PLAIN + plain, _DEFLATED + deflated, key=len)
 
 
 def unpack_names(data: bytes, count: int, limit: int) -> list[bytes]:
-    """The `count` names of a list, with `NAME_OVERHEAD` each at most `limit` bytes.
+    """The `count` names of a list.
 
-    Raises ArchiveError.
+    Raises ArchiveError for damage, and for names of more than `limit` bytes, NAME_OVERHEAD for each
+    included.
     """
-    plain, at = _unfolded(data, limit), 0
+    plain, at = _plain_bytes(data, limit), 0
     steps = [0]
     if count > 1:
         column, at = unpack_column(plain, at, count - 1)
         steps += column.tolist()
     numbers = []
     for _ in range(2 * steps.count(0)):
-        number, at = read_varint(plain, at)
+        number, at = read_number(plain, at)
         numbers.append(number)
     return _names(steps, numbers, plain[at:], limit)
 
 
 def _names(steps: Sequence[int], numbers: Sequence[int], text: bytes, limit: int) -> list[bytes]:
-    """Names from the parts of their list. Raises ArchiveError."""
+    """The names that the parts of a list describe. Raises ArchiveError."""
     shared, own = (iter(half) for half in np.split(np.array(numbers), 2))
     at, names, last, total = 0, [], b"", NAME_OVERHEAD * len(steps)
     for step in steps:
@@ -99,15 +101,16 @@ def _names(steps: Sequence[int], numbers: Sequence[int], text: bytes, limit: int
         check_name(last)
         names.append(last)
         total += len(last)
-        if total > limit:  # a few bytes can say many long names
-            raise ArchiveError(f"names of more than {limit} bytes, no more are read")
+        # A few bytes can describe many long names.
+        if total > limit:
+            raise ArchiveError(f"names of more than {limit} bytes, expected at most {limit}")
     if at != len(text):
-        raise ArchiveError("something follows a list of names")
+        raise ArchiveError(f"{len(text) - at} bytes follow a list of names")
     return names
 
 
 def _step(before: bytes, name: bytes) -> int:
-    """By how much the number of the one before is raised in a name; 0 if it is another name."""
+    """The step from the name before to a name; 0 if it must be spelled out."""
     match = _NUMBERED.fullmatch(before)
     if match is None:
         return 0
@@ -120,24 +123,24 @@ def _step(before: bytes, name: bytes) -> int:
 
 
 def _raised(name: bytes, step: int) -> bytes:
-    """The name with its number raised. Raises ArchiveError if it has none."""
+    """The name with its number raised by a step. Raises ArchiveError if it has no number."""
     match = _NUMBERED.fullmatch(name)
     if match is None:
-        raise ArchiveError("a list of names counts on from a name without a number")
+        raise ArchiveError("a list of names raises the number of a name without one")
     begin, digits, end = match.groups()
     return begin + b"%0*d" % (len(digits), int(digits) + step) + end
 
 
-def _unfolded(data: bytes, limit: int) -> bytes:
-    """The plain bytes of a list of names."""
+def _plain_bytes(data: bytes, limit: int) -> bytes:
+    """The bytes of a list of names after its method, inflated if they are deflated."""
     method = data[:1]
     if method == _PLAIN:
         return data[1:]
     if method != _DEFLATED:
-        raise ArchiveError("a list of names in no form that this software reads")
-    size, at = read_varint(data, 1)
+        raise ArchiveError(f"a list of names of method {method.hex()}, expected 00 or 01")
+    size, at = read_number(data, 1)
     if size > limit:
-        raise ArchiveError(f"a list of names of {size} bytes, at most {limit} are read")
+        raise ArchiveError(f"a list of names of {size} bytes, expected at most {limit}")
     return _inflated(data[at:], size)
 
 
@@ -146,13 +149,13 @@ def _inflated(data: bytes, size: int) -> bytes:
     try:
         plain = stream.decompress(data, size + 1)
     except zlib.error as error:
-        raise ArchiveError("a list of names cannot be unfolded") from error
+        raise ArchiveError("a list of names cannot be inflated") from error
     if len(plain) != size or not stream.eof or stream.unused_data:
-        raise ArchiveError("a list of names is not as long as it says")
+        raise ArchiveError(f"a list of names has another length than the {size} bytes given")
     return plain
 
 
-def _in_common(a: bytes, b: bytes) -> int:
-    """How many bytes two names have in common at their beginning."""
+def _shared_bytes(a: bytes, b: bytes) -> int:
+    """Number of bytes that two names share at their beginning."""
     longest = min(len(a), len(b))
     return next((i for i in range(longest) if a[i] != b[i]), longest)

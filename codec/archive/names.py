@@ -1,8 +1,7 @@
-"""Which record has a name, without looking at any image.
+"""Finds records by name.
 
-Where the names of the blocks follow each other in the order of bytes, as those of a folder do, one
-block is read per question. Otherwise the first question reads the names of all blocks into a table
-of 12 bytes per name.
+Where the names of the blocks ascend in byte order, as those of a folder do, a search reads one
+block. Otherwise the first search reads the names of all blocks into a table of 12 bytes per name.
 """
 
 import bisect
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from codec.archive.index import Layout, Range, name_range
 from codec.arrays import U64
 
-# New names are held in a dict until there are so many.
+# Number of new names that are held in a dict before they are merged into the arrays.
 _RECENT = 2**15
 
 
@@ -33,13 +32,13 @@ class Names:
             self._add_range(block, limits)
 
     def add(self, block: int, names: Sequence[bytes]) -> None:
-        """Takes the names of a block that was added at the end."""
+        """Adds the names of a new block at the end."""
         self._add_range(block, name_range(names))
         if self._table is not None:
             self._table.add(names, self._layout.firsts[block])
 
     def find(self, name: bytes) -> int | None:
-        """Number of the first record of this name."""
+        """Number of the first record of this name, or None."""
         if not self._ordered:
             return self._look_up(name)
         place = bisect.bisect_right(self._lows, name) - 1
@@ -72,7 +71,7 @@ class Names:
 
 
 class _Table:
-    """Hashes of names, and the numbers of their records."""
+    """A hash table from names to the numbers of their records."""
 
     def __init__(self) -> None:
         self._hashes: U64 = np.zeros(0, np.uint64)
@@ -87,7 +86,7 @@ class _Table:
             self._merge()
 
     def candidates(self, name: bytes) -> list[int]:
-        """Numbers of all records whose names have this hash, in order."""
+        """Numbers of all records whose names have the hash of this name, in order."""
         value = _hash(name)
         low = int(np.searchsorted(self._hashes, np.uint64(value), "left"))
         high = int(np.searchsorted(self._hashes, np.uint64(value), "right"))

@@ -1,4 +1,4 @@
-"""Reading an archive: by number, by name, or all of it."""
+"""Reads an archive by number, by name, or as a whole."""
 
 import bisect
 import os
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from codec.archive.blocks import Head, Header, Item
-from codec.archive.disk import CLOSED, told
+from codec.archive.disk import CLOSED, naming
 from codec.archive.index import name_range
 from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What an archive says of a record: its number, its name if it has one, bytes of its body, and
-    its level 0..31 (codec.record.frame).
+    """A record without its body: number, name if it has one, bytes of its body, and level 0..31
+    (codec.record.frame).
     """
 
     number: int
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Records `first`..`first + count - 1` cannot be read, for a reason."""
+    """Records `first`..`first + count - 1` cannot be read, with the reason."""
 
     first: int
     count: int
@@ -44,16 +44,16 @@ class Damage:
 class ArchiveReader:
     """The records of the archive at `path`, at least those that it had when it was opened.
 
-    May be used from several threads, and while another process appends. Raises ArchiveError for
-    the file, and where `model_id` is given and not that of the archive. `salvage` reads what is
-    left of an archive that was cut short, or lost its journal.
+    Thread-safe, also while another process appends. `salvage` reads what is left of an archive that
+    was cut short or lost its journal. Raises ArchiveError if the file cannot be read, or holds
+    records of another model than `model_id`.
     """
 
     def __init__(
         self, path: Path | str, *, model_id: bytes | None = None, salvage: bool = False
     ) -> None:
         self.path, self._salvage = Path(path), salvage
-        with told(self.path):
+        with naming(self.path):
             self._fd = os.open(self.path, os.O_RDONLY)
             try:
                 self._take(take_snapshot(self.path, self._fd, salvage=salvage))
@@ -86,7 +86,7 @@ class ArchiveReader:
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return len(self._snapshot.layout)
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class ArchiveReader:
 
     def record(self, number: int) -> bytes:
         """A record as it was appended. Raises ArchiveError; InvalidInput for the number."""
-        item = self._again(lambda: self._item(number))
+        item = self._retried(lambda: self._item(number))
         return seal(item.level, item.body, self.header.model_id)
 
     def name(self, number: int) -> str | None:
@@ -108,18 +108,18 @@ class ArchiveReader:
     def find(self, name: str) -> int | None:
         """Number of the record of this name. Raises ArchiveError; InvalidInput for the name."""
         data = encode_name(name)
-        return self._again(lambda: self._find(data))
+        return self._retried(lambda: self._find(data))
 
     def entry(self, number: int) -> Entry:
-        """What is said of one record. Raises as `record` does."""
-        return self._again(lambda: self._entry(number))
+        """A record without its body. Raises as `record` does."""
+        return self._retried(lambda: self._entry(number))
 
     def entries(self) -> Iterator[Entry]:
-        """What is said of all records, in order. Raises ArchiveError."""
+        """All records without their bodies, in order. Raises ArchiveError."""
         return (self.entry(number) for number in range(len(self)))
 
     def verify(self) -> Iterator[Damage | None]:
-        """Reads every block: for each what is wrong with it, or None."""
+        """Reads every block and gives its damage, or None."""
         layout = self._snapshot.layout
         for block in range(self.blocks):
             first, count = layout.firsts[block], layout.firsts[block + 1] - layout.firsts[block]
@@ -134,11 +134,11 @@ class ArchiveReader:
         layout = self._snapshot.layout
         names = [item.name for item in read_block(self._fd, layout, block, self._seed)]
         if layout.ranges and layout.ranges[block] != name_range(names):
-            raise ArchiveError("the index says other names of a block")
+            raise ArchiveError("a block is damaged: its names contradict the index")
 
-    def _again(self, step: Callable[[], T]) -> T:
-        """A step; if it fails since a writer has changed the file, once more on its new state."""
-        with told(self.path):
+    def _retried(self, step: Callable[[], T]) -> T:
+        """The result of a step, tried once more if a writer has changed the file."""
+        with naming(self.path):
             try:
                 return step()
             except ArchiveError:

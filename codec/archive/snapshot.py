@@ -1,4 +1,4 @@
-"""What an archive and its journal hold together at one moment."""
+"""The contents of an archive and its journal at one moment."""
 
 import os
 import time
@@ -19,16 +19,16 @@ from codec.archive.blocks import (
 )
 from codec.archive.disk import journal_path, read_at
 from codec.archive.index import TRAILER_BYTES, Layout, index_size, unpack_index
-from codec.archive.journal import MAX_JOURNAL_BYTES, Journal, unpack_journal
+from codec.archive.journal import MAX_JOURNAL_BYTES, Journal, JournalStart, unpack_journal
 from codec.errors import ArchiveError
 
-# A writer may replace the journal between two looks of a reader; then the reader looks again.
-_LOOKS, _PAUSE_SECONDS = 5, 0.02
+# A writer may replace the journal while a reader opens the archive; then the reader tries again.
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Blocks and journal of an archive that fit together; `size` is that of its header."""
+    """Blocks and journal of an archive that belong together."""
 
     header: Header
     seed: int
@@ -37,47 +37,44 @@ class Snapshot:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """The records behind the blocks."""
+        """The records after the blocks."""
         return self.journal.items if self.journal else ()
 
 
 def take_snapshot(path: Path, fd: int, *, salvage: bool = False) -> Snapshot:
-    """What the archive, opened as `fd`, and its journal hold. Raises ArchiveError.
+    """The contents of the archive, opened as `fd`, and of its journal. Raises ArchiveError.
 
-    With `salvage`, an archive that was cut short or lost its index or journal gives what can be
-    found from its beginning.
+    With `salvage`, an archive that was cut short or lost its index or journal gives all whole
+    blocks from its beginning.
     """
-    for look in range(_LOOKS):
+    for attempt in range(_ATTEMPTS):
         before = _identity(journal_path(path))
         try:
             return _snapshot(path, fd, salvage=salvage)
         except ArchiveError:
-            if look == _LOOKS - 1 or _identity(journal_path(path)) == before:
+            if attempt == _ATTEMPTS - 1 or _identity(journal_path(path)) == before:
                 raise
             time.sleep(_PAUSE_SECONDS)
-    raise AssertionError("the last look returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def read_head(fd: int, layout: Layout, block: int, seed: int) -> Head:
-    """What block number `block` says of its records. Raises ArchiveError."""
+    """The head of block number `block`. Raises ArchiveError."""
     offset = layout.offsets[block]
     head = _head_at(fd, offset, layout.firsts[block], seed)
     count = layout.firsts[block + 1] - layout.firsts[block]
     if (head.start.count, head.start.size) != (count, layout.offsets[block + 1] - offset):
-        raise ArchiveError("a block is damaged: it is not what the index says of it")
+        raise ArchiveError("a block is damaged: its size or count contradicts the index")
     return head
 
 
 def read_block(fd: int, layout: Layout, block: int, seed: int, *, names: bool = True) -> list[Item]:
-    """The records of block number `block`, their names if they are asked for.
-
-    Raises ArchiveError.
-    """
+    """The records of block number `block`, with their names on request. Raises ArchiveError."""
     offset, first = layout.offsets[block], layout.firsts[block]
     data = read_at(fd, offset, layout.offsets[block + 1] - offset)
     items = unpack_block(data, first, seed, names=names)
     if len(items) != layout.firsts[block + 1] - first:
-        raise ArchiveError("a block is damaged: it is not what the index says of it")
+        raise ArchiveError("a block is damaged: its size or count contradicts the index")
     return items
 
 
@@ -89,14 +86,13 @@ def _snapshot(path: Path, fd: int, *, salvage: bool) -> Snapshot:
     stop = os.fstat(fd).st_size
     if journal is None:
         return Snapshot(header, seed, _indexed(fd, size, stop, seed, salvage=salvage), None)
-    if journal.place.offset > stop:
-        raise ArchiveError(f"{stop} bytes, the journal begins behind {journal.place.offset}")
-    layout, link = _scanned(fd, size, journal.place.offset, seed, salvage=salvage)
-    found = (layout.records, layout.end, link)
-    if found == (journal.place.first, journal.place.offset, journal.place.link):
+    if journal.start.offset > stop:
+        raise ArchiveError(f"{stop} bytes, the journal expects at least {journal.start.offset}")
+    layout, link = _scanned(fd, size, journal.start.offset, seed, salvage=salvage)
+    if JournalStart(layout.records, layout.end, link) == journal.start:
         return Snapshot(header, seed, layout, journal)
     if not salvage:
-        raise ArchiveError("the journal beside the archive is not its own")
+        raise ArchiveError("the journal belongs to another archive or an earlier state of it")
     return Snapshot(header, seed, layout, None)
 
 
@@ -113,7 +109,7 @@ def _indexed(fd: int, start: int, stop: int, seed: int, *, salvage: bool) -> Lay
 def _by_index(fd: int, start: int, stop: int, seed: int) -> Layout:
     size = index_size(read_at(fd, max(start, stop - TRAILER_BYTES), TRAILER_BYTES))
     if size > stop - start:
-        raise ArchiveError(f"an index of {size} bytes in a file of {stop}")
+        raise ArchiveError(f"an index of {size} bytes in a file of {stop} bytes")
     return unpack_index(read_at(fd, stop - size, size), start, stop - size, seed)
 
 
@@ -134,7 +130,7 @@ def _scanned(fd: int, start: int, stop: int, seed: int, *, salvage: bool) -> tup
 
 def _check_end(end: int, stop: int) -> None:
     if end > stop:
-        raise ArchiveError(f"a block that ends at {end}, behind {stop}, is cut short")
+        raise ArchiveError(f"a block that ends at {end} is cut short at {stop}")
 
 
 def _head_at(fd: int, offset: int, first: int, seed: int) -> Head:
@@ -143,7 +139,7 @@ def _head_at(fd: int, offset: int, first: int, seed: int) -> Head:
 
 
 def _read_journal(path: Path, seed: int, *, salvage: bool) -> Journal | None:
-    """The journal, or None where there is none."""
+    """The journal, or None if the file does not exist."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_JOURNAL_BYTES + 1)

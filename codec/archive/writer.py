@@ -1,9 +1,9 @@
-"""Writing an archive: records go to a journal one by one, and to the archive block by block.
+"""Writes an archive: records go to a journal one by one, and to the archive block by block.
 
-An open archive is never without a whole account of its records. Its blocks up to the place that the
-journal names are never touched; the records after them are in the journal. A full block is written
-behind that place and brought to the disk, and then a new journal replaces the old one in one step.
-`codec.archive.journal` has the bytes.
+At every moment the files on disk hold all records. Blocks before the offset that the journal gives
+are never touched, and the records after them are in the journal. A full block is written at that
+offset and synced, and then a new journal replaces the old one atomically. `codec.archive.journal`
+has the bytes.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from codec.archive.disk import (
     CLOSED,
     JournalFile,
     journal_path,
+    naming,
     sync_folder,
-    told,
     write_at,
     write_whole,
 )
 from codec.archive.index import Layout, pack_index
-from codec.archive.journal import Place, pack_entry
+from codec.archive.journal import JournalStart, pack_entry
 from codec.archive.name_lists import encode_name
 from codec.archive.names import Names
 from codec.archive.reader import check_model
@@ -42,12 +42,12 @@ from codec.record.frame import open_seal
 
 
 def create(path: Path | str, model_id: bytes, *, name: str = "", version: str = "") -> None:
-    """Makes an archive without records for a model; complete or not at all.
+    """Creates an archive without records, atomically.
 
-    Raises ArchiveError if something of that name is there already.
+    Raises ArchiveError if the file or its journal exists already.
     """
     path = Path(path)
-    with told(path):
+    with naming(path):
         packed = pack_header(Header(model_id, name, version))
         if os.path.lexists(journal_path(path)):
             raise ArchiveError(f"{journal_path(path)} is left of another archive; remove it first")
@@ -55,7 +55,7 @@ def create(path: Path | str, model_id: bytes, *, name: str = "", version: str = 
         temporary = path.with_name(f".{path.name[:64]}.{os.getpid()}.part")
         try:
             os.close(write_whole(temporary, empty))
-            os.link(temporary, path)  # unlike a renaming, this never replaces anything
+            os.link(temporary, path)  # unlike a rename, this never replaces a file
         except FileExistsError as error:
             raise ArchiveError("exists already") from error
         finally:
@@ -64,20 +64,19 @@ def create(path: Path | str, model_id: bytes, *, name: str = "", version: str = 
 
 
 class ArchiveWriter:
-    """Appends records to the archive at `path`, which `create` has made.
+    """Appends records to an existing archive.
 
-    Whoever kills this process loses no record whose `append` has returned; after a failure of power
-    that is so for `sync`, or else for what came before the last `flush`, and at most 256 records
-    are lost. What a crash has left is put in order by the next writer. Raises ArchiveError for the
-    file, while another writer has it open, and where `model_id` is given and not that of the
-    archive.
+    If the process is killed, every record whose `append` has returned survives. After a power
+    failure that holds with `sync`; without it, at most the 256 records since the last `flush` are
+    lost. The next writer repairs what a crash has left. Raises ArchiveError if the file cannot be
+    opened, is open in another writer, or holds records of another model than `model_id`.
     """
 
     def __init__(
         self, path: Path | str, *, model_id: bytes | None = None, sync: bool = True
     ) -> None:
         self.path, self._sync = Path(path), sync
-        with told(self.path), contextlib.ExitStack() as stack:
+        with naming(self.path), contextlib.ExitStack() as stack:
             self._fd = os.open(self.path, os.O_RDWR)
             stack.callback(os.close, self._fd)
             _lock(self._fd)
@@ -106,18 +105,18 @@ class ArchiveWriter:
         return self._layout.records + len(self._pending)
 
     def append(self, record: bytes, name: str | None = None) -> int:
-        """Adds a record, and gives its number.
+        """Adds a record and returns its number.
 
-        Raises RecordError for the record, InvalidInput for the name or if a record has it already,
-        ArchiveError where the record could not be written; then the archive is as it was before.
+        Raises RecordError for the record, InvalidInput for the name or if it is taken. Raises
+        ArchiveError if the record cannot be written, and leaves the archive as it was.
         """
         level, body = open_seal(record, self.header.model_id)
         item = Item(level, body, b"" if name is None else encode_name(name))
-        with told(self.path):
+        with naming(self.path):
             if self._fd == CLOSED:
-                raise ArchiveError("was closed")
+                raise ArchiveError("is closed")
             if item.name and self._find(item.name) is not None:
-                raise InvalidInput(f"the archive has a record of the name {name} already")
+                raise InvalidInput(f"the archive has a record named {name} already")
             journal = self._ready()
             journal.append(pack_entry(item, len(self), self._seed), sync=self._sync)
             self._pending.append(item)
@@ -125,21 +124,21 @@ class ArchiveWriter:
 
     def find(self, name: str) -> int | None:
         """Number of the record of this name. Raises ArchiveError; InvalidInput for the name."""
-        with told(self.path):
+        with naming(self.path):
             return self._find(encode_name(name))
 
     def flush(self) -> None:
-        """Brings all records to the disk. Raises ArchiveError."""
+        """Syncs all records to disk. Raises ArchiveError."""
         if self._journal is not None:
-            with told(self.path):
+            with naming(self.path):
                 self._journal.flush()
 
     def close(self) -> None:
-        """Ends the archive with its index. Raises ArchiveError; its journal then keeps the rest."""
+        """Completes the archive with its index. Raises ArchiveError, and then keeps the journal."""
         if self._fd == CLOSED:
             return
         try:
-            with told(self.path):
+            with naming(self.path):
                 self._finish()
         finally:
             if self._journal is not None:
@@ -156,27 +155,27 @@ class ArchiveWriter:
         return self._journal
 
     def _begin(self) -> JournalFile:
-        """Makes the journal; takes the last block back into it if that is not full."""
+        """Creates the journal. A last block that is not full moves back into it."""
         layout, items = self._layout, list[Item]()
         if len(layout):
             last = read_block(self._fd, layout, len(layout) - 1, self._seed)
             if not is_full(len(last), sum(len(item.body) for item in last)):
                 layout, items = layout.without_last(), last
         link = read_head(self._fd, layout, len(layout) - 1, self._seed).crc if len(layout) else 0
-        place = Place(layout.records, layout.end, link)
-        self._journal = JournalFile.replace(self.path, place, items, self._seed)
+        start = JournalStart(layout.records, layout.end, link)
+        self._journal = JournalFile.replace(self.path, start, items, self._seed)
         if items:
             self._layout, self._pending = layout, items
             self._names = Names(layout, self._names_of)
         return self._journal
 
     def _write_block(self, old: JournalFile) -> JournalFile:
-        """Makes the pending records a block, and begins a journal behind it."""
+        """Writes the pending records as a block and begins a new journal after it."""
         head = self._put_block()
         first = self._layout.records + head.start.count
-        place = Place(first, self._layout.end + head.start.size, head.crc)
+        start = JournalStart(first, self._layout.end + head.start.size, head.crc)
         os.fsync(self._fd)
-        self._journal = JournalFile.replace(self.path, place, (), self._seed)
+        self._journal = JournalFile.replace(self.path, start, (), self._seed)
         self._layout.add(head)
         self._pending = []
         self._names.add(len(self._layout) - 1, head.names)
@@ -184,7 +183,7 @@ class ArchiveWriter:
         return self._journal
 
     def _put_block(self) -> Head:
-        """Writes the pending records behind the blocks, where nothing counts yet."""
+        """Writes the pending records after the blocks, where readers do not look yet."""
         self._layout.check_room()
         data, head = pack_block(self._pending, self._layout.records, self._seed)
         write_at(self._fd, data, self._layout.end)
@@ -213,8 +212,8 @@ class ArchiveWriter:
 
 
 def _lock(fd: int) -> None:
-    """For this process alone, until the file is closed or the process ends."""
+    """Locks the file for this process until it is closed. Raises ArchiveError if it is locked."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ArchiveError("is in use: someone else is writing to it") from error
+        raise ArchiveError("is in use: another process is writing to it") from error

@@ -29,13 +29,14 @@ from rich.table import Table
 
 from codec.archive import ArchiveReader
 from codec.archive.blocks import CRC, PREFIX, Header, Item, header_seed, pack_block, pack_header
-from codec.archive.columns import pack_column, varint
+from codec.archive.columns import pack_column
 from codec.archive.disk import journal_path
 from codec.archive.index import Layout, pack_index
-from codec.archive.journal import ENTRY_BYTES, Place, pack_entry, pack_journal
+from codec.archive.journal import ENTRY_BYTES, JournalStart, pack_entry, pack_journal
 from codec.archive.name_lists import pack_names
 from codec.errors import ArchiveError
 from codec.record.frame import open_seal
+from codec.varint import write_varint
 
 MODEL = bytes(range(32))
 MEMORY = Path("/dev/shm")  # noqa: S108 - many small files, none of them kept
@@ -69,7 +70,7 @@ def sound(named: bool, closed: bool, rng: Chance) -> Whole:
     if closed:
         return Whole(data + pack_index(layout, seed), None, tuple(items))
     more = [item(len(items) + i, named, rng) for i in range(RECORDS)]
-    journal = pack_journal(Place(len(items), layout.end, link), more, seed)
+    journal = pack_journal(JournalStart(len(items), layout.end, link), more, seed)
     return Whole(data, journal, (*items, *more))
 
 
@@ -134,7 +135,9 @@ def column(rng: Chance) -> bytes:
     """A column, or something like one."""
     values = rng.integers(0, 2 ** int(rng.integers(1, 33)), int(rng.integers(1, 9)))
     made = pack_column(values.astype(np.int64))
-    start = varint(int(rng.integers(0, 2**32))) + bytes([int(rng.choice([0, 1, 33, 34, 255]))])
+    start = write_varint(int(rng.integers(0, 2**32))) + bytes(
+        [int(rng.choice([0, 1, 33, 34, 255]))]
+    )
     return (made, start + rng.bytes(int(rng.integers(0, 40))), KINDS["bytes"](made, b"", rng))[
         int(rng.integers(3))
     ]
@@ -148,7 +151,7 @@ def name_list(rng: Chance) -> bytes:
     if kind == 0:
         return made
     if kind == 1:
-        return b"\1" + varint(int(rng.choice([2**20, 2**18, 2**31]))) + BOMB
+        return b"\1" + write_varint(int(rng.choice([2**20, 2**18, 2**31]))) + BOMB
     return list(KINDS.values())[int(rng.integers(len(KINDS)))](made, made, rng)
 
 
@@ -160,19 +163,26 @@ def hostile(kind: str, rng: Chance) -> tuple[bytes, bytes | None]:
     about = column(rng) + column(rng) + (name_list(rng) if kind == "name lists" else b"")
     count = int(rng.choice([1, 2, 8, 256]))
     if kind == "name lists":
-        about = b"\x08\xff" + varint(len(bodies)) + b"\xff" + name_list(rng)
+        about = b"\x08\xff" + write_varint(len(bodies)) + b"\xff" + name_list(rng)
         count = 1 if rng.random() < 0.5 else count
     block = PREFIX.pack(b"B", count - 1, len(about), len(bodies), zlib.crc32(bodies)) + about
     block += CRC.pack(zlib.crc32(block, zlib.crc32(bytes(8), seed))) + bodies
     if kind == "journal":
-        place = Place(*(int(rng.choice([0, 1, len(packed), 2**32 - 1])) for _ in range(3)))
-        journal = pack_journal(Place(0, len(packed), 0), [item(0, True, rng)], seed)
+        place = JournalStart(*(int(rng.choice([0, 1, len(packed), 2**32 - 1])) for _ in range(3)))
+        journal = pack_journal(JournalStart(0, len(packed), 0), [item(0, True, rng)], seed)
         entry = bytearray(pack_entry(item(1, True, rng), 1, seed))
         entry[:7] = KINDS["bytes"](bytes(entry[:7]), b"", rng)
         entry[7:ENTRY_BYTES] = CRC.pack(zlib.crc32(entry[:7], zlib.crc32(b"\0" * 7 + b"\1", seed)))
         made = journal + bytes(entry) if rng.random() < 0.7 else pack_journal(place, [], seed)
         return packed, made
-    inside = b"I" + (1).to_bytes(4, "big") + varint(len(block)) + b"\xff" + varint(count) + b"\xff"
+    inside = (
+        b"I"
+        + (1).to_bytes(4, "big")
+        + write_varint(len(block))
+        + b"\xff"
+        + write_varint(count)
+        + b"\xff"
+    )
     records = count
     if kind == "ranges":
         inside += b"\1" + name_list(rng)

@@ -379,7 +379,7 @@ def test_a_second_writer_is_refused_in_one_line(full, expected, tmp_path, capsys
     with ArchiveWriter(full):
         assert main(["archive", "add", str(full), str(tmp_path / "d.rsd")]) == FAILED
     error = capsys.readouterr().err
-    assert error == f"residuum: archive {full}: is in use: someone else is writing to it\n"
+    assert error == f"residuum: archive {full}: is in use: another process is writing to it\n"
 
 
 def test_a_killed_create_leaves_what_it_told_of_and_add_goes_on(bundle, files, tmp_path, capsys):

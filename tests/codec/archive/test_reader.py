@@ -96,7 +96,7 @@ def test_records_are_read_where_their_names_cannot_be(tmp_path: Path):
     path.write_bytes(packed + block + CRC.pack(crc) + b"abc" + index)
     with ArchiveReader(path) as reader:
         assert reader.record(0) == seal(8, b"abc", MODEL)
-        with pytest.raises(ArchiveError, match="a list of names in no form"):
+        with pytest.raises(ArchiveError, match="a list of names of method 07"):
             reader.name(0)
 
 

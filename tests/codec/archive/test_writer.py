@@ -1,4 +1,4 @@
-"""Appending: numbers, names and what is brought to the disk, with blocks of four records."""
+"""Appending: numbers, names and syncing, with blocks of four records."""
 
 import os
 import resource
@@ -42,9 +42,7 @@ def test_a_writer_finds_what_it_has_written(path: Path, order: int):
         assert [entry.name for entry in reader.entries()] == names
 
 
-def test_a_record_is_brought_to_the_disk_before_it_counts_unless_that_is_not_asked_for(
-    path: Path, monkeypatch
-):
+def test_a_record_is_synced_before_it_counts_unless_sync_is_off(path: Path, monkeypatch):
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     counts = []
@@ -57,7 +55,7 @@ def test_a_record_is_brought_to_the_disk_before_it_counts_unless_that_is_not_ask
     assert counts == [1, 1, 0]
 
 
-def test_why_no_archive_could_be_made_is_told(path: Path):
+def test_a_failure_to_create_names_its_reason(path: Path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -72,10 +70,11 @@ def test_what_was_closed_is_closed_once(path: Path):
     reader, writer = ArchiveReader(path), ArchiveWriter(path)
     reader.close()
     writer.close()
-    other = [os.open(path, os.O_RDONLY) for _ in range(2)]  # they get the numbers that are free now
+    # These get the descriptors that are free now.
+    other = [os.open(path, os.O_RDONLY) for _ in range(2)]
     reader.close()
     writer.close()
     for fd in other:
         os.close(fd)
-    with pytest.raises(ArchiveError, match="was closed"):
+    with pytest.raises(ArchiveError, match="is closed"):
         writer.append(RECORDS[0])
