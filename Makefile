@@ -1,5 +1,7 @@
 # make demo   serve the shipped bundles, compress and score the sample images, leave pictures
 # make test   all checks and tests
+# make test-fast  the checks and tests that take less than a few seconds each; without types
+# make check-extras  each extra by itself in a bare environment
 # make bench  all benchmarks; each ends with a table and writes build/bench/NAME.json
 # make fmt    format the sources
 # make protos     regenerate the gRPC stubs
@@ -9,14 +11,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA ?= ../shared/data
+# Parallel test processes; a file's tests stay together, so that its fixtures are made once.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
 
 test: $(VENV)/.complete lint types
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-fast: $(VENV)/.complete lint
+	$(PYTEST) -m "not slow"
+
+# The proof of tests/test_extras.py: pip installs each extra; takes minutes.
+check-extras: $(VENV)/.complete
+	$(BIN)/python tests/check_extras.py $(EXTRAS)
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff check

@@ -20,6 +20,19 @@ SERVER = "--host 127.0.0.1 --admin-port 0 --metrics-port 0"
 # Makes a training short; the last value of an option counts.
 SHORT = "--epochs 1 --epoch-steps 4 --batch-size 8 --threads 1 --device cpu --model.widths 4 8"
 SECONDS = 300
+HIDE = """
+import sys
+from importlib.machinery import PathFinder
+
+HIDDEN = frozenset({modules})
+
+class VisibleFinder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in HIDDEN else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = VisibleFinder
+"""
 
 
 class CommandFailed(Exception):
@@ -55,10 +68,22 @@ class Sandbox:
             "OMP_NUM_THREADS": "1",
         }
 
+    def hide(self, modules: set[str]) -> None:
+        """Later commands find none of these top-level modules, as if they were not installed."""
+        site = self.folder.parent / "site"
+        site.mkdir(exist_ok=True)
+        (site / "sitecustomize.py").write_text(HIDE.format(modules=sorted(modules)))
+        self.environment["PYTHONPATH"] = os.pathsep.join([str(site), str(ROOT), str(CLIENT)])
+
+    def use(self, folder: Path) -> None:
+        """Later commands are those in a folder, of an environment with the packages installed."""
+        self.environment["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+        del self.environment["PYTHONPATH"]
+
     def command(self, text: str) -> None:
         """Runs one line of a document."""
         text = self.adapt(text)
-        if text.startswith("residuum-serve "):
+        if text.startswith("residuum-serve ") and "--help" not in text:
             self.serve(text)
         else:
             self.run(["bash", "-e", "-o", "pipefail", "-c", text])
