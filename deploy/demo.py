@@ -1,9 +1,9 @@
-"""The whole chain on the sample images, over gRPC: serve, compress, decompress, score.
+"""Compresses, decompresses and scores the sample images through a server.
 
     make demo
 
-Starts a server with the shipped bundles on free ports, sends the samples beside this file, prints a
-line for each, and leaves records, restored images and pictures in the folder given by --out.
+Starts a server with the shipped bundles on free ports, sends it the sample images of each model,
+prints a table, and writes records, restored images and pictures to the folder given by --out.
 """
 
 import argparse
@@ -16,23 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from codec.arrays import U8
+from codec.images.metrics import psnr, squared_error
 from residuum_client import Client, ResiduumError, Score, draw_heatmap
 
 HERE = Path(__file__).parent
-U8 = npt.NDArray[np.uint8]
+# Space between the images of a picture, pixels.
 GAP = 4
-# Pictures of small images are enlarged to about this width, so that they can be looked at.
+# Small images are enlarged to about this width, pixels.
 PICTURE_WIDTH = 168
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image through the whole chain."""
+    """A sample image, its record, the restored image and its score."""
 
     name: str
     image: U8
@@ -43,14 +44,13 @@ class Sample:
 
     @property
     def psnr(self) -> float:
-        """Of the restored image, dB."""
-        error = np.mean((self.image.astype(np.float64) - self.restored) ** 2)
-        return float(10 * np.log10(255.0**2 / max(error, 1e-9)))
+        """PSNR of the restored image, dB."""
+        return psnr(squared_error(self.image, self.restored))
 
 
 @contextmanager
 def server(bundles: Path) -> Iterator[str]:
-    """A server on free ports of this machine; gives its address and ends it afterwards."""
+    """Starts a server on free ports and yields its address; ends it afterwards."""
     ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "service", "--bundles", str(bundles), *ports]
     pipe = subprocess.PIPE
@@ -67,26 +67,25 @@ def server(bundles: Path) -> Iterator[str]:
 
 
 def run(client: Client, folder: Path) -> list[Sample]:
-    """Sends a folder of images through one model."""
+    """Compresses, decompresses and scores the images of a folder."""
     files = sorted(folder.glob("*.png"))
     images = [np.asarray(Image.open(file).convert("L"))[..., None] for file in files]
     records = client.encode(images)
-    rows = zip(
-        files,
-        images,
-        records,
-        client.decode(records),
-        client.score(images, heatmaps=True),
-        strict=True,
-    )
-    return [Sample(f.stem, i, f.stat().st_size, r, d, s) for f, i, r, d, s in rows]
+    restored = client.decode(records)
+    scores = client.score(images, heatmaps=True)
+    return [
+        Sample(file.stem, image, file.stat().st_size, record, back, score)
+        for file, image, record, back, score in zip(
+            files, images, records, restored, scores, strict=True
+        )
+    ]
 
 
 def table(model: str, samples: list[Sample]) -> Table:
-    """One line for each sample."""
+    """A table with one row per sample."""
     rows = Table(title=f"{model}: {samples[0].image.shape[0]}x{samples[0].image.shape[1]} gray")
     rows.add_column("sample")
-    for column in ("PNG bytes", "record bytes", "ratio to pixels", "PSNR dB", "score", "p-value"):
+    for column in ("PNG bytes", "record bytes", "ratio", "PSNR dB", "score", "p-value"):
         rows.add_column(column, justify="right")
     rows.add_column("verdict")
     for s in samples:
@@ -98,18 +97,16 @@ def table(model: str, samples: list[Sample]) -> Table:
 
 
 def sheet(samples: list[Sample]) -> Image.Image:
-    """Originals over restored images over heat maps."""
+    """A picture of three rows: originals, restored images, heat maps."""
     height, width = samples[0].image.shape[:2]
     zoom = max(1, PICTURE_WIDTH // width)
     cell = (width * zoom + GAP, height * zoom + GAP)
     picture = Image.new("RGB", (len(samples) * cell[0], 3 * cell[1]), "white")
     for column, s in enumerate(samples):
-        heat = (
-            s.image
-            if s.score.heatmap is None
-            else draw_heatmap(s.image, s.score.heatmap, s.score.heat_scale)
-        )
-        for row, image in enumerate((s.image, s.restored, heat)):
+        drawn = s.image
+        if s.score.heatmap is not None:
+            drawn = draw_heatmap(s.image, s.score.heatmap, s.score.heatmap_vmax)
+        for row, image in enumerate((s.image, s.restored, drawn)):
             rgb = np.ascontiguousarray(np.broadcast_to(image, (height, width, 3)))
             tile = Image.fromarray(rgb).resize(
                 (width * zoom, height * zoom), Image.Resampling.NEAREST
@@ -119,7 +116,7 @@ def sheet(samples: list[Sample]) -> Image.Image:
 
 
 def save(samples: list[Sample], out: Path) -> None:
-    """Writes records, restored images and the picture of one model."""
+    """Writes the records, restored images and picture of one model."""
     out.mkdir(parents=True, exist_ok=True)
     for s in samples:
         (out / f"{s.name}.rsd").write_bytes(s.record)
@@ -128,11 +125,17 @@ def save(samples: list[Sample], out: Path) -> None:
 
 
 def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description="compress, restore and score the sample images")
-    parser.add_argument("--bundles", type=Path, default=HERE / "bundles")
-    parser.add_argument("--samples", type=Path, default=HERE / "samples")
-    parser.add_argument("--out", type=Path, default=Path("build/demo"))
+    """Runs the demo. Exits with a message if the server cannot start or a call fails."""
+    parser = argparse.ArgumentParser(
+        description="compress, decompress and score the sample images through a server"
+    )
+    parser.add_argument(
+        "--bundles", type=Path, default=HERE / "bundles", help="folder of bundles to serve"
+    )
+    parser.add_argument(
+        "--samples", type=Path, default=HERE / "samples", help="a folder of PNGs per model"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder to write to")
     options = parser.parse_args()
     console = Console(width=110)
     try:

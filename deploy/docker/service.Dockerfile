@@ -1,8 +1,8 @@
-# The service on a CPU. From the root of the repository:
+# The service on a CPU. Build from the root of the repository:
 #   docker build -f deploy/docker/service.Dockerfile -t residuum-service:0.1.0 .
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
-# pip stays outside: the environment that is shipped cannot install anything.
+# Without pip, so that nothing can be installed into the image's environment.
 RUN python -m venv --without-pip /opt/venv
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -11,7 +11,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/bundles /bundles
-# onnxruntime would report on its use to its makers, and keep a data base of that in HOME.
+# onnxruntime would otherwise send usage data, and keep a database of it in HOME.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -19,7 +19,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \
     RESIDUUM_BUNDLES=/bundles \
     RESIDUUM_PROVIDER=cpu
-# By number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can verify that it is not root.
 USER 10001:10001
 EXPOSE 50051 50052 9464
 ENTRYPOINT ["residuum-serve"]

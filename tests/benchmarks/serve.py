@@ -1,11 +1,11 @@
-"""Encode through gRPC beside bare onnxruntime: same graphs, one core each, one run.
+"""Throughput of Encode through gRPC, compared with onnxruntime alone on the same graphs.
 
     make bench-serve
 
 bare     onnxruntime at its best batch size, quantisation and entropy coding, in a pinned process
-x32, x1  `residuum-serve` pinned to the same core, 32 or 1 images per call, clients on another
+x32, x1  `residuum-serve` pinned to the same core, 32 or 1 images per call, clients on another core
 
-The three take turns for several rounds; medians and the ratios of the medians are printed.
+The three alternate for several rounds. The output has medians and ratios of medians.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -33,15 +34,15 @@ from residuum_client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = ROOT / "deploy/bundles"
+# Length of each run.
 SECONDS = 4.0
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
+# Concurrent callers by images per call.
 CALLERS = {32: 3, 1: 8}
 
 
 def images(count: int) -> np.ndarray:
-    """Crops of the shipped samples, shifted and mirrored: uint8 `[count, 28, 28, 1]`."""
-    from PIL import Image
-
+    """The shipped samples, shifted sideways at random: uint8 `[count, 28, 28, 1]`."""
     files = sorted((ROOT / "deploy/samples/fashion").glob("*.png"))
     samples = np.stack([np.asarray(Image.open(file).convert("L")) for file in files])[..., None]
     rng = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def images(count: int) -> np.ndarray:
 
 
 def bare(bundle: Bundle, batch: int, seconds: float) -> float:
-    """Images per second of graph, quantisation and entropy coding, nothing else."""
+    """Images per second of the graph, quantisation and entropy coding alone."""
     graphs = open_graphs(bundle, "cpu", 1)
     level = bundle.manifest.quality_default
     coder, step = RangeCoder(bundle.priors[level]), bundle.steps[level]
@@ -67,7 +68,7 @@ def bare(bundle: Bundle, batch: int, seconds: float) -> float:
 
 
 def through_server(client: Client, per_call: int, seconds: float) -> float:
-    """Images per second of several callers that each wait for their answer."""
+    """Images per second of several callers, each with one call in progress."""
     batch = list(images(per_call))
     start = time.perf_counter()
 
@@ -85,7 +86,7 @@ def through_server(client: Client, per_call: int, seconds: float) -> float:
 
 @contextmanager
 def server(core: int) -> Iterator[str]:
-    """`residuum-serve` on one core and free ports."""
+    """Starts `residuum-serve` on one core and free ports; yields its address."""
     ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "service", "--bundles", str(BUNDLES), *ports]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -103,13 +104,13 @@ def server(core: int) -> Iterator[str]:
 
 
 def bare_in_process(core: int, batch: int) -> float:
-    """`bare` in a process of its own on the server's core."""
+    """`bare` in a separate process on the core of the server."""
     command = [sys.executable, __file__, "--bare", str(batch), "--core", str(core)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:
-    """Entry point."""
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("build/bench/serve.json"))
@@ -134,10 +135,10 @@ def main() -> None:
 
 
 def report(console: Console, rounds: dict[str, list[float]], best: int, out: Path) -> None:
-    """Prints the table and writes the file."""
+    """Prints the table and writes the JSON file."""
     medians = {name: statistics.median(values) for name, values in rounds.items()}
     table = Table(title=f"Encode of `fashion`, images per second; bare at batch {best}")
-    for column in ("what", "minimum", "median", "maximum", "ratio to bare"):
+    for column in ("run", "minimum", "median", "maximum", "ratio to bare"):
         table.add_column(column, justify="right")
     for name, values in rounds.items():
         ratio = medians[name] / medians["bare"]

@@ -1,4 +1,4 @@
-"""The Dockerfiles install the service without torch and run it as an ordinary user."""
+"""The Dockerfiles install the service without torch and run it as an unprivileged user."""
 
 import json
 import re
@@ -17,7 +17,7 @@ PROVIDERS = {"service": "cpu", "service-gpu": "cuda"}
 
 
 def instructions(text):
-    """Pairs of an instruction and its argument, continued lines joined, comments left out."""
+    """Pairs of instruction and argument, without comments and line continuations."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [tuple(line.split(maxsplit=1)) for line in joined.splitlines()]
@@ -50,7 +50,7 @@ def all_of(steps, wanted):
 
 
 def requirements(extra):
-    """Names of the packages that an extra asks for, those of the project itself included."""
+    """Names of the packages that the project requires with an extra."""
     found = set()
     for requirement in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]:
         name, others = re.match(r"([\w.-]+)(?:\[([\w,.-]+)\])?", requirement).groups()
@@ -66,7 +66,7 @@ def test_the_extra_is_installed_within_the_constraints(steps, extra):
 
 
 def test_torch_is_never_installed(steps, extra):
-    assert "torch" in requirements("export")  # what the next line would find
+    assert "torch" in requirements("export")  # so the next line can fail
     assert not {"torch", "torchvision"} & requirements(extra)
     assert not any("torch" in run for run in all_of(steps, "RUN"))
 
@@ -76,7 +76,7 @@ def test_one_onnxruntime_is_installed(extra):
     assert len(both & requirements(extra)) == 1
 
 
-def test_it_runs_as_the_user_that_the_manifests_name(last_stage):
+def test_it_runs_as_the_user_of_the_manifests(last_stage):
     (user,) = all_of(last_stage, "USER")
     deployment = yaml.safe_load((ROOT / "deploy/base/residuum-deployment.yaml").read_text())
     context = deployment["spec"]["template"]["spec"]["securityContext"]
@@ -96,17 +96,17 @@ def test_it_exposes_the_ports_of_the_service(last_stage):
     assert all_of(last_stage, "EXPOSE") == [" ".join(ports)]
 
 
-def test_its_variables_are_the_services(environment, extra):
+def test_its_variables_are_settings_of_the_service(environment, extra):
     found = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     assert found == {"RESIDUUM_BUNDLES": "/bundles", "RESIDUUM_PROVIDER": PROVIDERS[extra]}
     assert {name.removeprefix(PREFIX).lower() for name in found} <= set(Settings.model_fields)
 
 
-def test_nothing_is_reported_to_the_makers_of_the_runtime(environment):
+def test_onnxruntime_sends_no_usage_data(environment):
     assert environment["ORT_DISABLE_TELEMETRY"] == "1"
 
 
-def test_both_stages_have_the_python_of_the_paths(steps, environment):
+def test_both_stages_use_the_python_version_of_the_paths(steps, environment):
     images = [value.split()[0] for value in all_of(steps, "FROM")]
     assert len(set(images)) == 1
     (version,) = re.findall(r"^python:(3\.\d+)-slim", images[0])
@@ -114,7 +114,7 @@ def test_both_stages_have_the_python_of_the_paths(steps, environment):
         assert not path or f"/python{version}/" in path
 
 
-def test_the_build_sees_what_it_needs_and_nothing_else():
+def test_the_build_context_has_only_the_files_it_needs():
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     assert patterns[0] == "*"

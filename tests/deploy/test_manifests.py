@@ -1,4 +1,4 @@
-"""The Kubernetes objects are valid, confined, and agree with the service and with each other."""
+"""The Kubernetes manifests are valid, restricted, and agree with the service and each other."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BASE = sorted(set(DEPLOY.glob("base/*.yaml")) - {DEPLOY / "base/kustomization.yaml"})
 KUSTOMIZATIONS = sorted(DEPLOY.rglob("kustomization.yaml"))
-# The oldest Kubernetes that can sleep before SIGTERM without a feature gate, and the newest known.
+# The oldest Kubernetes that sleeps before SIGTERM without a feature gate, and the newest known.
 OLDEST, NEWEST = "1.30", "1.37"
 DATA, ADMIN, METRICS = (
     Settings.model_fields[name].default for name in ("port", "admin_port", "metrics_port")
@@ -90,7 +90,7 @@ def test_a_file_is_named_after_its_one_object(path):
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
-def test_a_kustomization_names_what_exists_and_leaves_nothing_out(path):
+def test_a_kustomization_lists_exactly_the_files_that_exist(path):
     found = read(path)
     named = [*found.get("resources", []), *found.get("components", [])]
     named += [patch["path"] for patch in found.get("patches", [])]
@@ -100,7 +100,7 @@ def test_a_kustomization_names_what_exists_and_leaves_nothing_out(path):
     assert set(path.parent.glob("*.yaml")) - {path} <= paths
 
 
-def test_containers_are_confined(pod):
+def test_containers_are_restricted(pod):
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -114,7 +114,7 @@ def test_containers_are_confined(pod):
         assert "memory" in container["resources"]["limits"]
 
 
-def test_the_one_writable_folder_is_a_bounded_tmp(pod, container):
+def test_only_a_size_limited_tmp_is_writable(pod, container):
     assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
     (volume,) = pod["volumes"]
     assert set(volume) == {"name", "emptyDir"}
@@ -128,13 +128,13 @@ def test_ports_are_those_of_the_service(deployment, container):
     assert annotations["prometheus.io/port"] == str(METRICS)
 
 
-def test_probes_ask_the_admin_port_for_what_it_answers(container):
+def test_probes_use_the_health_services_of_the_admin_port(container):
     probes = {name: container[f"{name}Probe"]["grpc"] for name in ("startup", "readiness")}
     assert probes == {"startup": {"port": ADMIN}, "readiness": {"port": ADMIN}}
     assert container["livenessProbe"]["grpc"] == {"port": ADMIN, "service": LIVENESS}
 
 
-def test_the_network_leads_to_the_data_and_metrics_ports_alone(objects):
+def test_only_the_data_and_metrics_ports_are_reachable(objects):
     for service in of_kind(objects, "Service"):
         assert [(p["port"], p["targetPort"]) for p in service["ports"]] == [(DATA, "grpc")]
     (policy,) = of_kind(objects, "NetworkPolicy")
@@ -143,7 +143,7 @@ def test_the_network_leads_to_the_data_and_metrics_ports_alone(objects):
     assert not policy.get("egress")
 
 
-def test_selectors_find_the_pods(objects, deployment):
+def test_selectors_match_the_pods(objects, deployment):
     labels = deployment["template"]["metadata"]["labels"].items()
     (policy,) = of_kind(objects, "NetworkPolicy")
     (budget,) = of_kind(objects, "PodDisruptionBudget")
@@ -169,22 +169,22 @@ def test_patches_set_known_variables_only():
             assert variables(container).keys() <= known
 
 
-def test_kubernetes_adds_no_variables_of_its_own(pod):
+def test_kubernetes_adds_no_variables(pod):
     assert pod["enableServiceLinks"] is False
 
 
-def test_a_pod_may_drain_before_it_is_killed(pod, container, monkeypatch):
+def test_a_pod_has_time_to_drain_before_it_is_killed(pod, container, monkeypatch):
     sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     drain = settings_of(container, monkeypatch).drain_seconds
     assert pod["terminationGracePeriodSeconds"] >= sleep + drain + 5
 
 
-def test_the_gpu_overlay_asks_for_a_gpu_and_no_other_does(variant, container):
+def test_only_the_gpu_overlay_requests_a_gpu(variant, container):
     gpus = container["resources"]["limits"].get("nvidia.com/gpu", 0)
     assert gpus == (1 if variant == "gpu" else 0)
 
 
-def test_what_runs_has_the_version_of_the_project(variant, container):
+def test_image_and_label_have_the_version_of_the_project(variant, container):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     name = "residuum-service-gpu" if variant == "gpu" else "residuum-service"
     assert container["image"] == f"{name}:{version}"

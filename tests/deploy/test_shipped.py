@@ -1,4 +1,4 @@
-"""What ships: two bundles, their samples, and the demo that shows them."""
+"""The shipped bundles, their sample images, and the demo."""
 
 import json
 import subprocess
@@ -31,13 +31,13 @@ def shipped(request) -> tuple[str, Codec, list[np.ndarray]]:
     return request.param, Codec(bundle, open_graphs(bundle, "cpu")), images
 
 
-def test_the_bundles_are_whole_and_small():
+def test_the_bundles_are_complete_and_small():
     bundles = [load_bundle(DEPLOY / "bundles" / name) for name in NAMES]
     assert [bundle.manifest.name for bundle in bundles] == NAMES
     assert sum(bundle.size for bundle in bundles) < MAX_BYTES
 
 
-def test_each_bundle_tells_how_it_was_made(shipped):
+def test_each_bundle_records_how_it_was_made(shipped):
     _, codec, _ = shipped
     provenance = codec.manifest.provenance
     assert provenance["command"].startswith(f"residuum-train {codec.manifest.name} ")
@@ -65,7 +65,7 @@ def test_the_verdicts_on_the_samples_are_right(shipped):
     assert [score.anomalous for score in Scorer(codec).score(images)] == expected
 
 
-def test_the_demo_prints_a_line_for_each_sample_and_leaves_pictures(tmp_path):
+def test_the_demo_prints_a_row_for_each_sample_and_writes_pictures(tmp_path):
     command = [sys.executable, DEPLOY / "demo.py", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")

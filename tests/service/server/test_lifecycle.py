@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.images_pb2 import ModelRef
+from service.__main__ import main
 
 ROOT = Path(__file__).parents[3]
 PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0")
@@ -134,12 +135,14 @@ def test_a_damaged_bundle_is_reported_with_status_1(bundles, tmp_path):
     assert re.fullmatch(r"residuum-serve: bundle \S+/broken: encoder.onnx has 0 bytes.*\n", errors)
 
 
-def test_a_misspelt_variable_is_reported_with_status_2(bundles):
-    status, errors = failure("--bundles", bundles, *PORTS, RESIDUUM_TREADS="2")
-    assert status == 2
-    assert errors.startswith(
-        "residuum-serve: unknown environment variables RESIDUUM_TREADS; expected "
-    )
+def test_a_misspelt_variable_is_reported_with_status_2(bundles, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["residuum-serve", "--bundles", str(bundles)])
+    monkeypatch.setenv("RESIDUUM_TREADS", "2")
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("residuum-serve: unknown environment variables RESIDUUM_TREADS; ")
     assert errors.count("\n") == 1
 
 
