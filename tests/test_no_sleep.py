@@ -1,0 +1,44 @@
+"""No test waits for a fixed time: on a busy machine it is too short, on a quiet one wasted."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from source_tree import parse, python_files
+
+# Calls of `sleep` outside of a loop that polls, and why they do not decide a test.
+ALLOWED = {
+    "tests/codec/archive/test_crash.py": "a process is killed at random moments; each must do",
+    "tests/training/loop/test_kill.py": "a process is killed at random moments; each must do",
+    "tests/benchmarks/archive.py": "a process is killed at random moments; each must do",
+    "tests/plugins/hang_guard.py": "killed processes need a moment; they are looked for again",
+}
+TESTS = [path for path in python_files() if path.parts[0] == "tests"]
+
+
+def sleeps(tree: ast.Module) -> list[int]:
+    """Lines of calls of `sleep` that are not in a `while` loop, which polls."""
+    polls = [loop for loop in ast.walk(tree) if isinstance(loop, ast.While)]
+    polling = {id(node) for loop in polls for node in ast.walk(loop)}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] == "sleep"
+        and ast.unparse(node) != "asyncio.sleep(0)"
+        and id(node) not in polling
+    ]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=str)
+def test_a_test_does_not_sleep(path: Path) -> None:
+    assert str(path) in ALLOWED or sleeps(parse(path)) == []
+
+
+def test_every_exception_still_sleeps() -> None:
+    assert [path for path in ALLOWED if not sleeps(parse(Path(path)))] == []
+
+
+def test_a_sleep_is_seen_unless_it_polls() -> None:
+    assert sleeps(ast.parse("time.sleep(1)")) == [1]
+    assert sleeps(ast.parse("while not done():\n    time.sleep(0.01)")) == []
