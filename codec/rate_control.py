@@ -1,24 +1,22 @@
-"""How many bytes an image may take, or how good it must be: the search for its quality level.
+"""The search for the quality level that meets a size or a PSNR.
 
-The encoder has run once when the search begins. Trying a level costs a table look-up per code, or
-the decoder, and never the encoder. Functions here plan the search of one image: given what is known
-at the levels tried so far, they name the level to try next, or None when the search is over. The
-caller (`codec.codec`) tries levels for all its images at once.
+The encoder runs once, before the search. Trying a level costs a table look-up per code, or a run of
+the decoder. The functions here plan the search for one image: from the results at the levels tried
+so far they return the level to try next, or None when the search is over. `codec.codec` tries the
+levels, for all images at once.
 
     target_bytes   bisection over ideal code lengths finds the level at which the record should just
-                   fit; then real records decide: one level finer while the record fits, or coarser
-                   until it does
+                   fit; then real records decide: one level finer while they fit, or coarser until
+                   they do
     target_psnr    bisection with the decoder over the levels
 
-Lengths and errors nearly always grow and fall from level to level, but nothing forces them to. The
-promise holds whatever they do:
+Sizes nearly always grow from level to level, and errors shrink, but neither is certain. In all
+cases:
 
-    target_bytes   the record has at most that many bytes, and the next finer level's has more;
-                   no image is refused that fits at any level
-    target_psnr    the image has at least that PSNR, and at the next coarser level it has less; no
-                   image is refused that reaches it at any level
-
-An image that no level serves is refused rather than stored larger or worse than was asked for.
+    target_bytes   the record has at most that many bytes, and that of the next finer level has
+                   more; an image is refused only if no level fits
+    target_psnr    the image has at least that PSNR, and less at the next coarser level; an image is
+                   refused only if no level reaches it
 """
 
 from collections.abc import Mapping
@@ -30,8 +28,11 @@ from codec.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most one of: a quality level, the most bytes of a record without its evidence, the least
-    PSNR of an image in dB. None of them means the model's default level. Raises InvalidInput.
+    """How small or how good records should be: at most one of the three fields.
+
+    `target_bytes` is the largest size of a record, evidence not included; `target_psnr` the lowest
+    PSNR of an image, dB. Without any, the default quality level of the model is used. Raises
+    InvalidInput.
     """
 
     quality: int | None = None
@@ -41,7 +42,7 @@ class Rate:
     def __post_init__(self) -> None:
         given = [name for name in self.__slots__ if getattr(self, name) is not None]
         if len(given) > 1:
-            raise InvalidInput(f"{' and '.join(given)} are given, expected one of them at most")
+            raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
         if self.target_bytes is not None and self.target_bytes < 1:
             raise InvalidInput(f"target_bytes is {self.target_bytes}, expected at least 1")
         if self.target_psnr is not None and not (
@@ -51,18 +52,18 @@ class Rate:
 
 
 def level_by_ideal_bytes(sizes: Mapping[int, float], target: int, levels: int) -> int | None:
-    """The next of `levels` levels to try, by `sizes`, the ideal bytes of the levels tried."""
+    """The next of `levels` levels to try, from the ideal sizes, bytes, at the levels tried."""
     return _bisected(_fits(sizes, target), levels)
 
 
 def level_by_record_bytes(
     records: Mapping[int, bytes], ideal: Mapping[int, float], target: int, levels: int
 ) -> int | None:
-    """The next level to try, by the records of the levels tried.
+    """The next level to try, from the records at the levels tried.
 
-    The first is the finest that fits by `ideal`, what `level_by_ideal_bytes` has led to. Then it
-    goes up from one that fits, down from one that does not, and over all others once the coarsest
-    does not fit either.
+    The search starts at the finest level that fits by `ideal`, the sizes that the search by
+    `level_by_ideal_bytes` has found. It goes up from a level that fits and down from one that does
+    not; if the coarsest does not fit either, all others are tried.
     """
     if not records:
         return max(0, _bounds(_fits(ideal, target), levels)[0])
@@ -75,7 +76,7 @@ def level_by_record_bytes(
 
 
 def level_by_psnr(reached: Mapping[int, float], target: float, levels: int) -> int | None:
-    """The next level to try, by the PSNR, dB, of the levels tried."""
+    """The next level to try, from the PSNR, dB, at the levels tried."""
     level = _bisected({q: value < target for q, value in reached.items()}, levels)
     if level is not None:
         return level
@@ -88,7 +89,7 @@ def level_by_psnr(reached: Mapping[int, float], target: float, levels: int) -> i
 def finest_fitting(records: Mapping[int, bytes], target: int) -> int:
     """The finest level whose record has at most `target` bytes.
 
-    Raises InvalidInput with the size of the smallest record where none has.
+    Raises InvalidInput with the size of the smallest record if none has.
     """
     fitting = [level for level, record in records.items() if len(record) <= target]
     if fitting:
@@ -103,7 +104,7 @@ def finest_fitting(records: Mapping[int, bytes], target: int) -> int:
 def coarsest_reaching(reached: Mapping[int, float], target: float) -> int:
     """The coarsest level whose PSNR, dB, is at least `target`.
 
-    Raises InvalidInput with the best PSNR where none is.
+    Raises InvalidInput with the best PSNR if none is.
     """
     reaching = [level for level, value in reached.items() if value >= target]
     if reaching:

@@ -52,10 +52,10 @@ ARROWS = {
 # The one module of a package that may import this as well.
 EXCEPTIONS = {
     ("codec.graphs.onnx", "onnxruntime"),
-    ("training.data.datasets", "torchvision"),
+    ("training.data.torchvision_sets", "torchvision"),
     ("training.evaluation.run.embedding", "sklearn"),
     ("training.evaluation.run.embedding", "threadpoolctl"),
-    ("residuum_client.offline", "codec"),
+    ("residuum_client.codec_adapter", "codec"),
     ("residuum_client.commands.archive_file", "codec"),
     ("protos.generate", "grpc_tools"),
     ("protos.reference", "grpc_tools"),

@@ -15,7 +15,7 @@ from residuum_client.commands.files import (
     plan,
     write,
 )
-from residuum_client.commands.source import UsageError
+from residuum_client.commands.flags import UsageError
 
 
 class Failures(list):

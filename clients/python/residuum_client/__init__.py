@@ -1,10 +1,10 @@
-"""Client of Residuum: images to records of a few bytes and back, and how anomalous they are.
+"""Client of Residuum: compresses images to records of a few bytes, and scores their anomalies.
 
-`Client` and `AsyncClient` ask a server, `Offline` opens a bundle; all three answer alike.
+`Client` and `AsyncClient` call a server, `Offline` opens a bundle; all three give the same results.
 """
 
 from residuum_client.aio import AsyncClient
-from residuum_client.backend import Backend
+from residuum_client.backend import Backend, EncodeOptions
 from residuum_client.client import Client
 from residuum_client.errors import (
     ArchiveError,
@@ -19,9 +19,8 @@ from residuum_client.errors import (
     Unavailable,
     UnknownModel,
 )
-from residuum_client.heat import draw_heatmap
+from residuum_client.heatmap import draw_heatmap
 from residuum_client.offline import Offline
-from residuum_client.options import EncodeOptions
 from residuum_client.packing import Image
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 

@@ -1,7 +1,7 @@
 """The command `residuum`.
 
-Exit status: 0 all well; 1 a file or the server failed, one line on stderr for each; 2 the command
-line makes no sense; 130 interrupted. What an output file holds is always complete.
+Exit status: 0 success; 1 a file or the server failed, one line on stderr for each; 2 wrong usage;
+130 interrupted. Output files are always complete.
 """
 
 import os
@@ -15,12 +15,8 @@ from queue import SimpleQueue
 
 import tyro
 
-from residuum_client.commands.archive import Archive
-from residuum_client.commands.compress import Compress
-from residuum_client.commands.decompress import Decompress
-from residuum_client.commands.models import Models
-from residuum_client.commands.score import Score
-from residuum_client.commands.source import UsageError
+from residuum_client.commands import Archive, Compress, Decompress, Models, Score
+from residuum_client.commands.flags import UsageError
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import ResiduumError
 
@@ -30,11 +26,11 @@ GRACE = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command, by default that of the process; gives the exit status."""
+    """Runs a command line, by default that of the process. Returns the exit status."""
     command = tyro.cli(
         Compress | Decompress | Score | Models | Archive,
         prog="residuum",
-        description="Images to records of a few bytes and back, and how anomalous they are.",
+        description="Compress images to records of a few bytes, restore them, and score anomalies.",
         args=arguments,
     )
     terminal = Terminal()
@@ -51,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.complain("residuum: interrupted")
             return INTERRUPTED
         except BrokenPipeError:
-            # The reader of our output has gone; Python would complain again while it exits.
+            # The reader of stdout has closed it. Python would report it again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         return FAILED if terminal.failures else OK

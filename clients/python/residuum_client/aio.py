@@ -1,4 +1,4 @@
-"""The client for asyncio: `Client` with `await`, everything but the waiting shared with it."""
+"""The client for asyncio: `Client` with `await`."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
@@ -8,19 +8,24 @@ from typing import Any, Self, TypeVar, Unpack, cast
 
 import grpc
 import grpc.aio
-import numpy as np
-from numpy.typing import NDArray
 
-from residuum_client import messages
-from residuum_client.channel import IN_FLIGHT, OPTIONS, Stubs
+from residuum_client import messages, model_messages
+from residuum_client.arrays import U8
+from residuum_client.backend import EncodeOptions
+from residuum_client.channel import IN_FLIGHT, OPTIONS
 from residuum_client.errors import Unavailable, from_rpc
-from residuum_client.options import EncodeOptions
 from residuum_client.packing import Batch, Image, Packing, sequence
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
-from residuum_client.v1 import images_pb2, models_pb2
+from residuum_client.v1 import (
+    anomaly_pb2_grpc,
+    codec_pb2_grpc,
+    images_pb2,
+    models_pb2,
+    models_pb2_grpc,
+)
 
 T = TypeVar("T")
-I = TypeVar("I", bound=NDArray[np.uint8] | bytes)  # noqa: E741 - item, as in messages.py
+I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item, as in messages.py
 Q = TypeVar("Q")
 A = TypeVar("A")
 R = TypeVar("R")
@@ -28,9 +33,17 @@ Elements = Iterable[T] | AsyncIterable[T]
 
 
 class AsyncClient:
-    """`Client` for asyncio, made inside the running loop; see there for parameters and errors.
+    """One model of a server, for asyncio. Create it inside the running loop.
 
-    It takes asynchronous iterables too. Leave a stream early by `aclose()`: that cancels its calls.
+    - `target`: `host:port`, or any gRPC name such as `dns:///host:port`. If the name has several
+      addresses, messages take turns.
+    - `model`, `version`: the model on the server; an empty version means the newest.
+    - `timeout`: seconds per message, retries included. Calls that fail with UNAVAILABLE or
+      RESOURCE_EXHAUSTED are tried four times, with increasing pauses.
+    - `credentials`: for TLS; nothing is encrypted without them.
+
+    Images and records are what `Client` takes, in iterables or asynchronous iterables. To leave a
+    stream early, call its `aclose()`: that cancels its calls. All methods raise ResiduumError.
     """
 
     def __init__(
@@ -44,12 +57,10 @@ class AsyncClient:
     ) -> None:
         self._target, self._timeout = target, timeout
         self._ref = images_pb2.ModelRef(name=model, version=version)
-        self._channel = (
-            grpc.aio.insecure_channel(target, options=OPTIONS)
-            if credentials is None
-            else grpc.aio.secure_channel(target, credentials, options=OPTIONS)
-        )
-        self._stubs = Stubs(self._channel)
+        self._channel = _connect(target, credentials)
+        self._codec = codec_pb2_grpc.CodecServiceStub(self._channel)
+        self._anomaly = anomaly_pb2_grpc.AnomalyServiceStub(self._channel)
+        self._models = models_pb2_grpc.ModelServiceStub(self._channel)
         self._info: ModelInfo | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,27 +75,30 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection; calls after that raise Unavailable."""
+        """Closes the connection. Later calls raise Unavailable."""
         await self._channel.close(grace=None)
 
     async def encode(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> list[bytes]:
-        """See `Client.encode`."""
+        """One record per image. The keywords are those of `EncodeOptions`."""
         return [record async for record in self.encode_stream(images, **options)]
 
     async def compress(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> list[Compressed]:
-        """See `Client.compress`."""
-        return [made async for made in self.compress_stream(images, **options)]
+        """One record per image, with its quality level and the size of its evidence in bytes.
 
-    async def decode(self, records: Elements[bytes]) -> list[NDArray[np.uint8]]:
-        """See `Client.decode`."""
+        The keywords are those of `EncodeOptions`.
+        """
+        return [result async for result in self.compress_stream(images, **options)]
+
+    async def decode(self, records: Elements[bytes]) -> list[U8]:
+        """One image `[H, W, C]`, uint8, per record."""
         return [image async for image in self.decode_stream(records)]
 
     async def restore(self, records: Elements[bytes]) -> list[Restored]:
-        """See `Client.restore`."""
+        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels."""
         return [restored async for restored in self.restore_stream(records)]
 
     async def score(
@@ -94,35 +108,45 @@ class AsyncClient:
         false_alarm_rate: float | None = None,
         heatmaps: bool = False,
     ) -> list[Score]:
-        """See `Client.score`."""
+        """One anomaly score per image.
+
+        Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
+        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel.
+        """
         stream = self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps)
         return [score async for score in stream]
 
     def encode_stream(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> AsyncIterator[bytes]:
-        """See `Client.encode_stream`."""
+        """`encode` for an iterable of any length, in constant memory, reading a little ahead.
+
+        Raises InvalidInput at once for options that exclude each other.
+        """
         exchange = messages.encoding(self._ref, options, messages.records)
-        return self._stream(self._stubs.codec.Encode, exchange, images)
+        return self._stream(self._codec.Encode, exchange, images)
 
     def compress_stream(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> AsyncIterator[Compressed]:
-        """See `Client.compress_stream`."""
-        exchange = messages.encoding(self._ref, options, messages.compressed)
-        return self._stream(self._stubs.codec.Encode, exchange, images)
+        """`compress` for an iterable of any length, in constant memory, reading a little ahead.
 
-    async def decode_stream(self, records: Elements[bytes]) -> AsyncIterator[NDArray[np.uint8]]:
-        """See `Client.decode_stream`."""
+        Raises InvalidInput at once for options that exclude each other.
+        """
+        exchange = messages.encoding(self._ref, options, messages.compressed)
+        return self._stream(self._codec.Encode, exchange, images)
+
+    async def decode_stream(self, records: Elements[bytes]) -> AsyncIterator[U8]:
+        """`decode` for an iterable of any length, in constant memory, reading a little ahead."""
         exchange = messages.decoding(self._ref, await self._model(), messages.images)
-        async with aclosing(self._stream(self._stubs.codec.Decode, exchange, records)) as stream:
+        async with aclosing(self._stream(self._codec.Decode, exchange, records)) as stream:
             async for image in stream:
                 yield image
 
     async def restore_stream(self, records: Elements[bytes]) -> AsyncIterator[Restored]:
-        """See `Client.restore_stream`."""
+        """`restore` for an iterable of any length, in constant memory, reading a little ahead."""
         exchange = messages.decoding(self._ref, await self._model(), messages.restored)
-        async with aclosing(self._stream(self._stubs.codec.Decode, exchange, records)) as stream:
+        async with aclosing(self._stream(self._codec.Decode, exchange, records)) as stream:
             async for restored in stream:
                 yield restored
 
@@ -133,20 +157,19 @@ class AsyncClient:
         false_alarm_rate: float | None = None,
         heatmaps: bool = False,
     ) -> AsyncIterator[Score]:
-        """See `Client.score_stream`."""
+        """`score` for an iterable of any length, in constant memory, reading a little ahead."""
         exchange = messages.scoring(self._ref, false_alarm_rate, heatmaps)
-        return self._stream(self._stubs.anomaly.Score, exchange, images)
+        return self._stream(self._anomaly.Score, exchange, images)
 
     async def models(self) -> list[ModelInfo]:
-        """See `Client.models`."""
-        call = self._start(self._stubs.models.ListModels, models_pb2.ListModelsRequest())
-        return messages.models(await self._finish(call, 0))
+        """All models that the server has loaded."""
+        call = self._start(self._models.ListModels, models_pb2.ListModelsRequest())
+        return model_messages.models(await self._finish(call))
 
     async def describe(self) -> Description:
-        """See `Client.describe`."""
-        request = models_pb2.GetModelRequest(model=self._ref)
-        call = self._start(self._stubs.models.GetModel, request)
-        return messages.description(await self._finish(call, 0))
+        """The model with its card and its manifest."""
+        call = self._start(self._models.GetModel, models_pb2.GetModelRequest(model=self._ref))
+        return model_messages.description(await self._finish(call))
 
     async def _model(self) -> ModelInfo:
         if self._info is None:
@@ -190,13 +213,20 @@ class AsyncClient:
             raise Unavailable(f"the client of {self._target} is closed") from error
         return cast("grpc.aio.UnaryUnaryCall[Q, A]", call)
 
-    async def _finish(self, call: "grpc.aio.UnaryUnaryCall[Q, A]", first: int) -> A:
+    async def _finish(self, call: "grpc.aio.UnaryUnaryCall[Q, A]", first: int = 0) -> A:
         try:
             return await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc(
                 error, target=self._target, timeout=self._timeout, first=first
             ) from error
+
+
+def _connect(target: str, credentials: grpc.ChannelCredentials | None) -> Any:
+    """A channel; Any, since the generated stubs are typed for channels of `grpc` only."""
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
 
 
 async def _packed(packing: Packing[I], elements: Elements[object]) -> AsyncIterator[Batch[I]]:

@@ -1,22 +1,55 @@
-"""What the commands need of a model, wherever it runs: `Client` and `Offline` both give it."""
+"""The calls that every model answers: `Client` sends them to a server, `Offline` to a bundle."""
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Protocol, Self, Unpack
+from typing import Self, TypedDict, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
-from residuum_client.options import EncodeOptions
+from residuum_client.arrays import U8
+from residuum_client.errors import InvalidInput
 from residuum_client.packing import Image
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 
+RATES = ("quality", "target_bytes", "target_psnr")
 
-class Backend(Protocol):
-    """A model that compresses, restores and scores. All methods raise ResiduumError."""
+
+class EncodeOptions(TypedDict, total=False):
+    """Keywords of `encode` and `compress`; None means the same as leaving one out.
+
+    At most one of these may be given:
+
+    - `quality`: a level from 0, the coarsest, up. The default is the model's default level.
+    - `target_bytes`: the most bytes of each record, its evidence not counted.
+    - `target_psnr`: the lowest PSNR of each image, in dB.
+
+    An image that meets the target at no quality level raises InvalidInput.
+
+    `evidence` keeps the anomalous regions of anomalous images losslessly in their records. An image
+    counts as anomalous at `false_alarm_rate`, in (0, 1), as in `score`; the default is the model's.
+    """
+
+    quality: int | None
+    target_bytes: int | None
+    target_psnr: float | None
+    evidence: bool
+    false_alarm_rate: float | None
+
+
+class Backend(ABC):
+    """A model that compresses, restores and scores; `with` closes it.
+
+    Images are uint8 arrays `[H, W]` or `[H, W, C]` with C 1 or 3, the bytes of image files, or
+    their paths. Results come in the order of what was given. The methods named `*_stream` take
+    iterables of any length, in constant memory; they read ahead, so give live sources one by one to
+    the methods that return lists.
+
+    Every method raises ResiduumError: InvalidInput for an image or option, RecordError for a
+    record, UnknownModel, Unavailable after `close`, and the other errors of a server or bundle.
+    `error.index` is the place of the image or record at fault.
+    """
 
     def __enter__(self) -> Self:
-        """Itself; to be closed by the end of the `with` block."""
+        return self
 
     def __exit__(
         self,
@@ -24,24 +57,28 @@ class Backend(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes it."""
-
-    def close(self) -> None:
-        """Gives back what it holds; calls after that raise Unavailable."""
+        self.close()
 
     def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
-        """One record per image; see EncodeOptions for the keywords."""
+        """One record per image. The keywords are those of `EncodeOptions`."""
+        return list(self.encode_stream(images, **options))
 
     def compress(
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> list[Compressed]:
-        """`encode`, with the quality and the evidence of each record."""
+        """One record per image, with its quality level and the size of its evidence in bytes.
 
-    def decode(self, records: Iterable[bytes]) -> list[NDArray[np.uint8]]:
-        """One image uint8 [H, W, C] per record."""
+        The keywords are those of `EncodeOptions`.
+        """
+        return list(self.compress_stream(images, **options))
+
+    def decode(self, records: Iterable[bytes]) -> list[U8]:
+        """One image `[H, W, C]`, uint8, per record."""
+        return list(self.decode_stream(records))
 
     def restore(self, records: Iterable[bytes]) -> list[Restored]:
-        """`decode`, with the boxes of each image's evidence."""
+        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels."""
+        return list(self.restore_stream(records))
 
     def score(
         self,
@@ -50,10 +87,81 @@ class Backend(Protocol):
         false_alarm_rate: float | None = None,
         heatmaps: bool = False,
     ) -> list[Score]:
-        """One score per image; flagged at `false_alarm_rate` in (0, 1), None for the default."""
+        """One anomaly score per image.
 
+        Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
+        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel.
+        """
+        return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
+
+    def encode_stream(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> Iterator[bytes]:
+        """`encode` for an iterable of any length: the records one by one, in constant memory."""
+        return (result.record for result in self.compress_stream(images, **options))
+
+    @abstractmethod
+    def compress_stream(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> Iterator[Compressed]:
+        """`compress` for an iterable of any length, in constant memory."""
+
+    def decode_stream(self, records: Iterable[bytes]) -> Iterator[U8]:
+        """`decode` for an iterable of any length: the images one by one, in constant memory."""
+        return (restored.image for restored in self.restore_stream(records))
+
+    @abstractmethod
+    def restore_stream(self, records: Iterable[bytes]) -> Iterator[Restored]:
+        """`restore` for an iterable of any length, in constant memory."""
+
+    @abstractmethod
+    def score_stream(
+        self,
+        images: Iterable[Image],
+        *,
+        false_alarm_rate: float | None = None,
+        heatmaps: bool = False,
+    ) -> Iterator[Score]:
+        """`score` for an iterable of any length, in constant memory."""
+
+    @abstractmethod
     def models(self) -> list[ModelInfo]:
-        """All models that could be asked here."""
+        """All models of the server, or the one of the bundle."""
 
+    @abstractmethod
     def describe(self) -> Description:
-        """The model in full."""
+        """The model with its card and its manifest."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees the connection or the model. Later calls raise Unavailable."""
+
+
+def check_options(options: EncodeOptions) -> None:
+    """Raises InvalidInput for what no model takes; only the model knows its highest level."""
+    check_combination(options)
+    quality, target = options.get("quality"), options.get("target_bytes")
+    if quality is not None and not _is_uint32(quality):
+        raise InvalidInput(f"quality is {quality!r}; expected a level, an integer from 0 up")
+    if target is not None and not _is_uint32(target):
+        raise InvalidInput(f"target_bytes is {target!r}, expected at least 1")
+    psnr = options.get("target_psnr")
+    if psnr is not None and not isinstance(psnr, int | float):
+        raise InvalidInput(f"target_psnr is {psnr!r}, expected decibels above 0")
+
+
+def check_combination(options: EncodeOptions, spell: Callable[[str], str] = str) -> None:
+    """Raises InvalidInput for options that exclude or need each other.
+
+    `spell` turns the name of an option into what the user types.
+    """
+    given = [spell(name) for name in RATES if options.get(name) is not None]
+    if len(given) > 1:
+        raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
+    if options.get("false_alarm_rate") is not None and not options.get("evidence"):
+        raise InvalidInput(f"{spell('false_alarm_rate')} is given without {spell('evidence')}")
+
+
+def _is_uint32(value: object) -> bool:
+    """Whether the value fits into its field of the request."""
+    return isinstance(value, int) and 0 <= value < 2**32

@@ -1,17 +1,16 @@
-"""Requests and answers as pure functions; `Client` and `AsyncClient` share all of it."""
+"""Requests and responses about images and records, as pure functions for both clients."""
 
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from residuum_client.arrays import F32, U8
+from residuum_client.backend import EncodeOptions, check_options
 from residuum_client.errors import ServerError
-from residuum_client.options import EncodeOptions, check
 from residuum_client.packing import (
     MESSAGE_ITEMS,
     Batch,
@@ -20,34 +19,35 @@ from residuum_client.packing import (
     load_image,
     load_record,
 )
-from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
-from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2, models_pb2
+from residuum_client.results import Box, Compressed, ModelInfo, Restored, Score
+from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2
 
-U8 = NDArray[np.uint8]
-# A record does not tell the size of its image; it is some fifty to three hundred times smaller.
+# A record does not say how large its image is; images have 50 to 300 pixels per byte of record.
 PIXELS_PER_RECORD_BYTE = 64
-# At the limits of both, as many records as a server restores in one call.
+# Records of images of any size in one message: as many as a server restores in one call.
 RECORDS_OF_ANY_SIZE = 16
 
-I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item: what a batch is made of
+I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item of a batch
 Q = TypeVar("Q")  # request
-A = TypeVar("A")  # answer
+A = TypeVar("A")  # response
 R = TypeVar("R")  # result
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[I, Q, A, R]):
-    """One kind of call: elements → batches of items → requests, and answers → results."""
+    """One kind of call: how to pack items, ask for a batch of them, and read the response."""
 
     pack: Callable[[], Packing[I]]
     ask: Callable[[list[I]], Q]
     read: Callable[[A], list[R]]
 
-    def results(self, batch: Batch[I], answer: A) -> list[R]:
-        """One result per item. Raises ServerError for any other number of them."""
-        results = self.read(answer)
+    def results(self, batch: Batch[I], response: A) -> list[R]:
+        """One result per item. Raises ServerError if the response has more or fewer."""
+        results = self.read(response)
         if len(results) != len(batch.items):
-            raise ServerError(f"{len(results)} results for {len(batch.items)} items in the answer")
+            raise ServerError(
+                f"the response has {len(results)} results for {len(batch.items)} items"
+            )
         return results
 
 
@@ -61,11 +61,8 @@ def encoding(
     options: EncodeOptions,
     read: Callable[[codec_pb2.EncodeResponse], list[R]],
 ) -> Encoding[R]:
-    """Images to records, or to all that is told of them.
-
-    Raises InvalidInput; the server knows the highest quality.
-    """
-    check(options)
+    """Compresses images; `read` is `records` or `compressed`. Raises InvalidInput for options."""
+    check_options(options)
     keep = codec_pb2.ON_ANOMALY_EVIDENCE if options.get("evidence") else codec_pb2.ON_ANOMALY_NONE
 
     def ask(items: list[U8 | bytes]) -> codec_pb2.EncodeRequest:
@@ -89,9 +86,9 @@ def decoding(
     info: ModelInfo,
     read: Callable[[codec_pb2.DecodeResponse], list[R]],
 ) -> Decoding[R]:
-    """Records to images, or to all that is told of them.
+    """Restores records; `read` is `images` or `restored`.
 
-    As pixels where all have one size, as PNG files where they may differ.
+    Images come as pixels if the model has one size, as PNG files if their sizes may differ.
     """
     one_size = info.fit in ("exact", "resize")
     form = codec_pb2.IMAGE_FORMAT_PIXELS if one_size else codec_pb2.IMAGE_FORMAT_PNG
@@ -108,7 +105,7 @@ def decoding(
 
 
 def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps: bool) -> Scoring:
-    """Images to scores."""
+    """Scores images, with heat maps on request."""
 
     def ask(items: list[U8 | bytes]) -> anomaly_pb2.ScoreRequest:
         pixels, files = _payload(items)
@@ -124,22 +121,8 @@ def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps
 
 
 def pack_images() -> Packing[U8 | bytes]:
-    """Packs images: files together, arrays of one shape together."""
+    """Batches of images: files together, arrays of one shape together."""
     return Packing(load_image, weigh=image_weight)
-
-
-def models(answer: models_pb2.ListModelsResponse) -> list[ModelInfo]:
-    """The models of a listing."""
-    return [_model(model) for model in answer.models]
-
-
-def description(answer: models_pb2.GetModelResponse) -> Description:
-    """A model in full. Raises ServerError if its manifest is no JSON."""
-    try:
-        manifest = json.loads(answer.manifest_json or "{}")
-    except ValueError as error:
-        raise ServerError(f"the manifest in the answer is not JSON: {error}") from error
-    return Description(model=_model(answer.model), card=answer.card, manifest=manifest)
 
 
 def _payload(
@@ -156,25 +139,27 @@ def _payload(
     return pixels, None
 
 
-def records(answer: codec_pb2.EncodeResponse) -> list[bytes]:
-    """The records alone."""
-    return list(answer.records)
+def records(response: codec_pb2.EncodeResponse) -> list[bytes]:
+    """The records only."""
+    return list(response.records)
 
 
-def compressed(answer: codec_pb2.EncodeResponse) -> list[Compressed]:
-    """All that is told of the records. Raises ServerError."""
-    counts = {len(answer.records), len(answer.qualities), len(answer.evidence_bytes)}
+def compressed(response: codec_pb2.EncodeResponse) -> list[Compressed]:
+    """The records with their levels and bytes of evidence. Raises ServerError."""
+    counts = {len(response.records), len(response.qualities), len(response.evidence_bytes)}
     if len(counts) > 1:
-        raise ServerError(f"the answer tells of {sorted(counts)} records: expected one number")
-    parts = zip(answer.records, answer.qualities, answer.evidence_bytes, strict=True)
+        raise ServerError(f"the response has lists of {sorted(counts)} items, expected one length")
+    parts = zip(response.records, response.qualities, response.evidence_bytes, strict=True)
     return [Compressed(record=r, quality=q, evidence_bytes=e) for r, q, e in parts]
 
 
-def restored(answer: codec_pb2.DecodeResponse) -> list[Restored]:
-    """The images and their evidence. Raises ServerError."""
-    found = images(answer)
-    if len(answer.evidence) != len(found):
-        raise ServerError(f"{len(found)} images in the answer, evidence of {len(answer.evidence)}")
+def restored(response: codec_pb2.DecodeResponse) -> list[Restored]:
+    """The images with the boxes of their evidence. Raises ServerError."""
+    decoded = images(response)
+    if len(response.evidence) != len(decoded):
+        raise ServerError(
+            f"the response has {len(decoded)} images, but evidence of {len(response.evidence)}"
+        )
     return [
         Restored(
             image=image,
@@ -183,18 +168,18 @@ def restored(answer: codec_pb2.DecodeResponse) -> list[Restored]:
                 for box in evidence.boxes
             ),
         )
-        for image, evidence in zip(found, answer.evidence, strict=True)
+        for image, evidence in zip(decoded, response.evidence, strict=True)
     ]
 
 
-def images(answer: codec_pb2.DecodeResponse) -> list[U8]:
-    """The images alone. Raises ServerError."""
-    if answer.WhichOneof("images") == "files":
-        return [_png(data) for data in answer.files.files]
-    pixels = answer.pixels
+def images(response: codec_pb2.DecodeResponse) -> list[U8]:
+    """The images only, uint8 `[H, W, C]`. Raises ServerError."""
+    if response.WhichOneof("images") == "files":
+        return [_png(data) for data in response.files.files]
+    pixels = response.pixels
     shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
     if len(pixels.data) != pixels.count * pixels.height * pixels.width * pixels.channels:
-        raise ServerError(f"{len(pixels.data)} bytes of pixels in the answer for {list(shape)}")
+        raise ServerError(f"the response has {len(pixels.data)} bytes of pixels for {list(shape)}")
     return list(np.frombuffer(pixels.data, np.uint8).reshape(shape).copy())
 
 
@@ -203,11 +188,11 @@ def _png(data: bytes) -> U8:
         with PillowImage.open(io.BytesIO(data), formats=["PNG"]) as file:
             image = np.array(file.convert("L" if file.mode in ("1", "L") else "RGB"))
     except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise ServerError(f"an image in the answer cannot be read: {error}") from error
+        raise ServerError(f"cannot read an image of the response: {error}") from error
     return image.reshape(*image.shape[:2], -1)
 
 
-def _scores(answer: anomaly_pb2.ScoreResponse) -> list[Score]:
+def _scores(response: anomaly_pb2.ScoreResponse) -> list[Score]:
     return [
         Score(
             value=result.score,
@@ -215,34 +200,17 @@ def _scores(answer: anomaly_pb2.ScoreResponse) -> list[Score]:
             anomalous=result.anomalous,
             scores=dict(sorted(result.scores.items())),
             record_bytes=result.record_bytes,
-            heat_scale=answer.heat_scale,
+            heatmap_vmax=response.heat_scale,
             heatmap=_heatmap(result.heatmap) if result.HasField("heatmap") else None,
         )
-        for result in answer.results
+        for result in response.results
     ]
 
 
-def _heatmap(heatmap: anomaly_pb2.Heatmap) -> NDArray[np.float32]:
+def _heatmap(heatmap: anomaly_pb2.Heatmap) -> F32:
     shape = (heatmap.height, heatmap.width)
     if len(heatmap.data) != 4 * heatmap.height * heatmap.width:
-        raise ServerError(f"{len(heatmap.data)} bytes of heat map in the answer for {list(shape)}")
+        raise ServerError(
+            f"the response has {len(heatmap.data)} bytes of heat map for {list(shape)}"
+        )
     return np.frombuffer(heatmap.data, "<f4").reshape(shape).astype(np.float32)
-
-
-def _model(model: models_pb2.Model) -> ModelInfo:
-    return ModelInfo(
-        name=model.name,
-        version=model.version,
-        model_id=model.model_id,
-        family=model.family,
-        channels=model.channels,
-        height=model.height if model.HasField("height") else None,
-        width=model.width if model.HasField("width") else None,
-        fit=model.fit,
-        default_quality=model.default_quality,
-        quality_levels=model.quality_levels,
-        false_alarm_rate=model.false_alarm_rate,
-        calibration_images=model.calibration_images,
-        provider=model.provider,
-        bundle_bytes=model.bundle_bytes,
-    )

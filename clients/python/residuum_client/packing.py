@@ -1,4 +1,4 @@
-"""From a caller's images or records to batches of one message each."""
+"""Splits a caller's images or records into batches, one for each message."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -11,34 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from residuum_client.arrays import U8
 from residuum_client.errors import InvalidInput
 
-U8 = NDArray[np.uint8]
+# uint8 `[H, W]` or `[H, W, C]` with C 1 or 3; or the bytes of an image file; or its path.
 Image = U8 | bytes | str | PathLike[str]
-"""uint8 [H, W] or [H, W, C] with C 1 or 3; or the bytes of an image file; or its path."""
 
-# Where throughput peaks: larger messages wait longer than they save, smaller ones pay per call.
-# Below 1 MiB with all framing, the smallest limit that a server can be given.
+# Throughput peaks here: larger messages wait longer, smaller ones cost more per image. With framing
+# it stays below 1 MiB, the lowest limit that a server can be configured with.
 MESSAGE_BYTES = 1_000_000
 MESSAGE_ITEMS = 256
 
-T = TypeVar("T", bound=U8 | bytes)
+T = TypeVar("T")
 E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[T]):
-    """Neighbours that travel together; `first` is the place of items[0] in the caller's list."""
+    """Consecutive items for one call; `first` is the index of items[0] in the caller's list."""
 
     first: int
     items: list[T]
 
 
 class Packing(Generic[T]):
-    """Cuts a sequence into batches of like items, none beyond the limits unless it holds one item.
+    """Splits a sequence into batches of items of one shape, within limits of number and weight.
 
-    `load` turns the caller's element and its place into an item, or raises InvalidInput; `weigh`
-    gives an item's share of `max_weight`.
+    `load` turns the caller's element and its index into an item, or raises InvalidInput. `weigh`
+    gives the weight of an item, in bytes; an item heavier than `max_weight` is a batch by itself.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Packing(Generic[T]):
         self._weight = 0
 
     def add(self, element: object) -> Batch[T] | None:
-        """Takes one element; returns the batch that had to be closed before it, if any."""
+        """Adds one element. Returns the batch before it, if it had to be closed."""
         item = self._load(element, self._first + len(self._items))
         weight = self._weigh(item)
         full = None if self._fits(item, weight) else self.rest()
@@ -65,7 +65,7 @@ class Packing(Generic[T]):
         return full
 
     def rest(self) -> Batch[T] | None:
-        """Closes the batch begun, if any."""
+        """Closes and returns the current batch, if it has any items."""
         if not self._items:
             return None
         batch = Batch(self._first, self._items)
@@ -83,7 +83,7 @@ class Packing(Generic[T]):
 
 
 def packed(packing: Packing[T], elements: Iterable[object]) -> Iterator[Batch[T]]:
-    """All batches of an iterable, each as soon as it is full."""
+    """The batches of an iterable, each as soon as it is full."""
     for element in sequence(elements):
         if batch := packing.add(element):
             yield batch
@@ -92,7 +92,10 @@ def packed(packing: Packing[T], elements: Iterable[object]) -> Iterator[Batch[T]
 
 
 def load_image(element: object, index: int) -> U8 | bytes:
-    """An image as it travels: uint8 [H, W, C], or the bytes of its file. Raises InvalidInput."""
+    """The image in the form that is sent: uint8 `[H, W, C]`, or the bytes of its file.
+
+    Raises InvalidInput.
+    """
     if isinstance(element, np.ndarray):
         return _load_array(element, index)
     if isinstance(element, bytes | bytearray | memoryview):
@@ -103,28 +106,28 @@ def load_image(element: object, index: int) -> U8 | bytes:
 
 
 def load_record(element: object, index: int) -> bytes:
-    """A record as it travels. Raises InvalidInput."""
+    """The record as bytes. Raises InvalidInput."""
     if isinstance(element, bytes | bytearray | memoryview):
         return bytes(element)
     raise _wrong("record", index, f"{type(element).__name__}; expected bytes")
 
 
 def image_weight(image: U8 | bytes) -> int:
-    """Bytes of an array; bytes of a file, or its pixels if they are more.
+    """Bytes of an array; for a file its bytes or its pixels, whichever are more.
 
-    A file of few bytes may unfold into much work, of which a message shall not hold too much.
+    A small file may hold a large image, and one message must not ask for too much work.
     """
     if isinstance(image, np.ndarray):
         return image.nbytes
     try:
         with PillowImage.open(io.BytesIO(image)) as file:
             return max(len(image), file.width * file.height)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the file, the server shall say it
+    except Exception:  # noqa: BLE001 - the server says what is wrong with the file
         return len(image)
 
 
 def sequence(elements: Iterable[E]) -> Iterable[E]:
-    """Refuses one image or record where several are expected, before it is taken for a sequence."""
+    """The iterable itself. Raises InvalidInput for one image or record in place of a list."""
     if isinstance(elements, str | bytes | bytearray | memoryview | PathLike):
         raise InvalidInput(f"one {type(elements).__name__} was given; expected a list of them")
     return elements
@@ -150,5 +153,5 @@ def _wrong(kind: str, index: int, reason: str) -> InvalidInput:
     return InvalidInput(f"{kind} {index}: {reason}", index=index)
 
 
-def _shape(item: U8 | bytes) -> tuple[int, ...]:
+def _shape(item: object) -> tuple[int, ...]:
     return item.shape if isinstance(item, np.ndarray) else ()

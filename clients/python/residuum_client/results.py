@@ -1,15 +1,14 @@
-"""What the answers hold: frozen dataclasses, the same from a server and from a bundle."""
+"""Results of the calls: frozen dataclasses, the same from a server and from a bundle."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from residuum_client.arrays import F32, U8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compressed:
-    """A record, its quality level, and how many of its bytes are evidence."""
+    """A record with its quality level, and how many of its bytes are evidence."""
 
     record: bytes
     quality: int
@@ -18,7 +17,7 @@ class Compressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Box:
-    """Part of an image, in pixels; `top` and `left` are those of its first pixel."""
+    """A rectangle of an image, in pixels; `top` and `left` are those of its first pixel."""
 
     top: int
     left: int
@@ -28,20 +27,24 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Restored:
-    """An image uint8 [H, W, C]; in the boxes of its evidence it is the original, exactly."""
+    """An image, uint8 `[H, W, C]`. In the boxes of its evidence it equals the original exactly."""
 
-    image: NDArray[np.uint8]
+    image: U8
     evidence: tuple[Box, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How far an image is from what its model was trained on.
+    """How much an image differs from the images that its model was trained on.
 
-    `value` has no unit, larger means less normal; `p_value` in (0, 1] is the share of held-out
-    normal images at least as unusual; `anomalous` compares it with the false-alarm rate.
-    `scores` are the parts of `value` by name, in nats or bits. `heatmap` is float32 [H, W] in nats
-    per pixel where it was asked for, and `heat_scale` what one normal image in ten reaches.
+    - `value`: the anomaly score, without unit; the larger, the less normal.
+    - `p_value`: in (0, 1], the share of held-out normal images with a score at least as large.
+    - `anomalous`: whether `p_value` is at or below the false-alarm rate.
+    - `scores`: the parts of `value` by name, in nats or bits.
+    - `record_bytes`: size of the record that the image has at the model's default quality.
+    - `heatmap`: float32 `[H, W]` in nats per pixel; None unless it was asked for.
+    - `heatmap_vmax`: the value to draw in full colour, in nats per pixel. One normal image in ten
+      reaches it anywhere.
     """
 
     value: float
@@ -49,16 +52,28 @@ class Score:
     anomalous: bool
     scores: dict[str, float]
     record_bytes: int
-    heat_scale: float
-    heatmap: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    heatmap_vmax: float
+    heatmap: F32 | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def heat_scale(self) -> float:
+        """Former name of `heatmap_vmax`, and its name in the protocol."""
+        return self.heatmap_vmax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """Facts of one model. `height` and `width` are None for models that take any size.
+    """Facts about one model.
 
-    `fit` is exact, resize, pad or tile: what happens to an image of another size. `model_id` is the
-    SHA-256 that a record must have been made with; `bundle_bytes` is 0 where it is not known.
+    - `model_id`: SHA-256 of everything that decoding depends on, 32 bytes. Only models of the same
+      id decode its records.
+    - `height`, `width`: in pixels; None for models that take any size.
+    - `fit`: exact, resize, pad or tile: how the model treats an image of another size.
+    - `quality_levels`: the levels are 0 up to this number, exclusive.
+    - `false_alarm_rate`: the default of `score`, in (0, 1).
+    - `calibration_images`: how many held-out normal images the p-values are based on.
+    - `provider`: the device of its graphs, cpu or cuda.
+    - `bundle_bytes`: size of its bundle; 0 if unknown.
     """
 
     name: str
@@ -79,7 +94,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A model with its card (Markdown) and its whole manifest (parsed JSON)."""
+    """A model with its card, in Markdown, and its whole manifest, parsed from JSON."""
 
     model: ModelInfo
     card: str

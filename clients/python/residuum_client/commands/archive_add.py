@@ -12,128 +12,139 @@ import tyro
 
 from residuum_client.backend import Backend
 from residuum_client.commands.archive_file import WrittenArchive, appending, creating
-from residuum_client.commands.batches import Content, answers
-from residuum_client.commands.files import IMAGE_SUFFIXES, RECORD_SUFFIXES, Fail, Input, find
-from residuum_client.commands.source import Source
+from residuum_client.commands.files import (
+    IMAGE_SUFFIXES,
+    RECORD_SUFFIXES,
+    Content,
+    Fail,
+    Input,
+    find,
+    run_on_files,
+)
+from residuum_client.commands.flags import EncodeFlags, Source
 from residuum_client.commands.terminal import Terminal
-from residuum_client.commands.wishes import Wishes
 from residuum_client.errors import InvalidInput, RecordError
-from residuum_client.options import EncodeOptions
 
 COLUMNS = ("archive", "images", "input bytes", "archive bytes", "bytes per image")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
-    """Make an archive of images, or of the records of images."""
+class _Addition:
+    """What `create` and `add` share."""
 
     archive: tyro.conf.Positional[Path]
-    """File to make, NAME.rsa."""
     inputs: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, records (NAME.rsd) of the model, or folders of them at any depth."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
+    encode: tyro.conf.OmitArgPrefixes[EncodeFlags] = field(default_factory=EncodeFlags)
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines, one per image, instead of a table."""
 
-    def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
-        options = self.wishes.keywords()
-        with self.source.open(terminal) as model:
-            inputs = _inputs(self.inputs, terminal.fail)
-            work = _Work(self.archive, model, options, self.json)
-            with creating(self.archive, model.describe().model) as archive:
-                work.do(archive, inputs, terminal)
-        work.tell(terminal)
+    def _find(self, terminal: Terminal) -> list[Input]:
+        return find(self.inputs, IMAGE_SUFFIXES | RECORD_SUFFIXES, terminal.fail)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Add:
-    """Add images, or the records of images, to an archive. Only images need a model."""
-
-    archive: tyro.conf.Positional[Path]
-    """Archive to add to."""
-    inputs: tyro.conf.Positional[tuple[Path, ...]]
-    """Image files, records (NAME.rsd) of the model, or folders of them at any depth."""
-    source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print JSON lines, one per image, instead of a table."""
-
-    def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
-        options = self.wishes.keywords()
-        inputs = _inputs(self.inputs, terminal.fail)
-        needed = self.source != Source() or not all(map(_is_record, inputs))
-        with self.source.open(terminal) if needed else nullcontext() as model:
-            model_id = None if model is None else model.describe().model.model_id
-            work = _Work(self.archive, model, options, self.json)
-            with appending(self.archive, model_id=model_id) as archive:
-                work.do(archive, inputs, terminal)
-        work.tell(terminal)
-
-
-class _Work:
-    """Files into an archive one by one, and what is to be told of it at the end."""
-
-    def __init__(
-        self, path: Path, model: Backend | None, options: EncodeOptions, as_json: bool
-    ) -> None:
-        self._path, self._model, self._options, self._json = path, model, options, as_json
-        self._count, self._read = 0, 0
-
-    def do(self, archive: WrittenArchive, inputs: Sequence[Input], terminal: Terminal) -> None:
-        names = dict(_named(archive, inputs, terminal.fail))
+    def _fill(
+        self,
+        archive: WrittenArchive,
+        inputs: Sequence[Input],
+        model: Backend | None,
+        terminal: Terminal,
+    ) -> list[int]:
+        """Adds the inputs one by one. Returns the sizes in bytes of those that were added."""
+        names = dict(_with_free_names(archive, inputs, terminal.fail))
+        sizes = []
         with (
-            terminal.report(COLUMNS, as_json=self._json) as report,
-            terminal.progress("archiving", len(names), as_json=self._json) as advance,
+            terminal.report(COLUMNS, as_json=self.json) as report,
+            terminal.progress("archiving", len(names), as_json=self.json) as advance,
         ):
-            for content, record in self._records(list(names), terminal.fail):
+            for content, record in self._records(list(names), model, terminal.fail):
                 name = names[content.path]
                 try:
                     number = archive.append(record, name)
                 except (InvalidInput, RecordError) as error:
                     terminal.fail(content.path, error.reason)
-                    continue
-                self._count, self._read = self._count + 1, self._read + len(content.data)
-                if self._json:
-                    report.add((), _fields(content, name, number, record))
+                else:
+                    sizes.append(len(content.data))
+                    if self.json:
+                        report.add((), _fields(content, name, number, record))
                 advance()
+        return sizes
 
-    def tell(self, terminal: Terminal) -> None:
-        """The row for people."""
-        if self._json or not self._count:
-            return
-        size = self._path.stat().st_size
-        cells = (str(self._path), f"{self._count}", f"{self._read}", f"{size}")
-        with terminal.report(COLUMNS, as_json=False) as report:
-            report.add((*cells, f"{self._read / self._count:.2f}"), {})
-
-    def _records(self, paths: Sequence[Path], fail: Fail) -> Iterator[tuple[Content, bytes]]:
-        for are_records, run in itertools.groupby(paths, key=_is_record_path):
-            if are_records or self._model is None:
-                yield from answers(list(run), list, fail)
+    def _records(
+        self, paths: Sequence[Path], model: Backend | None, fail: Fail
+    ) -> Iterator[tuple[Content, bytes]]:
+        """The record of each file: what the file holds, or what the model makes of its image."""
+        for are_records, run in itertools.groupby(paths, key=_is_record):
+            if are_records or model is None:
+                yield from run_on_files(list(run), list, fail)
             else:
-                call = partial(self._model.encode, **self._options)
-                yield from answers(list(run), call, fail)
+                call = partial(model.encode, **self.encode.options())
+                yield from run_on_files(list(run), call, fail)
+
+    def _summarise(self, sizes: Sequence[int], terminal: Terminal) -> None:
+        """Prints the table, once the archive is closed."""
+        if self.json or not sizes:
+            return
+        size = self.archive.stat().st_size
+        cells = (str(self.archive), f"{len(sizes)}", f"{sum(sizes)}", f"{size}")
+        with terminal.report(COLUMNS, as_json=False) as report:
+            report.add((*cells, f"{sum(sizes) / len(sizes):.2f}"), {})
 
 
-def _inputs(arguments: Sequence[Path], fail: Fail) -> list[Input]:
-    return find(arguments, IMAGE_SUFFIXES | RECORD_SUFFIXES, fail)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create(_Addition):
+    """Create an archive of images, or of the records of images."""
+
+    archive: tyro.conf.Positional[Path]
+    """File to create, NAME.rsa."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        self.encode.options()
+        with self.source.open(terminal) as model:
+            inputs = self._find(terminal)
+            with creating(self.archive, model.describe().model) as archive:
+                sizes = self._fill(archive, inputs, model, terminal)
+        self._summarise(sizes, terminal)
 
 
-def _is_record(entry: Input) -> bool:
-    return _is_record_path(entry.path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(_Addition):
+    """Add images, or the records of images, to an archive. Only images need a model."""
+
+    archive: tyro.conf.Positional[Path]
+    """Archive to add to."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        self.encode.options()
+        inputs = self._find(terminal)
+        needed = self.source != Source() or not all(_is_record(entry.path) for entry in inputs)
+        with self.source.open(terminal) if needed else nullcontext() as model:
+            model_id = None if model is None else model.describe().model.model_id
+            with appending(self.archive, model_id=model_id) as archive:
+                sizes = self._fill(archive, inputs, model, terminal)
+        self._summarise(sizes, terminal)
 
 
-def _is_record_path(path: Path) -> bool:
+def archive_names(inputs: Sequence[Input]) -> list[str]:
+    """Paths relative to the arguments; below their common parent if two would be equal."""
+    short = [entry.name.as_posix() for entry in inputs]
+    if len(set(short)) == len(short):
+        return short
+    paths = [entry.path.resolve() for entry in inputs]
+    common = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(common).as_posix() for path in paths]
+
+
+def _is_record(path: Path) -> bool:
     return path.suffix.lower() in RECORD_SUFFIXES
 
 
-def _named(
+def _with_free_names(
     archive: WrittenArchive, inputs: Sequence[Input], fail: Fail
 ) -> Iterator[tuple[Path, str]]:
-    """The inputs whose names are free; the others fail before any work is done for them."""
+    """The inputs whose names are free; the others fail before any work."""
     for entry, name in zip(inputs, archive_names(inputs), strict=True):
         try:
             archive.check_name(name)
@@ -141,16 +152,6 @@ def _named(
             fail(entry.path, error.reason)
         else:
             yield entry.path, name
-
-
-def archive_names(inputs: Sequence[Input]) -> list[str]:
-    """Paths relative to the arguments, or below their common folder if two were the same."""
-    short = [entry.name.as_posix() for entry in inputs]
-    if len(set(short)) == len(short):
-        return short
-    paths = [entry.path.resolve() for entry in inputs]
-    common = os.path.commonpath([path.parent for path in paths])
-    return [path.relative_to(common).as_posix() for path in paths]
 
 
 def _fields(content: Content, name: str, number: int, record: bytes) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Archives on disk, by the codec, which only the extra `offline` brings."""
+"""Archive files, read and written by the codec, which comes with the extra `offline`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from residuum_client import errors
-from residuum_client.offline import translated
+from residuum_client.codec_adapter import translated
 from residuum_client.results import ModelInfo
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from codec.archive import Damage as Damage
     from codec.archive import Entry as Entry
 
-# The level of records that hold evidence beside the image, of any quality (codec.record.frame).
+# The level byte of records with evidence, whatever their quality (codec.record.frame).
 EVIDENCE = 31
 
 
 class ReadArchive:
-    """An archive that is open for reading. All methods raise ResiduumError."""
+    """An archive open for reading. All methods raise ResiduumError."""
 
     def __init__(self, reader: "codec.archive.ArchiveReader") -> None:
         self._reader = reader
@@ -40,17 +40,17 @@ class ReadArchive:
             return self._reader.entry(number)
 
     def find(self, name: str) -> int | None:
-        """Number of the record of this name."""
+        """Number of the record with this name, or None."""
         with translated():
             return self._reader.find(name)
 
     def verify(self) -> "Iterator[Damage | None]":
-        """What is wrong with each block, or None."""
+        """The damage of each block, or None."""
         return self._reader.verify()
 
 
 class WrittenArchive:
-    """An archive that is open for appending. All methods raise ResiduumError."""
+    """An archive open for appending. All methods raise ResiduumError."""
 
     def __init__(self, writer: "codec.archive.ArchiveWriter") -> None:
         self._writer = writer
@@ -59,22 +59,22 @@ class WrittenArchive:
         return len(self._writer)
 
     def append(self, record: bytes, name: str) -> int:
-        """Adds a record, and gives its number."""
+        """Adds a record and returns its number."""
         with translated():
             return self._writer.append(record, name)
 
     def check_name(self, name: str) -> None:
-        """Raises InvalidInput for what is no name, or is taken."""
+        """Raises InvalidInput for a name that is not allowed or is taken."""
         with translated():
             if self._writer.find(name) is not None:
-                raise errors.InvalidInput(f"the archive has a record of the name {name} already")
+                raise errors.InvalidInput(f"the archive already has a record named {name}")
 
 
 @contextmanager
 def reading(
     path: Path, *, model_id: bytes | None = None, salvage: bool = False
 ) -> Iterator[ReadArchive]:
-    """The archive at `path`. Raises ArchiveError, NotInstalled."""
+    """The archive at `path`. Raises ArchiveError or NotInstalled."""
     _check_installed()
     from codec.archive import ArchiveReader
 
@@ -86,12 +86,12 @@ def reading(
 
 @contextmanager
 def appending(path: Path, *, model_id: bytes | None = None) -> Iterator[WrittenArchive]:
-    """The archive at `path`; whole again at the end, whatever happens. Raises as `reading` does."""
+    """The archive at `path`, closed properly at the end. Raises ArchiveError or NotInstalled."""
     _check_installed()
     from codec.archive import ArchiveWriter
 
     with translated():
-        # Each block is brought to the disk, and the end; single records only to the system.
+        # Blocks and the end are flushed to the disk; single records only to the operating system.
         writer = ArchiveWriter(path, model_id=model_id, sync=False)
     try:
         yield WrittenArchive(writer)
@@ -102,7 +102,10 @@ def appending(path: Path, *, model_id: bytes | None = None) -> Iterator[WrittenA
 
 @contextmanager
 def creating(path: Path, model: ModelInfo) -> Iterator[WrittenArchive]:
-    """A new archive at `path`; none, if no record comes into it. Raises as `reading` does."""
+    """A new archive at `path`, removed at the end if it has no records.
+
+    Raises ArchiveError or NotInstalled.
+    """
     _check_installed()
     from codec.archive import create
 
@@ -122,7 +125,7 @@ def creating(path: Path, model: ModelInfo) -> Iterator[WrittenArchive]:
 
 def _check_installed() -> None:
     try:
-        import codec.archive  # noqa: F401 - only whether it is there
+        import codec.archive  # noqa: F401 - only whether it can be imported
     except ImportError as error:
         raise errors.NotInstalled(
             f"archives need the codec: pip install 'residuum-client[offline]' ({error})"

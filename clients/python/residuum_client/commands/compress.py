@@ -6,11 +6,18 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.batches import Call, Content, answers
-from residuum_client.commands.files import IMAGE_SUFFIXES, find, make_folder, plan, write
-from residuum_client.commands.source import Source
+from residuum_client.commands.files import (
+    IMAGE_SUFFIXES,
+    Call,
+    Content,
+    find,
+    make_folder,
+    plan,
+    run_on_files,
+    write,
+)
+from residuum_client.commands.flags import EncodeFlags, Source
 from residuum_client.commands.terminal import Row, Terminal
-from residuum_client.commands.wishes import Wishes
 from residuum_client.results import Compressed
 
 COLUMNS = ("file", "input bytes", "record bytes", "of it evidence", "ratio", "quality")
@@ -25,15 +32,15 @@ class Compress:
     out: Path
     """Folder for the records."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    wishes: tyro.conf.OmitArgPrefixes[Wishes] = field(default_factory=Wishes)
+    encode: tyro.conf.OmitArgPrefixes[EncodeFlags] = field(default_factory=EncodeFlags)
     force: tyro.conf.FlagCreatePairsOff[bool] = False
     """Overwrite records that exist."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
-        options = self.wishes.keywords()
+        """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        options = self.encode.options()
         with self.source.open(terminal) as model:
             make_folder(self.out, "--out")
             inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
@@ -46,28 +53,28 @@ class Compress:
             terminal.report(COLUMNS, as_json=self.json) as report,
             terminal.progress("compressing", len(outputs), as_json=self.json) as advance,
         ):
-            for content, made in answers(list(outputs), call, terminal.fail):
+            for content, result in run_on_files(list(outputs), call, terminal.fail):
                 output = outputs[content.path]
-                if write(output, made.record, terminal.fail):
-                    read, written = read + len(content.data), written + len(made.record)
-                    evidence += made.evidence_bytes
-                    report.add(*_row(content, output, made))
+                if write(output, result.record, terminal.fail):
+                    read, written = read + len(content.data), written + len(result.record)
+                    evidence += result.evidence_bytes
+                    report.add(*_row(content, output, result))
                     report.total = ("total", *_cells(read, written, evidence), "")
                 advance()
 
 
-def _row(content: Content, output: Path, made: Compressed) -> Row:
-    read, written = len(content.data), len(made.record)
+def _row(content: Content, output: Path, result: Compressed) -> Row:
+    read, written = len(content.data), len(result.record)
     fields = {
         "path": str(content.path),
         "output": str(output),
         "input_bytes": read,
         "record_bytes": written,
-        "evidence_bytes": made.evidence_bytes,
-        "quality": made.quality,
+        "evidence_bytes": result.evidence_bytes,
+        "quality": result.quality,
     }
-    cells = _cells(read, written, made.evidence_bytes)
-    return (str(content.path), *cells, f"{made.quality}"), fields
+    cells = _cells(read, written, result.evidence_bytes)
+    return (str(content.path), *cells, f"{result.quality}"), fields
 
 
 def _cells(read: int, written: int, evidence: int) -> tuple[str, str, str, str]:

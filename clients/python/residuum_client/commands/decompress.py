@@ -5,9 +5,16 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.batches import Content, answers
-from residuum_client.commands.files import RECORD_SUFFIXES, find, make_folder, plan, write
-from residuum_client.commands.source import Source
+from residuum_client.commands.files import (
+    RECORD_SUFFIXES,
+    Content,
+    find,
+    make_folder,
+    plan,
+    run_on_files,
+    write,
+)
+from residuum_client.commands.flags import Source
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.pictures import to_png
 from residuum_client.results import Restored
@@ -19,7 +26,7 @@ COLUMNS = ("file", "record bytes", "image", "evidence")
 class Decompress:
     """Restore images: NAME.rsd becomes NAME.png.
 
-    Evidence is told as HEIGHTxWIDTH at TOP,LEFT: there the image is the original, pixel by pixel.
+    Evidence is listed as HEIGHTxWIDTH at TOP,LEFT; there the image equals the original exactly.
     """
 
     records: tyro.conf.Positional[tuple[Path, ...]]
@@ -33,7 +40,7 @@ class Decompress:
     """Print JSON lines instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
         with self.source.open(terminal) as model:
             make_folder(self.out, "--out")
             inputs = find(self.records, RECORD_SUFFIXES, terminal.fail)
@@ -42,7 +49,7 @@ class Decompress:
                 terminal.report(COLUMNS, as_json=self.json) as report,
                 terminal.progress("restoring", len(outputs), as_json=self.json) as advance,
             ):
-                for content, restored in answers(list(outputs), model.restore, terminal.fail):
+                for content, restored in run_on_files(list(outputs), model.restore, terminal.fail):
                     output = outputs[content.path]
                     if write(output, to_png(restored.image), terminal.fail):
                         report.add(*_row(content, output, restored))

@@ -1,32 +1,51 @@
-"""What a command reads, what its outputs are called, and how they are written."""
+"""Files of a command: which to read, how they reach the model, how outputs are written."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeVar, cast
 
-from residuum_client.commands.source import UsageError
+from residuum_client.commands.flags import UsageError
+from residuum_client.errors import InvalidInput, RecordError
+from residuum_client.packing import Batch, Packing, packed
 
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff")
 )
 RECORD_SUFFIXES = frozenset((".rsd",))
+# Files of one call to the model.
+BATCH_FILES = 32
+BATCH_BYTES = 64 << 20
+
+R = TypeVar("R")
+C = TypeVar("C", bound="Content")
+Call = Callable[[list[bytes]], list[R]]
+# Reports that one file failed, and why.
 Fail = Callable[[PurePath, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file, and its path relative to the argument that it was found by."""
+    """A file, and its path relative to the argument that led to it."""
 
     path: Path
     name: PurePath
 
 
-def find(arguments: Sequence[Path], suffixes: frozenset[str], fail: Fail) -> list[Input]:
-    """The files among the arguments, and those of the given suffixes in folders, at any depth.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a file."""
 
-    A file is taken once, hidden ones in folders never; what does not exist, or holds nothing,
-    fails. Raises UsageError if there are no arguments.
+    path: Path
+    data: bytes
+
+
+def find(arguments: Sequence[Path], suffixes: frozenset[str], fail: Fail) -> list[Input]:
+    """The files among the arguments, and the files of the given suffixes in folders, at any depth.
+
+    Every file appears once; hidden files in folders are left out. Arguments that do not exist and
+    folders without a file fail. Raises UsageError without arguments.
     """
     if not arguments:
         raise UsageError("no file or folder was given")
@@ -37,14 +56,53 @@ def find(arguments: Sequence[Path], suffixes: frozenset[str], fail: Fail) -> lis
     return list(found.values())
 
 
+def run_on_files(paths: Sequence[Path], call: Call[R], fail: Fail) -> Iterator[tuple[Content, R]]:
+    """Each file with its result, in order; bad files fail one by one.
+
+    Raises ResiduumError if the fault is not in a single file.
+    """
+    for batch in batches(_contents(paths, fail)):
+        yield from run_on_batch(batch.items, call, fail)
+
+
+def batches(contents: Iterable[C]) -> Iterator[Batch[C]]:
+    """Consecutive files for one call each."""
+    packing = Packing(
+        lambda content, _: cast("C", content),
+        weigh=lambda content: len(content.data),
+        max_weight=BATCH_BYTES,
+        max_items=BATCH_FILES,
+    )
+    return packed(packing, contents)
+
+
+def run_on_batch(batch: Sequence[C], call: Call[R], fail: Fail) -> Iterator[tuple[C, R]]:
+    """Each file of a batch with its result.
+
+    The model rejects a whole batch because of one file: it fails, and the others are tried again.
+    Raises ResiduumError if the fault is not in a single file.
+    """
+    left = list(batch)
+    while left:
+        try:
+            results = call([content.data for content in left])
+        except (InvalidInput, RecordError) as error:
+            if error.index is None:
+                raise
+            fail(left.pop(error.index).path, error.reason)
+        else:
+            yield from zip(left, results, strict=True)
+            return
+
+
 def plan(
     inputs: Sequence[Input], out: Path, suffix: str, *, force: bool, fail: Fail
 ) -> dict[Path, Path]:
     """Input paths to output paths below `out`; outputs that exist fail unless `force`.
 
-    NAME.png becomes NAME plus `suffix`, below the folders between it and the argument. Should two
-    names be the same, all files keep the folders below their common one; should that not help
-    either (x.png beside x.jpg), they keep their own suffixes too.
+    NAME.png becomes NAME plus `suffix`, in the same folders as below the argument. If two names
+    are equal, all files keep the folders below their common parent. If names are still equal, as
+    with x.png and x.jpg, they keep their own suffixes too.
     """
     outputs = {}
     for entry, name in zip(inputs, names(inputs, suffix), strict=True):
@@ -59,7 +117,7 @@ def plan(
 
 
 def names(inputs: Sequence[Input], suffix: str) -> list[PurePath]:
-    """Distinct relative output paths; `plan` says how they are chosen."""
+    """Distinct relative paths of the outputs, as described at `plan`."""
     if not inputs:
         return []
     paths = [entry.path.resolve() for entry in inputs]
@@ -72,7 +130,7 @@ def names(inputs: Sequence[Input], suffix: str) -> list[PurePath]:
 
 
 def write(path: Path, data: bytes, fail: Fail) -> bool:
-    """Writes the whole file, making folders as needed, or fails and leaves nothing."""
+    """Writes a file and its folders. If that fails, no part of the file is left."""
     temporary = path.with_name(f".{path.name[:64]}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,18 +146,18 @@ def write(path: Path, data: bytes, fail: Fail) -> bool:
 
 
 def make_folder(path: Path, option: str) -> None:
-    """Makes the output folder before any work is done for it. Raises UsageError."""
+    """Creates the output folder before any work. Raises UsageError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{option} {path} cannot be made: {error.strerror}") from error
+        raise UsageError(f"{option} {path} cannot be created: {error.strerror}") from error
 
 
 def _expanded(argument: Path, suffixes: frozenset[str], fail: Fail) -> Iterator[Input]:
     if argument.is_dir():
         files = [Input(path, path.relative_to(argument)) for path in _walk(argument, suffixes)]
         if not files:
-            fail(argument, f"the folder holds no file that ends in {' '.join(sorted(suffixes))}")
+            fail(argument, f"the folder has no file that ends in {' '.join(sorted(suffixes))}")
         yield from files
     elif argument.exists():
         yield Input(argument, PurePath(argument.name))
@@ -113,3 +171,11 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
                 yield Path(root, name)
+
+
+def _contents(paths: Sequence[Path], fail: Fail) -> Iterator[Content]:
+    for path in paths:
+        try:
+            yield Content(path, path.read_bytes())
+        except OSError as error:
+            fail(path, f"cannot be read: {error.strerror or error}")

@@ -1,10 +1,10 @@
-"""`residuum models`: what a server holds, or what a bundle is."""
+"""`residuum models`: the models of a server, or the model of a bundle."""
 
 from dataclasses import asdict, dataclass, field
 
 import tyro
 
-from residuum_client.commands.source import Source
+from residuum_client.commands.flags import Source
 from residuum_client.commands.terminal import Terminal
 from residuum_client.results import ModelInfo
 
@@ -13,14 +13,14 @@ COLUMNS = ("model", "version", "family", "input", "quality", "false alarms", "on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """List the models of a server, or the one of a bundle."""
+    """List the models of a server, or the model of a bundle."""
 
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError or ResiduumError."""
+        """Runs the command. Raises UsageError or ResiduumError."""
         with (
             self.source.open(terminal, any_model=True) as backend,
             terminal.report(COLUMNS, as_json=self.json) as report,

@@ -1,4 +1,4 @@
-"""`residuum score`: how anomalous images are, and where."""
+"""`residuum score`: anomaly scores of images, and heat maps."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -6,12 +6,19 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.batches import Content, answers
-from residuum_client.commands.files import IMAGE_SUFFIXES, find, make_folder, plan, write
-from residuum_client.commands.source import Source
+from residuum_client.commands.files import (
+    IMAGE_SUFFIXES,
+    Content,
+    find,
+    make_folder,
+    plan,
+    run_on_files,
+    write,
+)
+from residuum_client.commands.flags import Source
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.errors import InvalidInput
-from residuum_client.heat import draw_heatmap
+from residuum_client.heatmap import draw_heatmap
 from residuum_client.pictures import read_rgb, to_png
 from residuum_client.results import Score as Result
 
@@ -20,22 +27,22 @@ COLUMNS = ("file", "score", "p-value", "verdict", "record bytes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Score images: the smaller the p-value, the less normal the image."""
+    """Score images; the smaller the p-value, the less normal the image."""
 
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, or folders of them at any depth."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
     false_alarm_rate: float | None = None
-    """Share of normal images that may be flagged, above 0 and below 1; the model's if left out."""
+    """Share of normal images that may be flagged, above 0 and below 1; the model's by default."""
     heatmaps: Path | None = None
-    """Folder for the images with their heat maps drawn over them, as PNG."""
+    """Folder for PNG files of the images with their heat maps."""
     force: tyro.conf.FlagCreatePairsOff[bool] = False
     """Overwrite heat maps that exist."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
-        """Does it. Raises UsageError, or ResiduumError where no single file is at fault."""
+        """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
         with self.source.open(terminal) as model:
             outputs = self._outputs(terminal)
             call = partial(
@@ -47,13 +54,13 @@ class Score:
                 terminal.report(COLUMNS, as_json=self.json) as report,
                 terminal.progress("scoring", len(outputs), as_json=self.json) as advance,
             ):
-                for content, result in answers(list(outputs), call, terminal.fail):
+                for content, result in run_on_files(list(outputs), call, terminal.fail):
                     report.add(*_row(content.path, result))
                     _draw(content, result, outputs[content.path], terminal)
                     advance()
 
     def _outputs(self, terminal: Terminal) -> dict[Path, Path | None]:
-        """The images, each with the path of its heat map if there is to be one."""
+        """The images, each with the path of its heat map or None."""
         inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
         drawn: dict[Path, Path] = {}
         if self.heatmaps is not None:
@@ -70,7 +77,7 @@ def _draw(content: Content, result: Result, output: Path | None, terminal: Termi
     except InvalidInput as error:
         terminal.fail(content.path, f"no heat map drawn: {error}")
         return
-    overlay = draw_heatmap(image, result.heatmap, result.heat_scale)
+    overlay = draw_heatmap(image, result.heatmap, result.heatmap_vmax)
     write(output, to_png(overlay), terminal.fail)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees: results on stdout, progress and failures on stderr."""
+"""Output of a command: results on stdout, progress and failures on stderr."""
 
 import json
 import sys
@@ -11,14 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-# One result, as cells of a table for people and as fields for programs.
+# One result: the cells of its row in a table, and its fields in JSON.
 Row = tuple[tuple[str, ...], dict[str, object]]
-# Width of a table that goes into a file or a pipe.
+# Width of a table in a file or a pipe.
 PIPE_WIDTH = 160
 
 
 class Report:
-    """Results one by one: JSON lines at once, or the rows of a table, with an optional last row."""
+    """Results, as JSON lines at once, or collected for a table with an optional last row."""
 
     def __init__(self, columns: Sequence[str], *, as_json: bool) -> None:
         self._columns, self._as_json = columns, as_json
@@ -26,7 +26,7 @@ class Report:
         self.total: Sequence[str] | None = None
 
     def add(self, cells: Sequence[str], fields: dict[str, object]) -> None:
-        """Takes one result, as cells for people and as fields for programs."""
+        """Adds one result: the cells of its row, and its fields in JSON."""
         if self._as_json:
             sys.stdout.write(json.dumps(fields) + "\n")
             sys.stdout.flush()
@@ -34,7 +34,7 @@ class Report:
             self._rows.append(cells)
 
     def table(self) -> Table | None:
-        """The rows so far, first column to the left, the others to the right; None without rows."""
+        """The rows so far, all columns but the first aligned right; None without rows."""
         if not self._rows:
             return None
         table = Table(show_footer=self.total is not None)
@@ -48,7 +48,7 @@ class Report:
 
 
 class Terminal:
-    """The two streams of one command; counts its failures, and can stop it from outside."""
+    """The output of one command. Counts its failures, and can stop it from another thread."""
 
     def __init__(self) -> None:
         self.failures = 0
@@ -60,32 +60,31 @@ class Terminal:
             self._out.width = PIPE_WIDTH
 
     def stop(self) -> None:
-        """Makes the command raise KeyboardInterrupt before its next file; for another thread."""
+        """Ends the command with KeyboardInterrupt after its current file.
+
+        Called from another thread.
+        """
         self._stopped = True
         for close in self._closers:
             close()
 
     def on_stop(self, close: Callable[[], None]) -> None:
-        """Registers what ends a long wait of the command. Raises KeyboardInterrupt after `stop`."""
+        """Registers a function that ends long waits. Raises KeyboardInterrupt after `stop`."""
         self._closers.append(close)
         self._check()
 
-    def _check(self) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
-
     def fail(self, subject: PurePath, reason: str) -> None:
-        """Tells of one file that failed, in one line."""
+        """Reports one file that failed, in one line."""
         self.complain(f"{subject}: {reason}")
 
     def complain(self, sentence: str) -> None:
-        """Tells of a failure in one line, and counts it."""
+        """Reports a failure in one line, and counts it."""
         self.failures += 1
         self._err.print(Text(printable(sentence)), soft_wrap=True)
 
     @contextmanager
     def report(self, columns: Sequence[str], *, as_json: bool) -> Iterator[Report]:
-        """A report, whose table is shown even if the work ends early."""
+        """A report. Its table is printed even if the work ends early."""
         report = Report(columns, as_json=as_json)
         try:
             yield report
@@ -95,7 +94,10 @@ class Terminal:
 
     @contextmanager
     def progress(self, what: str, total: int, *, as_json: bool) -> Iterator[Callable[[], None]]:
-        """A bar on stderr, advanced by the function given; none where it would be in the way."""
+        """A progress bar on stderr and the function that advances it by one file.
+
+        The bar is hidden if stderr is not a terminal, or if it would mix with JSON on a terminal.
+        """
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -115,8 +117,12 @@ class Terminal:
 
             yield advance
 
+    def _check(self) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
+
 
 def printable(text: str) -> str:
-    """The text in one line that any terminal takes, whatever bytes a file name has."""
+    """The text as one printable line, whatever characters a file name has."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

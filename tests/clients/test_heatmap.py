@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from residuum_client.heat import MAX_OPACITY, RAMP, draw_heatmap, ramp
+from residuum_client.heatmap import MAX_OPACITY, RAMP, draw_heatmap, ramp
 
 GRAY = np.full((4, 6, 1), 100, np.uint8)
 

@@ -1,0 +1,46 @@
+"""Heat maps drawn over their images."""
+
+import numpy as np
+from PIL import Image
+
+from residuum_client.arrays import F32, U8
+
+# Yellow through orange to red, which stands out on black, gray and white alike.
+RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
+MAX_OPACITY = 0.85
+
+
+def draw_heatmap(image: U8, heatmap: F32, heatmap_vmax: float) -> U8:
+    """Draws a heat map `[h, w]` over an image `[H, W, 1 or 3]`: uint8 `[H, W, 3]`.
+
+    Values at or below 0 leave the image unchanged; `heatmap_vmax` and larger values have the full
+    colour. If `heatmap_vmax` is not positive and finite, the largest value of the map has it. A map
+    of another size is stretched to the image.
+    """
+    height, width = image.shape[:2]
+    heat = _stretched(_relative(heatmap, heatmap_vmax), (height, width))[..., np.newaxis]
+    base = np.broadcast_to(image, (height, width, 3)).astype(np.float32)
+    opacity = MAX_OPACITY * heat
+    blend: U8 = np.rint(base * (1 - opacity) + ramp(heat[..., 0]) * opacity).astype(np.uint8)
+    return blend
+
+
+def ramp(heat: F32) -> F32:
+    """Colours `[..., 3]` in 0..255 of heat `[...]` in 0..1."""
+    stops = np.linspace(0, 1, len(RAMP))
+    channels = [np.interp(heat, stops, RAMP[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _relative(heatmap: F32, vmax: float) -> F32:
+    """The map as shares of the full colour, in 0..1."""
+    finite = np.nan_to_num(heatmap, nan=0.0)
+    top = vmax if np.isfinite(vmax) and vmax > 0 else float(finite.max(initial=0))
+    return np.clip(finite / top, 0, 1) if top > 0 else np.zeros_like(finite)
+
+
+def _stretched(heat: F32, size: tuple[int, int]) -> F32:
+    if heat.shape == size:
+        return heat
+    picture = Image.fromarray(heat.astype(np.float32))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
