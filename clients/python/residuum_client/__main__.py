@@ -90,6 +90,4 @@ def _on_interrupt(handler: Callable[[], None]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from residuum_command import main as run
-
-    sys.exit(run())
+    sys.exit(main())
