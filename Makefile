@@ -51,6 +51,7 @@ protos:
 reference: $(VENV)/.complete
 	$(BIN)/python -m protos.reference
 	$(BIN)/python -m service.reference
+	$(BIN)/python clients/python/reference.py
 
 bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train
 
@@ -85,7 +86,7 @@ bench-archive: $(VENV)/.complete
 
 # A test must fail for every comparison, operator and constant of record and archive that is changed.
 bench-mutate: $(VENV)/.complete
-	$(BIN)/python tests/benchmarks/mutate.py --out build/bench/mutate.json $(MUTATE_OPTIONS)
+	$(BIN)/python tests/benchmarks/mutation/mutate.py --out build/bench/mutate.json $(MUTATE_OPTIONS)
 
 # Bits per index of a codebook model, a run or a bundle: make bench-index MODEL=RUN DATA=DIR [TEST=DIR]
 bench-index: $(VENV)/.complete
@@ -97,10 +98,10 @@ bench-serve: $(VENV)/.runtime
 
 # Images per second of the training command beside a bare loop and beside Pythae, on two cores.
 bench-train: $(VENV)/.complete build/pythae
-	$(BIN)/python tests/benchmarks/train.py --data $(DATA)/mnist --pythae build/pythae --out build/bench/train.json
+	$(BIN)/python tests/benchmarks/training_speed/train.py --data $(DATA)/mnist --pythae build/pythae --out build/bench/train.json
 
 # Beside our packages, for its own process only; without a network the benchmark leaves it out.
-build/pythae: tests/benchmarks/pythae.txt | $(VENV)/.complete
+build/pythae: tests/benchmarks/training_speed/pythae.txt | $(VENV)/.complete
 	-$(PIP) --no-deps --upgrade --target $@ -r $< && touch $@
 
 # A training run killed at 20 random moments, resumed each time, ends bit for bit like an undisturbed one.

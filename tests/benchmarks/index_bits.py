@@ -30,8 +30,7 @@ from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
 from exporter.export import Options, export
-from exporter.fit.bundle import batches
-from exporter.fit.latents import encode_all
+from exporter.fit.latents import batches, encode_all
 from training.config.data import DataConfig
 from training.config.run import from_json
 from training.data import datasets as data

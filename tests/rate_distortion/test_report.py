@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rate_distortion import accounts, charts, markup, sets, summary
-from rate_distortion.chapter import Chapter
+from rate_distortion import accounts, sets
 from rate_distortion.measurement import Curve, Kind, Layout, Point, curve
+from rate_distortion.report import charts, markup, summary
+from rate_distortion.report.chapter import Chapter
 
 ROOT = Path(__file__).resolve().parents[2]
 

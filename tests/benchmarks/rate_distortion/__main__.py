@@ -18,10 +18,11 @@ from rich.console import Console
 
 from codec.atomic import write_file
 from codec.errors import BundleError
-from rate_distortion import accounts, charts, classic, ours, page, sets, tasks
+from rate_distortion import accounts, classic, ours, sets, tasks
 from rate_distortion.cache import Timed
-from rate_distortion.chapter import Chapter
 from rate_distortion.measurement import Curve, Kind, Layout, Point, curve, summarise
+from rate_distortion.report import charts, page
+from rate_distortion.report.chapter import Chapter
 from training.errors import TrainingError
 
 BUNDLES = {name: name for name in sets.SPECS} | {"kodak": "photo"}

@@ -40,7 +40,7 @@ from rich.table import Table
 
 from training.data.idx import IMAGES, find_idx, read_idx
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent
 CORES = 2
 TRIAL_STEPS = 40

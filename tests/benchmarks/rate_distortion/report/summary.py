@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from rate_distortion.accounts import ACCOUNTS, PHOTOGRAPH_RATES, TOLD_RATES, AtPsnr, codecs
-from rate_distortion.chapter import Chapter
 from rate_distortion.curves import Difference
-from rate_distortion.markup import Grid, Row
+from rate_distortion.report.chapter import Chapter
+from rate_distortion.report.markup import Grid, Row
 from rate_distortion.tasks import MANY, PCA
 
 NONE = "-"

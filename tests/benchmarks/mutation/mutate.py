@@ -29,7 +29,7 @@ from mutants import Mutant, mutants
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COSTS = ROOT / "build/mutate_costs.json"
 EXPLAINED = Path(__file__).with_name("equivalent_mutants.toml")
 RECORD, ARCHIVE = "test_record.py", "tests/codec/archive"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from rate_distortion import markup, summary
 from rate_distortion.accounts import ACCOUNTS
-from rate_distortion.chapter import Chapter
-from rate_distortion.markup import Grid, Row, folded, paragraph, table
+from rate_distortion.report import markup, summary
+from rate_distortion.report.chapter import Chapter
+from rate_distortion.report.markup import Grid, Row, folded, paragraph, table
 
 TITLE = "Rate and distortion"
 ABOUT = (
