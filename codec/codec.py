@@ -20,7 +20,7 @@ from codec.graphs.tiled import tiled
 from codec.grouping import calls, group_by, join, numbered, split
 from codec.images.files import PreparedImage, prepare, restore_geometry, to_pixels
 from codec.images.metrics import psnr, squared_error
-from codec.quantise import dequantise, octaves, quantise
+from codec.quantise import dequantise, log2_step_scale, quantise
 from codec.rate_control import (
     Rate,
     coarsest_reaching,
@@ -38,10 +38,10 @@ DEFAULT_RATE = Rate()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedImage:
-    """One image after one run of the encoder, at no quality level yet.
+    """An image and the outputs of the encoder for it, before quantisation.
 
-    `latents [R, D, h, w]` are the means float32, or the indices int32, of each of its R tiles;
-    `log_var_or_distance`, of the same shape, the log-variances, or the squared distances to the
+    `latents [R, D, h, w]` are means, float32, or codebook indices, int32, of its R tiles.
+    `log_var_or_distance`, of the same shape, are log-variances or squared distances to the
     codebook.
     """
 
@@ -61,7 +61,7 @@ class Compressed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
-    """An image `[H, W, C]`; in the regions of its evidence, if any, it is the original's pixels."""
+    """An image `[H, W, C]`; inside the regions, if any, its pixels are those of the original."""
 
     image: U8
     regions: list[Region]
@@ -82,14 +82,12 @@ class Codec:
         return [one.record for one in self.compress_at(images, Rate(quality=quality))]
 
     def compress_at(self, images: Sequence[U8], rate: Rate = DEFAULT_RATE) -> list[Compressed]:
-        """Records of images `[H, W, C]` uint8 at a rate. Raises InvalidInput, which names the
-        image.
-        """
+        """Like `compress` at any rate. Raises InvalidInput, which names the image."""
         self.check_rate(rate)
         return self.compress_encoded(self.encode(images), rate)
 
     def compress_encoded(self, encoded: Sequence[EncodedImage], rate: Rate) -> list[Compressed]:
-        """As `compress_at`, of images that the encoder has seen already."""
+        """Like `compress_at`, for images that are already encoded."""
         if rate.target_bytes is not None:
             return self._within_bytes(encoded, rate.target_bytes)
         if rate.target_psnr is not None:
@@ -106,9 +104,7 @@ class Codec:
         return [restored.image for restored in self.restore(records)]
 
     def restore(self, records: Sequence[bytes]) -> list[Restored]:
-        """Images of records, with the regions that are evidence. Raises RecordError, which names
-        the record.
-        """
+        """Like `decompress`, with the regions of the images that are evidence."""
         read = self.records.read(records)
         images = self._images([coded for coded, _ in read])
         return [
@@ -137,7 +133,7 @@ class Codec:
         return [encoded[i] for i in range(len(prepared))]
 
     def quantise(self, encoded: EncodedImage, level: int) -> Coded:
-        """The codes of an image at a quality level."""
+        """Codes of an image at a quality level."""
         if self.manifest.latent.kind == "indices":
             return Coded(encoded.latents, level, encoded.image.size)
         codes = quantise(encoded.latents, self.bundle.steps[level])
@@ -153,7 +149,7 @@ class Codec:
         return [decoded[i] for i in range(len(coded))]
 
     def _within_bytes(self, encoded: Sequence[EncodedImage], target: int) -> list[Compressed]:
-        """At the finest level whose record has at most `target` bytes."""
+        """Records at the finest level at which they have at most `target` bytes."""
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
         while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):
@@ -212,15 +208,15 @@ class Codec:
         )
 
     def _latents(self, coded: Coded) -> Array:
-        """Codes as the decoder takes them: int32 `[R, D, h, w]`, or float32, `[R, D]` without
-        positions, the rate channel appended where the decoder is aware of it.
+        """Input of the decoder: indices int32 `[R, D, h, w]`, or latents float32, `[R, D]` for a
+        global latent and `[R, D, h, w]` for a map; with a rate channel if the decoder takes one.
         """
         latent = self.manifest.latent
         if latent.kind == "indices":
             return coded.codes
         latents = dequantise(coded.codes, self.bundle.steps[coded.level])
         if latent.rate_aware:
-            channel = np.full_like(latents[:, :1], octaves(coded.level))
+            channel = np.full_like(latents[:, :1], log2_step_scale(coded.level))
             latents = np.concatenate([latents, channel], axis=1)
         return latents[:, :, 0, 0] if latent.grid == (1, 1) else latents
 
@@ -231,5 +227,5 @@ class Codec:
 
 
 def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
-    """Indices and levels of the images whose search goes on."""
+    """Indices and next levels of the images whose search is not over."""
     return [(index, level) for index, level in enumerate(levels) if level is not None]

@@ -1,31 +1,31 @@
-"""Everything that can go wrong, told apart by whose fault it is.
+"""All errors that this software raises on purpose.
 
     ResiduumError
-    ├── InvalidInput    the caller gave an image, a record count or an option that cannot be taken
-    ├── RecordError     the record is damaged, truncated, or was made by another model
-    ├── ArchiveError    the archive is damaged, cut short, in use, or of another model
-    ├── UnknownModel    no such model is loaded
-    ├── BundleError     the bundle is incomplete, damaged or of another format
+    ├── InvalidInput    an image, a number of records or an option is not accepted
+    ├── RecordError     the record is damaged, truncated, or belongs to another model
+    ├── ArchiveError    the archive is damaged, truncated, in use, or belongs to another model
+    ├── UnknownModel    no model of this name and version is loaded
+    ├── BundleError     the bundle is incomplete, damaged, or has another format
     └── Overloaded      too much work is queued; the same call may succeed later
 
-`str(error)` is one finished sentence for the person at fault: what was found, what was expected.
+`str(error)` is a sentence for the user: what was found and what was expected.
 """
 
 
 class ResiduumError(Exception):
-    """Root of all errors that this software raises on purpose."""
+    """Base class of all errors that this software raises on purpose."""
 
 
 class InvalidInput(ResiduumError):
-    """The caller's image or option cannot be taken."""
+    """An image, a number of records or an option is not accepted."""
 
 
 class RecordError(ResiduumError):
-    """The record is damaged, truncated, or was made by another model."""
+    """The record is damaged, truncated, or belongs to another model."""
 
 
 class ArchiveError(ResiduumError):
-    """The archive is damaged, cut short, in use, or of another model."""
+    """The archive is damaged, truncated, in use, or belongs to another model."""
 
 
 class UnknownModel(ResiduumError):
@@ -33,8 +33,8 @@ class UnknownModel(ResiduumError):
 
 
 class BundleError(ResiduumError):
-    """The bundle is incomplete, damaged or of another format."""
+    """The bundle is incomplete, damaged, or has another format."""
 
 
 class Overloaded(ResiduumError):
-    """Too much work is queued already; the same call may succeed later."""
+    """Too much work is queued; the same call may succeed later."""

@@ -1,4 +1,4 @@
-"""Codes to records and back: what a bundle can do without its graphs."""
+"""Codes to records and back, without the graphs of a bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from codec.images.files import MAX_TILES, tile_grid
 from codec.record.evidence import Region, read_evidence
 from codec.record.frame import Record, frame_bytes, pack, unpack
 
-# What the coder adds to the ideal code length in the mean, bytes.
+# Mean overhead of the coder over the ideal code length, bytes.
 FLUSH = 0.33
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """Codes `[R, D, h, w]` of an image, their quality level, and its (height, width) where the
-    model remembers it.
+    """Codes `[R, D, h, w]` of an image and their quality level.
+
+    `size` is the (height, width) of the image, for models whose records hold it.
     """
 
     codes: I32
@@ -46,7 +47,7 @@ class RecordCoder:
         return [lengths[i] for i in range(len(coded))]
 
     def ideal_bytes(self, coded: Sequence[Coded]) -> list[float]:
-        """About how many bytes the records will have, framing included; mostly within one."""
+        """Estimated sizes of the records, bytes, framing included; mostly within one byte."""
         payloads = [bits / 8 + FLUSH for bits in self.bits(coded)]
         return [
             length + frame_bytes(length, one.size)
@@ -54,7 +55,7 @@ class RecordCoder:
         ]
 
     def write(self, coded: Sequence[Coded]) -> list[bytes]:
-        """Records, without evidence; those of one level and shape are coded together."""
+        """Records without evidence; codes of one level and shape are coded together."""
         payloads: dict[int, bytes] = {}
         for group in _by_level_and_shape(coded):
             coder = self._coders[coded[group[0]].level]
@@ -78,8 +79,7 @@ class RecordCoder:
         for group in group_by(keys):
             level, shape = keys[group[0]]
             payloads = [records[i].payload for i in group]
-            found = self._coders[level].decode_all(payloads, shape)
-            decoded |= zip(group, found, strict=True)
+            decoded |= zip(group, self._coders[level].decode_all(payloads, shape), strict=True)
         coded = []
         for index, record in enumerate(records):
             with numbered("record", index):
@@ -105,7 +105,7 @@ class RecordCoder:
         return codes
 
     def _shape(self, size: tuple[int, int] | None) -> Shape:
-        """Shape `[R, D, h, w]` of the latents of an image that a record says to be of this size."""
+        """Shape `[R, D, h, w]` of the codes of an image of this size. Raises RecordError."""
         spec, grid = self._manifest.input, self._manifest.latent.grid
         dims = self._manifest.latent.dims
         if grid is not None:

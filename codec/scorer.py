@@ -1,6 +1,6 @@
-"""`Scorer`: how far images are from what a model knows, and evidence of what is anomalous.
+"""`Scorer`: anomaly scores of images, and evidence of anomalous regions in records.
 
-An image is scored against what its own record decodes to (codec.scores.scores has the formulas).
+An image is scored against its own decoded record; codec.scores.scores has the formulas.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,14 @@ from codec.scores import scores as formulas
 from codec.scores.regions import find_regions
 from codec.scores.scores import Score
 
-# Scoring holds an image many times over, in floats; compressing does not.
+# Scoring needs many float copies of an image, which compressing does not.
 MAX_SCORED_PIXELS = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawScore:
-    """The single scores of an image by name, its heat map `[H, W]` in nats per pixel, and the bytes
-    of its record: all that comes before a verdict.
+    """What a verdict is based on: the single scores of an image by name, its heat map `[H, W]` in
+    nats per pixel, and the size of its record in bytes.
     """
 
     scores: dict[str, float]
@@ -48,22 +48,22 @@ class Scorer:
 
     @property
     def heatmap_vmax(self) -> float:
-        """Heat-map value, nats per pixel, to draw in full colour."""
+        """The heat-map value that is drawn in full colour, nats per pixel."""
         return float(self._calibration.heatmap_vmax[0])
 
     @property
     def calibration_images(self) -> int:
-        """How many held-out normal images the p-values rest on."""
+        """Number of held-out normal images that p-values are computed from."""
         return len(self._calibration.fused)
 
     def score(self, images: Sequence[U8], false_alarm_rate: float | None = None) -> list[Score]:
         """Scores of images `[H, W, C]` uint8 at the default quality.
 
-        An image is anomalous if its p-value is at or below the false-alarm rate, None for the
-        model's. Raises InvalidInput.
+        An image is anomalous if its p-value is at or below `false_alarm_rate`, by default that of
+        the model. Raises InvalidInput.
         """
-        alarm = self._false_alarm_rate(false_alarm_rate)
-        return self._verdicts(self._codec.encode(images), alarm)
+        accepted = self._accepted(false_alarm_rate)
+        return self._verdicts(self._codec.encode(images), accepted)
 
     def raw_scores(self, images: Sequence[U8]) -> Iterator[RawScore]:
         """Single scores of images `[H, W, C]` uint8. Raises InvalidInput."""
@@ -72,16 +72,16 @@ class Scorer:
     def compress_with_evidence(
         self, images: Sequence[U8], rate: Rate, false_alarm_rate: float | None = None
     ) -> list[Compressed]:
-        """As `Codec.compress_at`; the records of images that are anomalous, as in `score`, keep
-        their anomalous regions too, beyond what the rate allows. Raises InvalidInput, which names
-        the image.
+        """Like `Codec.compress_at`; records of images that are anomalous, as in `score`, also hold
+        their anomalous regions, which do not count towards the rate. Raises InvalidInput, which
+        names the image.
         """
         self._codec.check_rate(rate)
-        alarm = self._false_alarm_rate(false_alarm_rate)
+        accepted = self._accepted(false_alarm_rate)
         encoded = self._codec.encode(images)
         plain = self._codec.compress_encoded(encoded, rate)
         compressed = []
-        for index, score in enumerate(self._verdicts(encoded, alarm)):
+        for index, score in enumerate(self._verdicts(encoded, accepted)):
             with numbered("image", index):
                 compressed.append(self._with_evidence(plain[index], encoded[index], score))
         return compressed
@@ -94,14 +94,15 @@ class Scorer:
         record = attach(plain.record, evidence, self._codec.model_id)
         return Compressed(record, plain.quality, len(record) - len(plain.record))
 
-    def _verdicts(self, encoded: Sequence[EncodedImage], alarm: float) -> list[Score]:
+    def _verdicts(self, encoded: Sequence[EncodedImage], false_alarm_rate: float) -> list[Score]:
         calibration, fused = self._calibration, self.manifest.score.fused
         verdicts = []
         for raw in self._raw_scores(encoded):
-            row = [raw.scores[name] for name in SCORE_NAMES]
-            value = formulas.fuse(row, calibration.score_mean, calibration.score_std, fused)
+            scores = [raw.scores[name] for name in SCORE_NAMES]
+            value = formulas.fuse(scores, calibration.score_mean, calibration.score_std, fused)
             p = formulas.p_value(value, calibration.fused)
-            verdicts.append(Score(value, p, p <= alarm, raw.scores, raw.heatmap, raw.record_bytes))
+            anomalous = p <= false_alarm_rate
+            verdicts.append(Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes))
         return verdicts
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
@@ -134,9 +135,10 @@ class Scorer:
         calibration = self._calibration
         return formulas.latent_distance(z, calibration.latent_mean, calibration.latent_variance)
 
-    def _false_alarm_rate(self, asked: float | None) -> float:
-        """The false-alarm rate asked for, or the model's. Raises InvalidInput."""
-        rate = self.manifest.score.false_alarm_rate if asked is None else asked
+    def _accepted(self, false_alarm_rate: float | None) -> float:
+        """The false-alarm rate, by default that of the model. Raises InvalidInput."""
+        default = self.manifest.score.false_alarm_rate
+        rate = default if false_alarm_rate is None else false_alarm_rate
         return formulas.check_false_alarm_rate(rate, self.calibration_images)
 
 

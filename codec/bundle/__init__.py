@@ -1,0 +1,15 @@
+"""Bundles: a model as a folder or a tar file, with its manifest, graphs, tables and calibration."""
+
+from codec.bundle.bundle import Bundle, load_bundle, write_bundle
+from codec.bundle.calibration import Calibration
+from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
+
+__all__ = [
+    "Bundle",
+    "Calibration",
+    "LatentSpec",
+    "Manifest",
+    "ScoreSpec",
+    "load_bundle",
+    "write_bundle",
+]

@@ -1,14 +1,13 @@
-"""The bundle: a folder, or an uncompressed tar of it, that is the whole truth about a model.
+"""The bundle: a folder, or an uncompressed tar of it, with everything about a model.
 
     manifest.json      codec.bundle.manifest.Manifest, with size and SHA-256 of every other member
     encoder.onnx       x -> mu, log_var | codes, distance
     decoder.onnx       z | codes -> x_hat
     tables.npz         codec.bundle.tables_npz: steps and priors of all quality levels
     calibration.npz    codec.bundle.calibration.Calibration
-    card.md            model card; its pictures lie beside it as *.png
+    card.md            model card; its pictures are *.png files of the bundle
 
-Everything is verified before it is used, nothing is unpickled, and sizes are checked before
-anything is allocated.
+Everything is verified before use. Nothing is unpickled, and sizes are checked before allocation.
 """
 
 import hashlib
@@ -36,15 +35,15 @@ MANIFEST = "manifest.json"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
 MAX_MANIFEST_BYTES = 2**20
 MAX_MEMBER_BYTES = 2**30
-# What the arrays of one npz member may unfold into.
+# Most bytes of the arrays of one npz member, decompressed.
 MAX_ARRAY_BYTES = 2**28
 _MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified model: facts, graphs as bytes, quantisation steps `[Q, D]`, a prior per level,
-    calibration.
+    """A verified model: manifest, ONNX graphs, quantisation steps `[Q, D]`, a prior per quality
+    level, calibration and model card (Markdown).
     """
 
     manifest: Manifest
@@ -58,14 +57,12 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all members, the manifest left out."""
+        """Bytes of all members, without the manifest."""
         return sum(member.size for member in self.manifest.members.values())
 
 
 def load_bundle(path: Path | str) -> Bundle:
-    """Reads and verifies a bundle, folder or tar. Raises BundleError with the bundle's path and the
-    reason.
-    """
+    """Reads and verifies a bundle, folder or tar. Raises BundleError with its path."""
     path = Path(path)
     try:
         read = _read_folder(path) if path.is_dir() else _read_tar(path)
@@ -77,9 +74,9 @@ def load_bundle(path: Path | str) -> Bundle:
 
 
 def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Manifest:
-    """Writes a bundle as a folder, or as a tar if the path ends in .tar; complete or not at all.
+    """Writes a bundle as a folder, or as a tar if the path ends in .tar; completely or not at all.
 
-    Gives the manifest as written. Raises BundleError if the path exists or a member is missing.
+    Returns the manifest as written. Raises BundleError if the path exists or a member is missing.
     """
     if path.exists():
         raise BundleError(f"{path} exists already")
@@ -88,7 +85,7 @@ def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -
     }
     manifest = replace(manifest, members=entries)
     files = {MANIFEST: to_json(manifest).encode(), **members}
-    _assemble(files)  # what cannot be read back is never written
+    _assemble(files)  # checked before it is written
     write = _write_tar if path.suffix == ".tar" else _write_folder
     with staged(path) as target:
         write(target, files)
@@ -96,9 +93,7 @@ def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -
 
 
 def model_id(manifest: Manifest) -> bytes:
-    """SHA-256 (32 bytes) over exactly what decoding depends on: input, latent, decoder graph and
-    tables.
-    """
+    """SHA-256, 32 bytes, of all that decoding depends on: input, latent, decoder and tables."""
     facts = {
         "input": asdict(manifest.input),
         "latent": asdict(manifest.latent),
@@ -109,13 +104,13 @@ def model_id(manifest: Manifest) -> bytes:
 
 
 def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
-    """Arrays as an npz file; the same arrays give the same bytes."""
+    """Arrays as a reproducible npz file."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             entry = io.BytesIO()
             np.lib.format.write_array(entry, np.asarray(arrays[name]), allow_pickle=False)
-            # A fixed date, since the time of writing would change the digest.
+            # A fixed date, so that the digest does not depend on the time of writing.
             info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, entry.getvalue())
@@ -123,16 +118,16 @@ def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
 
 
 def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
-    """Undoes `pack_arrays`. Raises BundleError for anything that is no npz of plain arrays."""
+    """Undoes `pack_arrays`. Raises BundleError for anything but an npz file of plain arrays."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unfolded = sum(info.file_size for info in archive.infolist())
-        if unfolded > MAX_ARRAY_BYTES:
-            raise BundleError(f"{name} unfolds into {unfolded} bytes, at most {MAX_ARRAY_BYTES}")
+            size = sum(info.file_size for info in archive.infolist())
+        if size > MAX_ARRAY_BYTES:
+            raise BundleError(f"{name} holds arrays of {size} bytes, at most {MAX_ARRAY_BYTES}")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return dict(arrays)
     except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{name} is no npz of plain arrays ({error})") from error
+        raise BundleError(f"{name} is not an npz file of plain arrays ({error})") from error
 
 
 def _assemble(files: Mapping[str, bytes]) -> Bundle:
@@ -186,7 +181,7 @@ def _read_tar(path: Path) -> dict[str, bytes]:
         raise BundleError("no such folder or file")
     files = {}
     try:
-        # "r:" reads uncompressed tar only: a compressed one could unfold into anything.
+        # "r:" accepts only uncompressed tar files: the size of a compressed one is not bounded.
         with tarfile.open(path, "r:") as archive:
             for info in archive:
                 name = info.name.removeprefix("./")

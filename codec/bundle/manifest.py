@@ -12,13 +12,13 @@ from codec.record.frame import LEVELS
 
 T = TypeVar("T")
 FORMAT = 1
-# Version of the formulas of codec.scores.scores. A calibration says nothing about scores of other
-# formulas, so whoever changes a formula or a constant there counts this up, and bundles of before
-# are calibrated anew.
+# Version of the formulas of codec.scores.scores. A calibration is valid only for the formulas that
+# it was made with: increase this when a formula or a constant changes there; older bundles must
+# then be calibrated again.
 SCORE_DEFINITION = 1
 Kind = Literal["gaussian", "indices"]
 PriorName = Literal["factorised", "mixture", "map", "neighbours"]
-# Limits that every reader enforces before it allocates anything.
+# Checked before anything is allocated.
 MAX_DIMS = 65536
 MAX_CODEBOOK = 65535
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -26,13 +26,14 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatentSpec:
-    """What the encoder gives.
+    """The output of the encoder.
 
-    `dims` symbols per position: of `gaussian` latents the posterior means and log-variances, of
-    `indices` numbers in 0 .. `codebook` - 1 (None for gaussian). `grid` is (rows, columns) of
-    positions for models of fixed size, (1, 1) for a global latent, and None where it follows from
-    the image: (height / stride, width / stride). A decoder that is `rate_aware` takes log2 of the
-    step multiplier as a last channel beside the latents. `prior` is what codes are coded against.
+    `dims` values per position: posterior means and log-variances if the `kind` is `gaussian`,
+    numbers in 0 .. `codebook` - 1 if it is `indices` (`codebook` is None for gaussian). `grid` is
+    (rows, columns) of the positions for models of a fixed size, (1, 1) for a global latent, and
+    None if it depends on the image: (height / stride, width / stride). A `rate_aware` decoder takes
+    log2 of the step multiplier as an additional last channel. `prior` is the prior of the codes.
+    Raises BundleError.
     """
 
     kind: Kind
@@ -74,11 +75,11 @@ class LatentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSpec:
-    """How an image is scored; `codec.scores.scores` gives the meaning of each field.
+    """How images are scored, with the formulas of codec.scores.scores.
 
-    `definition` is the version of the formulas that the calibration was made with.
-    `blur` is the side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the
-    maps whose largest values are image scores; `fused` names the scores that enter the verdict.
+    `definition` is the version of the formulas that the calibration was made with. `blur` is the
+    side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the maps whose
+    largest values are image scores. `fused` names the scores of the verdict. Raises BundleError.
     """
 
     definition: int = SCORE_DEFINITION
@@ -91,7 +92,7 @@ class ScoreSpec:
         require(
             self.definition == SCORE_DEFINITION,
             f"calibrated for scores of definition {self.definition}, this software computes "
-            f"{SCORE_DEFINITION}: export the run anew",
+            f"{SCORE_DEFINITION}: export the run again",
         )
         require(self.blur % 2 == 1 and self.blur > 0, f"blur={self.blur}, expected odd")
         require(
@@ -115,7 +116,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The whole truth about a model besides its arrays; nothing is guessed from file names."""
+    """Everything about a model except its arrays. Raises BundleError."""
 
     name: str
     version: str
@@ -134,7 +135,7 @@ class Manifest:
         for word in (self.name, self.version):
             require(
                 isinstance(word, str) and _NAME.fullmatch(word) is not None,
-                f"{word!r} is no name: lower-case letters, digits, '.', '_', '-', at most 64",
+                f"{word!r} is not a name: lower-case letters, digits, '.', '_', '-', at most 64",
             )
         require(
             1 <= self.quality_levels <= LEVELS,
@@ -172,7 +173,7 @@ def from_json(text: str | bytes) -> Manifest:
 
 
 def _with_reach(raw: Any) -> Any:
-    """Manifests that are older than the field do not know it."""
+    """Adds the field `reach` to manifests that are older than it."""
     return {"reach": None, **raw} if isinstance(raw, dict) else raw
 
 

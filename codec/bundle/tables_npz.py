@@ -1,8 +1,7 @@
-"""`tables.npz` in and out: the steps of all quality levels, and the arrays of their priors.
+"""`tables.npz` of a bundle: quantisation steps and priors of all quality levels.
 
-steps [Q, D] float32
-and what the prior's own `pack` adds (codec.priors.base, codec.priors.latent_map,
-codec.priors.index_map, ...)
+steps   [Q, D] float32
+...     the arrays of the priors: `pack` of the class in PRIORS has their names and types
 """
 
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
 
 
 def prior_name(priors: tuple[Prior, ...]) -> PriorName:
-    """What a manifest calls the priors."""
+    """The name of the priors in a manifest."""
     return next(name for name, kind in PRIORS.items() if type(priors[0]) is kind)
 
 
@@ -40,9 +39,7 @@ def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> dict[str, Array]:
 
 
 def unpack_tables(manifest: Manifest, arrays: Mapping[str, Array]) -> tuple[F32, tuple[Prior, ...]]:
-    """Steps `[Q, D]` and a prior per quality level. Raises BundleError for arrays that are not
-    those of the manifest.
-    """
+    """Undoes `pack_tables`. Raises BundleError for arrays that do not match the manifest."""
     levels, latent = manifest.quality_levels, manifest.latent
     try:
         steps = arrays["steps"]

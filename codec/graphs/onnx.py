@@ -1,9 +1,9 @@
-"""The two graphs on onnxruntime: the only place that imports it."""
+"""The graphs of a bundle on onnxruntime, which only this module imports."""
 
 import os
 from typing import Any, Literal
 
-# The wheels of onnxruntime report usage to their maker unless told not to before the import.
+# Must be set before the import, or the wheels of onnxruntime report usage to their vendor.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
@@ -17,12 +17,12 @@ Provider = Literal["auto", "cpu", "cuda"]
 _NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}
 _DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}
-# The default algorithm search of cuDNN benchmarks every new input shape for up to a second.
+# The default search of cuDNN benchmarks every new input shape for up to a second.
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
 
 
 class OnnxGraphs:
-    """Encoder and decoder of one bundle, thread-safe; `provider` is the one that really runs."""
+    """Encoder and decoder of a bundle; thread-safe. `provider` is "cpu" or "cuda"."""
 
     def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
         kind = bundle.manifest.latent.kind
@@ -34,23 +34,25 @@ class OnnxGraphs:
         _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
 
     def encode(self, x: U8) -> tuple[Array, Array]:
-        """x `[B, C, H, W]` uint8 to (mu, log_var), `[B, D]` or `[B, D, h, w]` float32 each, or to
-        (codes int32, distance float32), `[B, D, h, w]` each.
+        """Runs the encoder on x `[B, C, H, W]` uint8.
+
+        Returns (mu, log_var), `[B, D]` or `[B, D, h, w]` float32 each, or (codes int32, distance
+        float32), `[B, D, h, w]` each.
         """
         first, second = self._encoder.run(self._outputs, {"x": x})
         return first, second
 
     def decode(self, latent: Array) -> F32:
-        """Latents float32 or codes int32 to x_hat `[B, C, H, W]` in [0, 1]."""
+        """Runs the decoder on latents float32 or codes int32: x_hat `[B, C, H, W]` in [0, 1]."""
         x_hat: F32 = self._decoder.run(["x_hat"], {self._latent: latent})[0]
         return x_hat
 
 
 def open_graphs(bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> OnnxGraphs:
-    """Opens the sessions of a bundle.
+    """Opens the graphs of a bundle; `threads` are CPU threads per graph.
 
-    `auto` takes CUDA where it works and the CPU otherwise; `cuda` fails where it does not, since
-    onnxruntime itself would fall back in silence. Raises InvalidInput for the provider, BundleError
+    `auto` uses CUDA if it works and the CPU otherwise. `cuda` fails if CUDA does not work;
+    onnxruntime would use the CPU without a word. Raises InvalidInput for the provider, BundleError
     for the graphs.
     """
     if provider == "auto" and _NAMES["cuda"] in ort.get_available_providers():
@@ -76,10 +78,10 @@ def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.Infere
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Spinning threads burn ten times the work of a sparse call.
+    # Spinning threads take ten times the CPU time of calls that come now and then.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "cuda":
-        ort.preload_dlls()  # from the nvidia wheels, which no loader path names
+        ort.preload_dlls()  # of the nvidia wheels, which are on no loader path
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     providers: list[Any] = [(_NAMES[provider], _CUDA_OPTIONS if provider == "cuda" else {})]
     try:
@@ -94,9 +96,10 @@ def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.Infere
 def _expect(
     session: ort.InferenceSession, name: str, inputs: list[str], outputs: list[str]
 ) -> None:
-    found = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
-    if found != (inputs, outputs):
-        raise BundleError(f"{name} maps {found[0]} to {found[1]}, expected {inputs} to {outputs}")
+    takes = [one.name for one in session.get_inputs()]
+    gives = [one.name for one in session.get_outputs()]
+    if (takes, gives) != (inputs, outputs):
+        raise BundleError(f"{name} maps {takes} to {gives}, expected {inputs} to {outputs}")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,20 +1,23 @@
-"""What runs the two graphs of a model."""
+"""The interface of the two graphs of a model."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from codec.arrays import F32, U8, Array
 
 
 class Graphs(Protocol):
-    """The encoder and the decoder of a model."""
+    """The encoder and the decoder of a model, wherever they run."""
 
-    def encode(self, x: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """x `[B, C, H, W]` uint8 to (mean, log-variance), `[B, D]` or `[B, D, h, w]` float32 each,
-        or to (codes int32, squared distance to the codebook float32), `[B, D, h, w]` each.
+    def encode(self, x: U8) -> tuple[Array, Array]:
+        """Runs the encoder on x `[B, C, H, W]` uint8.
+
+        Returns (means, log-variances), `[B, D]` or `[B, D, h, w]` float32 each, or (indices int32,
+        squared distances to the codebook float32), `[B, D, h, w]` each.
         """
 
-    def decode(self, latent: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Latents float32 or codes int32, of the encoder's shape, to x_hat `[B, C, H, W]` in
-        [0, 1].
+    def decode(self, latent: Array) -> F32:
+        """Runs the decoder: x_hat `[B, C, H, W]` in [0, 1].
+
+        `latent` has the shape of the encoder's output, float32 or, for indices, int32, with an
+        additional rate channel if the decoder takes one.
         """

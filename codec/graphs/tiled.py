@@ -1,14 +1,14 @@
-"""Large images through models of any size: the computation is cut into tiles, the code is not.
+"""Large images through models of any size: the graphs run tile by tile, the code is one.
 
-An image keeps one latent map, whatever its size. Where it is large, the map is computed tile by
-tile, each from its own part of the image and a margin around it, of which the codes are dropped;
-the decoder likewise with a margin of latents. With a margin of the network's reach every code, and
-every pixel, is computed from all that it depends on: the result is that of the whole image but for
-float rounding, so there is no seam to hide. A tile at the border of the image begins there, with no
-margin, and its convolutions pad with zeros where those of the whole would.
+An image has one latent map, whatever its size. The map of a large image is computed in tiles, each
+from its part of the image and a margin, whose codes are dropped; the decoder works in the same way,
+with a margin of latents. If the margin is at least the receptive-field radius of the network, every
+code and every pixel is computed from all it depends on: apart from float rounding, the result is
+that of the whole image, without seams. At the border of the image a tile has no margin, so its
+convolutions pad with zeros as those of the whole image do.
 
-Each tile is a call of its own. Behind a micro-batching queue other callers get their turn between
-the tiles of a large image.
+Each tile is a separate call, so other callers of a micro-batching queue get their turn between the
+tiles of a large image.
 """
 
 import itertools
@@ -23,16 +23,16 @@ from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
 from codec.images.input_spec import InputSpec
 
-# Side of what a tile adds to the whole, in pixels, margins left out: small enough that its features
-# fit into the memory beside it, large enough that margins of usual networks add less than half.
+# Side of a tile without its margins, pixels. Larger tiles take more memory; with smaller ones the
+# margins of usual networks would add more than half of the work.
 TILE_SIDE = 1024
-# The margin, in cells of one stride, for models whose reach nobody has measured.
-UNKNOWN_REACH = 32
+# Margin, in cells of one stride, for models whose receptive-field radius was not measured.
+DEFAULT_MARGIN = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of one axis, in cells: what is computed is `start:stop`, what is kept `first:last`."""
+    """A part of an axis, in cells: `start:stop` is computed, `first:last` of it is kept."""
 
     start: int
     stop: int
@@ -41,9 +41,9 @@ class Piece:
 
 
 def pieces(cells: int, core: int, margin: int) -> list[Piece]:
-    """Cuts an axis of so many cells into equal parts of at most `core`, computed with a margin.
+    """Cuts an axis of `cells` cells into equal parts of at most `core`, plus margins.
 
-    One part where the whole is no larger than a part with both its margins.
+    An axis that is not longer than a part with both margins is one part.
     """
     count = 1 if cells <= core + 2 * margin else -(-cells // core)
     ends = [cells * i // count for i in range(count + 1)]
@@ -54,46 +54,47 @@ def pieces(cells: int, core: int, margin: int) -> list[Piece]:
 
 
 def tiled(graphs: Graphs, spec: InputSpec, side: int = TILE_SIDE) -> Graphs:
-    """The graphs, with large images in tiles of `side` pixels; as they are where the size of the
-    input is fixed.
-    """
+    """The graphs, running large images in tiles of `side` pixels if their input size is free."""
     return graphs if spec.height is not None else TiledGraphs(graphs, spec, side)
 
 
 @final
 class TiledGraphs:
-    """Graphs of any size over `graphs` that are never given more than a tile and its margins."""
+    """Graphs for images of any size, which run `graphs` on a tile with its margins at a time."""
 
     def __init__(self, graphs: Graphs, spec: InputSpec, side: int = TILE_SIDE) -> None:
         self._graphs = graphs
         self._stride = spec.stride
         self._core = max(1, side // spec.stride)
-        self._margin = UNKNOWN_REACH if spec.reach is None else -(-spec.reach // spec.stride)
+        self._margin = DEFAULT_MARGIN if spec.reach is None else -(-spec.reach // spec.stride)
 
     def encode(self, x: U8) -> tuple[Array, Array]:
-        """As `Graphs.encode`; the sides of x `[B, C, H, W]` are multiples of the stride."""
+        """Like `Graphs.encode`; the sides of x `[B, C, H, W]` are multiples of the stride."""
         first, second = self._run(self._graphs.encode, x, self._stride, 1)
         return first, second
 
     def decode(self, latent: Array) -> F32:
-        """As `Graphs.decode`, of latents `[B, D, h, w]`."""
+        """Like `Graphs.decode`, for latents `[B, D, h, w]`."""
         (x_hat,) = self._run(lambda z: (self._graphs.decode(z),), latent, 1, self._stride)
         return x_hat
 
     def _run(
-        self, run: Callable[[Array], tuple[Array, ...]], whole: Array, taken: int, given: int
+        self, run: Callable[[Array], tuple[Array, ...]], whole: Array, unit_in: int, unit_out: int
     ) -> tuple[Array, ...]:
-        """`run` on the whole, of which a cell is `taken` elements wide, and `given` in outputs."""
-        cells = (whole.shape[2] // taken, whole.shape[3] // taken)
+        """The outputs of `run` for the whole input, computed in tiles.
+
+        A cell is `unit_in` elements wide in the input and `unit_out` elements in the outputs.
+        """
+        cells = (whole.shape[2] // unit_in, whole.shape[3] // unit_in)
         outputs: tuple[Array, ...] = ()
         for down, across in self._tiles(cells):
-            part = whole[:, :, _span(down, taken), _span(across, taken)]
+            part = whole[:, :, _span(down, unit_in), _span(across, unit_in)]
             results = run(np.ascontiguousarray(part))
             if part.shape == whole.shape:
                 return results
-            outputs = outputs or tuple(_blank(r, cells, given) for r in results)
+            outputs = outputs or tuple(_blank(r, cells, unit_out) for r in results)
             for output, result in zip(outputs, results, strict=True):
-                _keep(output, result, down, across, given)
+                _keep(output, result, down, across, unit_out)
         return outputs
 
     def _tiles(self, cells: tuple[int, int]) -> Iterator[tuple[Piece, Piece]]:
@@ -116,9 +117,10 @@ def _keep(output: Array, result: Array, down: Piece, across: Piece, unit: int) -
     expected = ((down.stop - down.start) * unit, (across.stop - across.start) * unit)
     if result.shape[2:] != expected:
         raise BundleError(
-            f"a graph answered a tile with {list(result.shape[2:])} positions, "
-            f"expected {list(expected)}: the manifest has another stride"
+            f"a graph returned {list(result.shape[2:])} positions for a tile, "
+            f"expected {list(expected)}: the stride in the manifest is wrong"
         )
-    rows, columns = (slice(p.first * unit, p.last * unit) for p in (down, across))
-    kept = (slice((p.first - p.start) * unit, (p.last - p.start) * unit) for p in (down, across))
-    output[:, :, rows, columns] = result[:, :, *kept]
+    axes = (down, across)
+    place = (slice(p.first * unit, p.last * unit) for p in axes)
+    kept = (slice((p.first - p.start) * unit, (p.last - p.start) * unit) for p in axes)
+    output[:, :, *place] = result[:, :, *kept]

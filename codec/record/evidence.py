@@ -1,17 +1,16 @@
-"""Evidence: regions of an anomalous image, kept losslessly beside its record.
+"""Evidence: regions of an anomalous image, kept losslessly next to its record.
 
     evidence   count   1 byte, 1..32
-               then so many boxes, in ascending order of (top, left):
-                   top, left   3 bytes each, big endian, of the first pixel, in the image that the
-                               record decodes to
+               then that many boxes, in ascending order of (top, left):
+                   top, left   3 bytes each, big endian, of the first pixel, in the decoded image
                    length      3 bytes, big endian, of the pixels
-                   pixels      lossless WebP or PNG, whichever is smaller; its size is the box's
+                   pixels      lossless WebP or PNG, whichever is smaller, of the size of the box
 
-No two boxes overlap, and none leaves the image. Pixels begin with 0x2f: then they are the content
-of a VP8L chunk without alpha, and a WebP file once RIFF and chunk headers are put before them; or
-with 0x89: then they are the plainest PNG file, 8-bit gray or RGB, not interlaced, of the chunks
-IHDR, IDAT and IEND alone. So their size is known before they are unfolded.
-The decoded image cannot serve to predict the pixels: machines may decode it a level apart.
+Boxes do not overlap and lie inside the image. Pixels that begin with 0x2f are the content of a VP8L
+chunk without alpha: RIFF and chunk headers put before them make a WebP file. Pixels that begin with
+0x89 are a plain PNG file: 8-bit gray or RGB, not interlaced, with the chunks IHDR, IDAT and IEND
+only. In both forms the size is known before anything is decompressed. The pixels are not predicted
+from the decoded image, whose values may differ by one level between machines.
 """
 
 import io
@@ -47,12 +46,12 @@ class Region:
 
 
 def cut_regions(image: U8, boxes: Sequence[Box]) -> list[Region]:
-    """The boxes of an image `[H, W, C]`, in their order."""
+    """Regions of an image `[H, W, C]`, in the order of their boxes."""
     return [Region(box, np.ascontiguousarray(image[box.slices])) for box in sorted(boxes)]
 
 
 def paste_regions(image: U8, regions: Sequence[Region]) -> U8:
-    """The image `[H, W, C]` with the regions in their places."""
+    """A copy of the image `[H, W, C]` with the pixels of the regions."""
     if not regions:
         return image
     whole = image.copy()
@@ -62,7 +61,7 @@ def paste_regions(image: U8, regions: Sequence[Region]) -> U8:
 
 
 def pack_evidence(regions: Sequence[Region]) -> bytes:
-    """The bytes of 1..MAX_BOXES regions, which `cut_regions` gave."""
+    """The bytes of 1..MAX_BOXES regions from `cut_regions`."""
     parts = [bytes([len(regions)])]
     for region in regions:
         file = min(_files_of(region.pixels), key=len)
@@ -72,9 +71,9 @@ def pack_evidence(regions: Sequence[Region]) -> bytes:
 
 
 def read_evidence(data: bytes, shape: tuple[int, int, int]) -> list[Region]:
-    """Undoes `pack_evidence` for an image of shape (H, W, C); no bytes are no regions.
+    """Undoes `pack_evidence` for an image of shape (H, W, C); without bytes, there are no regions.
 
-    Nothing is unfolded before all boxes are known to be sound. Raises RecordError.
+    All boxes are checked before any pixels are decompressed. Raises RecordError.
     """
     if not data:
         return []
@@ -84,7 +83,7 @@ def read_evidence(data: bytes, shape: tuple[int, int, int]) -> list[Region]:
 
 
 def _files(data: bytes, shape: tuple[int, int, int]) -> Iterator[tuple[Box, bytes]]:
-    """Boxes, sizes as their files say, and files."""
+    """Boxes, of the sizes that their files state, and the files."""
     count, at = data[0], 1
     if not 1 <= count <= MAX_BOXES:
         raise RecordError(f"evidence of {count} boxes, expected 1..{MAX_BOXES}")
@@ -94,17 +93,17 @@ def _files(data: bytes, shape: tuple[int, int, int]) -> Iterator[tuple[Box, byte
         file = data[at + _HEAD : at + _HEAD + length]
         at += _HEAD + length
         if at > len(data):
-            raise RecordError("the evidence is cut short")
+            raise RecordError("the evidence is truncated")
         height, width = _png_size(file, shape[2]) if file[:8] == _PNG else _vp8l_size(file)
         yield Box(top, left, height, width), file
     if at != len(data):
-        raise RecordError(f"{len(data) - at} bytes behind the evidence")
+        raise RecordError(f"{len(data) - at} bytes after the evidence")
 
 
 def _check_places(boxes: Sequence[Box], shape: tuple[int, int, int]) -> None:
     for box in boxes:
         if not (box.top + box.height <= shape[0] and box.left + box.width <= shape[1]):
-            raise RecordError(f"evidence outside of its image of {shape[0]}x{shape[1]}: {box}")
+            raise RecordError(f"evidence outside its image of {shape[0]}x{shape[1]}: {box}")
     if sum(box.area for box in boxes) > MAX_AREA:
         raise RecordError(f"evidence of more than {MAX_AREA} pixels")
     if list(boxes) != sorted(boxes):
@@ -114,7 +113,7 @@ def _check_places(boxes: Sequence[Box], shape: tuple[int, int, int]) -> None:
 
 
 def _png_size(file: bytes, channels: int) -> tuple[int, int]:
-    """Height and width of a plain PNG. Raises RecordError for one that is not plain."""
+    """Height and width of a plain PNG file. Raises RecordError for any other."""
     at, kinds = len(_PNG), []
     while len(file) - at >= _CHUNK.size:
         length, kind = _CHUNK.unpack_from(file, at)
@@ -122,7 +121,7 @@ def _png_size(file: bytes, channels: int) -> tuple[int, int]:
         at += _CHUNK.size + length + 4
     data = [kind for kind in kinds[1:-1] if kind == b"IDAT"]
     if at != len(file) or not data or kinds != [b"IHDR", *data, b"IEND"]:
-        raise RecordError("a PNG in the evidence is not plain or cut short")
+        raise RecordError("a PNG in the evidence is not plain or is truncated")
     width, height, *rest = _IHDR.unpack_from(file, len(_PNG) + _CHUNK.size)
     if rest != [8, _PNG_COLOURS[channels], 0, 0, 0] or not (width and height):
         raise RecordError("a PNG in the evidence is not 8-bit gray or RGB like its image")
@@ -164,7 +163,7 @@ def _png(pixels: U8) -> bytes:
     return _file(pixels[..., 0] if pixels.shape[2] == 1 else pixels, "PNG", optimize=True)
 
 
-# Greater efforts gain two per cent and take a minute for a megapixel of noise.
+# More effort saves two per cent and takes a minute for a megapixel of noise.
 def _vp8l(pixels: U8) -> bytes:
     colours = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
     file = _file(colours, "WEBP", lossless=True, quality=75, method=4, exact=True)
@@ -173,7 +172,7 @@ def _vp8l(pixels: U8) -> bytes:
 
 
 def _webp(content: bytes) -> bytes:
-    """The file of the one chunk VP8L; chunks have even lengths."""
+    """The WebP file of a single VP8L chunk; chunks have even lengths."""
     padding = bytes(len(content) % 2)
     size = _RIFF.size - 8 + len(content) + len(padding)
     return _RIFF.pack(b"RIFF", size, b"WEBP", b"VP8L", len(content)) + content + padding

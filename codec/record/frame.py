@@ -1,23 +1,23 @@
-"""The record: what one compressed image is.
+"""The record: the bytes of one compressed image.
 
     record   body, tail
     tail     of a body up to 125 bytes, 2 bytes, big endian: level (5 bits), CRC-11
              of a longer one, 5 bytes: level (1 byte), CRC-32 (big endian)
     body     level 0..30, the quality level:
-                 height, width   only for models that remember sizes: LEB128 varints, shortest form
+                 height, width   only for models that store sizes: LEB128 varints, shortest form
                  payload         the canonical code stream (codec.entropy.range_coder)
              level 31, a record with evidence:
                  evidence        codec.record.evidence
-                 record          of the image, complete with its tail
+                 record          the plain record of the image, tail included
                  length          of that record, 4 bytes, big endian
 
-Evidence comes first, so that a record that is cut short is never the plain one, whole as it is.
-The transport knows the length, so two bytes of framing are all that a small record costs. Both CRCs
-run over the model id (32 bytes), the level (1 byte) and the body. The id is in the CRC and not in
-the record: a record of another model is refused like a damaged one, and costs no byte more.
+Evidence comes first, so that a truncated record is never a valid plain one. The transport knows the
+length, so a small record has two bytes of framing. Both CRCs cover the model id (32 bytes), the
+level (1 byte) and the body. The id is part of the CRC but not of the record: a record of another
+model is rejected like a damaged one, at no extra cost.
 
-CRC-11 has the polynomial (x + 1)(x^10 + x^3 + 1): up to 125 bytes of body every error of one, two
-or three bits is found, and one of 2,048 others passes. CRC-32 is zlib's.
+CRC-11 has the polynomial (x + 1)(x^10 + x^3 + 1). In bodies of up to 125 bytes it detects all
+errors of up to three bits, and misses one in 2,048 of all others. CRC-32 is that of zlib.
 """
 
 import zlib
@@ -31,8 +31,7 @@ _EVIDENCE = 31
 SMALL_BODY = 125
 SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
 MAX_RECORD_BYTES = 2**24
-# The largest image a record may unfold into. Decoding allocates in proportion to it, so it is
-# checked first.
+# The largest image of a record. Decoding allocates in proportion to it, so it is checked first.
 MAX_RECORD_PIXELS, MAX_RECORD_SIDE = 2**25, 2**14
 # A varint of this length holds more than the longest side.
 _SIDE_BYTES = 3
@@ -42,7 +41,7 @@ _POLYNOMIAL = 0x41B
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Quality level 0..30, (height, width) where the model remembers sizes, payload, evidence."""
+    """Quality level 0..30, (height, width) for models whose records hold it, payload, evidence."""
 
     quality: int
     size: tuple[int, int] | None
@@ -58,7 +57,7 @@ def pack(record: Record, model_id: bytes) -> bytes:
 
 
 def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
-    """A record with evidence, from a record without. Raises InvalidInput for too much of it."""
+    """Adds evidence to a plain record. Raises InvalidInput if the record becomes too large."""
     length = len(plain).to_bytes(LENGTH_BYTES, "big")
     whole = seal(_EVIDENCE, evidence + plain + length, model_id)
     if len(whole) > MAX_RECORD_BYTES:
@@ -67,15 +66,15 @@ def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
 
 
 def frame_bytes(payload: float, size: tuple[int, int] | None) -> int:
-    """How many bytes a plain record has beside a payload of so many."""
+    """Bytes that a plain record adds to a payload of this size: image size and tail."""
     sides = sum(len(write_varint(side)) for side in size or ())
     return sides + (SMALL_TAIL if sides + payload <= SMALL_BODY else LARGE_TAIL)
 
 
 def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
-    """Undoes `pack`; `sized` says whether records of the model hold the size of their image.
+    """Undoes `pack`; `sized` if records of the model hold the size of their image.
 
-    Raises RecordError for anything that `pack` would not write for this model.
+    Raises RecordError for anything that `pack` does not write for this model.
     """
     level, body = open_seal(data, model_id)
     evidence = b""
@@ -98,7 +97,7 @@ def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
 
 
 def seal(level: int, body: bytes, model_id: bytes) -> bytes:
-    """A body with its tail."""
+    """Appends the tail to a body."""
     covered = bytes([level]) + body
     if len(body) <= SMALL_BODY:
         tail = level << CRC_BITS | crc11(covered, crc11(model_id))
@@ -115,13 +114,13 @@ def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
     level, body = data[at] >> 3 if small else data[at], data[:at]
     if level > _EVIDENCE or seal(level, body, model_id) != data:
         raise RecordError(
-            "the checksum is wrong: the record is damaged, cut short, or was made by another model"
+            "the checksum is wrong: the record is damaged, truncated, or belongs to another model"
         )
     return level, body
 
 
 def crc11(data: bytes, start: int = 0) -> int:
-    """CRC-11 of the bytes, continued from `start`: 0..2047."""
+    """CRC-11 of the bytes, 0..2047, continued from `start`."""
     crc = start
     for byte in data:
         crc = (crc << 8 ^ _TABLE[crc >> (CRC_BITS - 8) ^ byte]) & 0x7FF

@@ -1,11 +1,13 @@
-"""Where an anomalous image is anomalous: boxes around the hot places of its heat map.
+"""Regions of an anomalous image: boxes around the hot pixels of its heat map.
 
-Hot is what lies above a quarter of the calibrated heat scale, which one normal image in ten reaches
-anywhere: the image is known to be anomalous, so a place that is merely warm is worth keeping.
-Should nothing be that hot, it is the one box of what lies above half of the peak. The hot
-pixels are cut along every empty band of rows or columns that is wide enough, as pages are cut into
-columns and paragraphs (the XY cut of Nagy and Seth, 1984), until none is left. So boxes lie apart,
-and still do once they are padded. The hottest come first until their number or area is used up.
+A pixel is hot above a quarter of heatmap_vmax, which one normal image in ten reaches anywhere. The
+image is known to be anomalous, so pixels below the whole of it are worth keeping too. If nothing is
+hot, the region is the one box of pixels above half of the maximum that holds the maximum.
+
+The hot pixels are cut along every empty band of rows or columns that is wide enough, like pages
+into columns and paragraphs (the XY cut of Nagy and Seth, "Hierarchical representation of optically
+scanned documents", 1984), until none is left. So boxes are apart, and stay apart when padded. The
+hottest come first until their number or area is used up.
 """
 
 import numpy as np
@@ -13,42 +15,49 @@ import numpy as np
 from codec.arrays import F32, Mask
 from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
 
-# Chosen on circuit boards with about six defects each: the whole scale would keep a fifth of the
-# defects, half of it less than half, a quarter three in four, in twelve per cent of the pixels.
+# Part of heatmap_vmax above which a pixel is hot. On circuit boards with about six defects each, 1
+# keeps a fifth of the defects, 0.5 less than half, 0.25 three in four, in 12 % of the pixels.
 HOT = 0.25
-# The heat of a small defect lies well inside of it; narrower bands cost more in frames of files
+# A small defect is hot only in its middle. Narrower bands would cost more bytes in file headers
 # than they save in pixels.
 PADDING = 8
 BAND = 2 * PADDING
 
 
-def find_regions(heatmap: F32, scale: float) -> list[Box]:
-    """Boxes of a heat map `[H, W]` in nats per pixel, in the order of rows, then columns.
+def find_regions(heatmap: F32, vmax: float) -> list[Box]:
+    """Boxes in a heat map `[H, W]`, in ascending order; `vmax` is the value of full colour.
 
-    At least one, which holds the peak; at most MAX_BOXES of MAX_AREA pixels together; no two
-    overlap.
+    At least one box, which holds the maximum; at most MAX_BOXES with MAX_AREA pixels together,
+    which do not overlap.
     """
-    peak, least = float(heatmap.max()), HOT * scale
-    # Half of a peak below zero lies above it.
-    found = _cut(heatmap > least if peak > least else heatmap >= min(peak, peak / 2))
-    found.sort(key=lambda box: -float(heatmap[box.slices].max()))
-    if peak <= least:
-        found = found[:1]
+    boxes = _hottest_first(_cut(heatmap > HOT * vmax), heatmap)
+    if not boxes:
+        # Half of a negative maximum would be above it.
+        peak = float(heatmap.max())
+        boxes = _hottest_first(_cut(heatmap >= min(peak, peak / 2)), heatmap)[:1]
+    return sorted(_within_limits(boxes, heatmap))
+
+
+def _hottest_first(boxes: list[Box], heatmap: F32) -> list[Box]:
+    return sorted(boxes, key=lambda box: -float(heatmap[box.slices].max()))
+
+
+def _within_limits(boxes: list[Box], heatmap: F32) -> list[Box]:
+    """The first of the boxes, padded, that fit into MAX_BOXES and MAX_AREA."""
     kept: list[Box] = []
-    for box in found:
+    for box in boxes:
         padded = _padded(box, heatmap.shape)
-        left = MAX_AREA - sum(other.area for other in kept)
-        if padded.area > left and not kept:
+        free = MAX_AREA - sum(other.area for other in kept)
+        if padded.area > free and not kept:
             padded = _around_peak(padded, heatmap)
-        if padded.area <= left and len(kept) < MAX_BOXES:
+        if padded.area <= free and len(kept) < MAX_BOXES:
             kept.append(padded)
-    return sorted(kept)
+    return kept
 
 
 def _cut(hot: Mask) -> list[Box]:
     """Boxes around the true pixels of `[H, W]`, at least BAND empty rows or columns apart."""
-    whole, boxes = Box(0, 0, *hot.shape), []
-    pending = [whole]
+    boxes, pending = [], [Box(0, 0, *hot.shape)]
     while pending:
         box = pending.pop()
         parts = _split(hot, box)
@@ -60,7 +69,7 @@ def _cut(hot: Mask) -> list[Box]:
 
 
 def _split(hot: Mask, box: Box) -> list[Box]:
-    """The box, cut along its empty bands and shrunk to what is hot: rows first, then columns."""
+    """Cuts a box along its empty bands, rows first, and shrinks the parts to their hot pixels."""
     inside = hot[box.slices]
     return [
         Box(box.top + top, box.left + left, height, width)
@@ -70,8 +79,9 @@ def _split(hot: Mask, box: Box) -> list[Box]:
 
 
 def _runs(hot: Mask, axis: int) -> list[tuple[int, int]]:
-    """Start and length of the runs of lines along the axis with anything true in them, fewer than
-    BAND empty ones inside of each.
+    """Start and length of the runs of lines along the axis that are not empty.
+
+    Runs with fewer than BAND empty lines between them are one.
     """
     places = np.flatnonzero(hot.any(axis))
     gaps = np.flatnonzero(np.diff(places) > BAND)
@@ -88,7 +98,7 @@ def _padded(box: Box, shape: tuple[int, ...]) -> Box:
 
 
 def _around_peak(box: Box, heatmap: F32) -> Box:
-    """The part of too large a box around its hottest pixel."""
+    """The part of a box of more than MAX_AREA pixels around its hottest pixel."""
     inside = heatmap[box.slices]
     row, column = np.unravel_index(int(inside.argmax()), inside.shape)
     height = min(box.height, max(int(MAX_AREA**0.5), MAX_AREA // box.width))

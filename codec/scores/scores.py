@@ -1,7 +1,7 @@
-"""How far an image is from what the model knows, judged against the decoded record.
+"""Anomaly scores of an image, compared with its decoded record.
 
-With x the image, y its reconstruction from the decoded record, v the residual variance of held-out
-normal images, and m >= 1 the masking of a pixel, which grows where y itself is busy:
+Let x be the image, y its decoded record, v the residual variance of held-out normal images, and
+m >= 1 the masking of a pixel, which is larger where y has edges or texture:
 
     residual   mean over the image of (x - y)² / 2vm, summed over channels      nats per pixel
     peak       mean of the largest values of the smoothed map of the same       nats per pixel
@@ -10,12 +10,14 @@ normal images, and m >= 1 the masking of a pixel, which grows where y itself is 
     latent     mean of half the squared, standardised latents                   nats
                (of indices: mean squared distance to the codebook)
 
-Edges and texture are never restored exactly, so a difference there says less than the same
-difference on a plain surface; m is 1 plus the smoothed gradient magnitude of y over a constant.
-The gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et
-al., "Gradient magnitude similarity deviation", 2014). The fused value is the sum of the
-standardised scores that the manifest names; a verdict is the conformal p-value of the fused value,
-p = (1 + #{s_i >= s}) / (n + 1), against held-out normal images.
+Edges and texture are never restored exactly, so a difference there means less than the same
+difference on a plain surface: m is 1 plus the smoothed gradient magnitude of y over a constant. The
+gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et al.,
+"Gradient magnitude similarity deviation", 2014).
+
+The fused value is the sum of the standardised scores that the manifest names. The verdict is its
+conformal p-value against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1) (Bates et al.,
+"Testing for outliers with conformal p-values", 2023, eq. 2).
 """
 
 from collections.abc import Sequence
@@ -28,18 +30,20 @@ from codec.bundle.calibration import SCORE_NAMES
 from codec.bundle.manifest import ScoreSpec
 from codec.errors import InvalidInput
 
-# Chosen on circuit boards by how well normal and defective ones are told apart; see RESULTS.
+# Chosen for the best separation of normal and defective circuit boards; see RESULTS.md.
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
-# Heat maps are drawn in full colour from the value that one normal image in ten reaches anywhere.
-HEAT_QUANTILE = 0.9
+# One normal image in ten reaches the heat-map value that is drawn in full colour.
+HEATMAP_QUANTILE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """The verdict on one image: fused value, p-value in (0, 1], single scores, heat map `[H, W]` in
-    nats per pixel.
+    """The verdict on one image.
+
+    `value` is the fused score, `p_value` lies in (0, 1], `scores` are the single scores by name,
+    `heatmap [H, W]` is in nats per pixel.
     """
 
     value: float
@@ -51,25 +55,23 @@ class Score:
 
 
 def masking(y: F32) -> F32:
-    """`[H, W]`, at least 1: how much residual the busyness of y `[C, H, W]` excuses."""
+    """Masking m `[H, W]`, at least 1, from y `[C, H, W]`: larger at edges and in texture."""
     return np.asarray(
         1.0 + smooth(_gradient(y.mean(0)), MASKING_SIDE) / MASKING_GRADIENT, np.float32
     )
 
 
 def residual_map(x: F32, y: F32, variance: F32) -> F32:
-    """`[H, W]` nats per pixel: (x - y)² / 2vm summed over channels, from `[C, H, W]` in [0, 1].
+    """(x - y)² / 2vm summed over channels, `[H, W]` nats per pixel, from `[C, H, W]` in [0, 1].
 
-    The additive ln(2 pi vm) / 2 of the Gaussian is left out: for a plain surface it does not depend
-    on the image.
+    The term ln(2 pi vm) / 2 of the Gaussian is left out: on a plain surface it does not depend on
+    the image.
     """
     return np.asarray(((x - y) ** 2 / (2.0 * variance)).sum(0) / masking(y), np.float32)
 
 
 def smooth(image: F32, side: int) -> F32:
-    """Box mean of `[H, W]` over side x side pixels (odd), applied twice, edges repeated: close to a
-    triangle window.
-    """
+    """Box mean of `[H, W]` over side x side pixels, side odd, applied twice; edges are repeated."""
     for axis in (0, 1, 0, 1):
         image = _box(image, side, axis)
     return image
@@ -80,7 +82,7 @@ def _box(image: F32, side: int, axis: int) -> F32:
         return image
     pad = [(0, 0), (0, 0)]
     pad[axis] = (side // 2 + 1, side // 2)
-    # Summed in float64: a running float32 sum would lose the small residuals behind a large one.
+    # In float64: a running sum in float32 would lose small residuals after a large one.
     total = np.cumsum(np.pad(image, pad, mode="edge"), axis=axis, dtype=np.float64)
     n = image.shape[axis]
     upper, lower = np.arange(side, side + n), np.arange(n)
@@ -88,7 +90,7 @@ def _box(image: F32, side: int, axis: int) -> F32:
 
 
 def gradient_dissimilarity(x: F32, y: F32) -> F32:
-    """`[H, W]` in [0, 1] from `[C, H, W]`; the mean of the channels is compared."""
+    """`[H, W]` in [0, 1] from x and y `[C, H, W]`, of the means of their channels."""
     a, b = _gradient(x.mean(0)), _gradient(y.mean(0))
     similarity = (2 * a * b + GRADIENT_CONSTANT) / (a**2 + b**2 + GRADIENT_CONSTANT)
     return np.asarray(1.0 - similarity, np.float32)
@@ -102,22 +104,21 @@ def _gradient(image: F32) -> F32:
 
 
 def peak(image: F32) -> float:
-    """Mean of the PEAK_PIXELS largest values: steadier than the largest alone."""
+    """Mean of the PEAK_PIXELS largest values, which varies less than the maximum."""
     flat = image.ravel()
     kept = min(PEAK_PIXELS, flat.size)
     return float(np.partition(flat, flat.size - kept)[flat.size - kept :].mean())
 
 
 def latent_distance(z: F32, mean: F32, variance: F32) -> float:
-    """Half the squared diagonal Mahalanobis distance of `[D, n]` latents, mean over all values, in
-    nats.
-    """
+    """Half the squared diagonal Mahalanobis distance of latents `[D, n]`, mean, nats."""
     return float((0.5 * (z - mean[:, None]) ** 2 / variance[:, None]).mean())
 
 
 def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
-    """The scores of the residual, by name, and the heat map `[H, W]`, from x and y `[C, H, W]` in
-    [0, 1].
+    """The scores of the residual, by name, and the heat map `[H, W]`.
+
+    x and y are `[C, H, W]` in [0, 1], `variance` is `[C, H, W]` or `[C, 1, 1]`.
     """
     residual = residual_map(x, y, variance)
     scores = {
@@ -129,22 +130,21 @@ def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[
 
 
 def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:
-    """Sum of the standardised scores that are named; `scores` in the order of SCORE_NAMES."""
+    """Sum of the standardised scores in `names`; `scores` are in the order of SCORE_NAMES."""
     z = (np.asarray(scores, np.float64) - mean) / std
     return float(sum(z[SCORE_NAMES.index(name)] for name in names))
 
 
 def p_value(value: float, calibration: F64) -> float:
-    """Conformal p-value of a score against the ascending scores `[n]` of normal images (Bates et
-    al. 2023, eq. 2).
-    """
+    """Conformal p-value of a score, from the ascending scores `[n]` of normal images."""
     at_least = len(calibration) - int(np.searchsorted(calibration, value, side="left"))
     return (1 + at_least) / (len(calibration) + 1)
 
 
 def check_false_alarm_rate(rate: float, n: int) -> float:
-    """The false-alarm rate, if n calibration images can support it: the smallest p-value is 1 / (n
-    + 1).
+    """Returns the false-alarm rate if n calibration images are enough for it.
+
+    The smallest p-value is 1 / (n + 1). Raises InvalidInput.
     """
     if not 0.0 < rate < 1.0:
         raise InvalidInput(f"false-alarm rate {rate}, expected a number between 0 and 1")
@@ -156,13 +156,13 @@ def check_false_alarm_rate(rate: float, n: int) -> float:
     return rate
 
 
-def calibrate(table: F64, names: Sequence[str], heats: F64) -> tuple[F64, F64, F64, F64]:
-    """Score mean, deviation, ascending fused values and heat scale of held-out normal images.
+def calibrate(table: F64, names: Sequence[str], maxima: F64) -> tuple[F64, F64, F64, F64]:
+    """Score mean, score deviation, ascending fused values and heatmap_vmax of normal images.
 
-    `table [n, 5]` holds their single scores in the order of SCORE_NAMES, `heats [n]` the maxima of
-    their heat maps.
+    `table [n, 5]` holds their single scores in the order of SCORE_NAMES, `maxima [n]` those
+    of their heat maps.
     """
     mean = table.mean(0)
     std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))
-    fused = np.sort([fuse(row, mean, std, names) for row in table])
-    return mean, std, fused, np.quantile(heats, [HEAT_QUANTILE])
+    fused = np.sort([fuse(scores, mean, std, names) for scores in table])
+    return mean, std, fused, np.quantile(maxima, [HEATMAP_QUANTILE])

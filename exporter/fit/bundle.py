@@ -7,9 +7,9 @@ import numpy as np
 
 from codec import Codec, EncodedImage, Scorer
 from codec.arrays import F32, I32, U8
-from codec.bundle.bundle import Bundle
+from codec.bundle.bundle import Bundle, model_id
 from codec.bundle.calibration import SCORE_NAMES, Calibration
-from codec.bundle.manifest import LatentSpec
+from codec.bundle.manifest import LatentSpec, Manifest, Member
 from codec.bundle.tables_npz import prior_name
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.protocol import Graphs
@@ -18,7 +18,7 @@ from codec.images.files import restore_geometry, to_pixels
 from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
-from codec.quantise import octaves, steps
+from codec.quantise import log2_step_scale, steps
 from codec.scores import scores as formulas
 from exporter.fit.index_map import can_fit, fit_index_prior
 from exporter.fit.latent_map import fit_map_priors
@@ -33,6 +33,26 @@ WIDTH_TRIALS = 5
 
 # Takes one line about the progress.
 Log = Callable[[str], None]
+
+
+def draft_bundle(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
+    """A bundle in memory without tables, which is enough to run the graphs."""
+    dims = manifest.latent.dims
+    members = {
+        name: Member(size=len(graph), sha256="")
+        for name, graph in {"decoder.onnx": decoder, "tables.npz": b""}.items()
+    }
+    zero, one = np.zeros(dims, np.float32), np.ones(dims, np.float32)
+    return Bundle(
+        manifest=manifest,
+        model_id=model_id(replace(manifest, members=members)),
+        encoder=encoder,
+        decoder=decoder,
+        steps=np.ones((manifest.quality_levels, dims), np.float32),
+        priors=(),
+        calibration=blank_calibration(zero, one, manifest.input.channels),
+        card="",
+    )
 
 
 def fit_bundle(
@@ -122,7 +142,7 @@ def widest_steps(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: f
     if manifest.latent.kind == "indices":
         return 1.0
     encoded = Codec(bundle, graphs).encode(images)
-    fits, fails = 0.0, octaves(0) - octaves(1)
+    fits, fails = 0.0, log2_step_scale(0) - log2_step_scale(1)
     for _ in range(WIDTH_TRIALS):
         trial = (fits + fails) / 2
         codec = Codec(replace(bundle, steps=np.float32(2**trial) * bundle.steps), graphs)

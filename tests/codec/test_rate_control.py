@@ -1,4 +1,4 @@
-"""The search for a level, on sizes and errors that follow no rule, and on two tiny real models."""
+"""The search for a quality level, on arbitrary sizes and errors, and on two tiny real models."""
 
 import numpy as np
 import pytest
@@ -122,7 +122,7 @@ def waves(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray
 
 
 class CountedGraphs:
-    """Real graphs, and how many rows went through each."""
+    """Real graphs that count the images through each."""
 
     def __init__(self, graphs):
         self.graphs, self.encoded, self.decoded = graphs, 0, 0
@@ -137,7 +137,7 @@ class CountedGraphs:
 
 
 @pytest.fixture(params=["tiny", "tiny_map"])
-def served(request) -> tuple[Codec, list[np.ndarray]]:
+def codec_and_images(request) -> tuple[Codec, list[np.ndarray]]:
     """A real codec and images for it; of several sizes where it takes any."""
     codec = request.getfixturevalue(request.param)
     if request.param == "tiny":
@@ -152,13 +152,13 @@ def at_all_levels(codec: Codec, images: list[np.ndarray]) -> list[list[bytes]]:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
-def test_target_bytes_of_a_real_model_hold_against_all_levels(served, share) -> None:
-    codec, images = served
+def test_target_bytes_of_a_real_model_hold_against_all_levels(codec_and_images, share) -> None:
+    codec, images = codec_and_images
     table = at_all_levels(codec, images)
     smallest = max(min(map(len, row)) for row in table)
     target = round(smallest + share * (max(len(row[-1]) for row in table) - smallest))
-    made = codec.compress_at(images, Rate(target_bytes=target))
-    for one, row in zip(made, table, strict=True):
+    compressed = codec.compress_at(images, Rate(target_bytes=target))
+    for one, row in zip(compressed, table, strict=True):
         assert one.record == row[one.quality]
         assert len(one.record) <= target
         assert one.quality == LEVELS - 1 or len(row[one.quality + 1]) > target
@@ -168,8 +168,8 @@ def test_target_bytes_of_a_real_model_hold_against_all_levels(served, share) -> 
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_target_psnr_of_a_real_model_holds_against_all_levels(served, share) -> None:
-    codec, images = served
+def test_target_psnr_of_a_real_model_holds_against_all_levels(codec_and_images, share) -> None:
+    codec, images = codec_and_images
     table = at_all_levels(codec, images)
     reached = [
         [psnr(squared_error(image, back)) for back in codec.decompress(row)]
@@ -177,8 +177,8 @@ def test_target_psnr_of_a_real_model_holds_against_all_levels(served, share) -> 
     ]
     low, high = min(map(min, reached)), min(map(max, reached))
     target = low + share * (high - low)
-    made = codec.compress_at(images, Rate(target_psnr=target))
-    for one, row, values in zip(made, table, reached, strict=True):
+    compressed = codec.compress_at(images, Rate(target_psnr=target))
+    for one, row, values in zip(compressed, table, reached, strict=True):
         assert one.record == row[one.quality]
         assert values[one.quality] >= target
         assert one.quality == 0 or values[one.quality - 1] < target

@@ -1,4 +1,4 @@
-"""From a run to a bundle through the command, and what is refused before any work is done."""
+"""From a run to a bundle with the command, and errors before any work is done."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def bundle_path(run, data, tmp_path_factory):
-    """The bundle of the run, exported by the command with nothing decided."""
+    """The bundle of the run, exported by the command with its defaults."""
     out = tmp_path_factory.mktemp("bundles") / "new" / "discs"
     with pytest.MonkeyPatch.context() as patch:
         words = f"residuum-export {run} --out {out} --calibrate {data}".split()
@@ -51,7 +51,8 @@ def bundle_path(run, data, tmp_path_factory):
 def held_out(run, data):
     """The images that calibrated it, `[H, W, C]`."""
     return [
-        image.transpose(1, 2, 0) for image in training_and_validation(load_run(run)[0].data, data)[1]
+        image.transpose(1, 2, 0)
+        for image in training_and_validation(load_run(run)[0].data, data)[1]
     ]
 
 
@@ -66,13 +67,13 @@ def test_a_run_becomes_a_bundle_that_works(bundle_path, held_out):
     np.testing.assert_allclose(p, np.arange(2, 26) / 25)
 
 
-def test_a_bundle_holds_its_members_and_no_more(bundle_path):
+def test_a_bundle_holds_its_members_and_nothing_else(bundle_path):
     files = {path.name for path in bundle_path.iterdir()}
     assert files == REQUIRED | {"manifest.json", "card-samples.png"}
     assert [path.name for path in bundle_path.parent.iterdir()] == ["discs"]
 
 
-def test_the_manifest_tells_where_the_model_comes_from(bundle_path, run):
+def test_the_manifest_records_the_origin_of_the_model(bundle_path, run):
     facts = load_bundle(bundle_path).manifest.provenance
     config = json.loads((run / "config.json").read_text())
     assert facts["config"] == config["config"]
@@ -88,12 +89,12 @@ def test_no_member_names_a_folder_of_this_machine(bundle_path, run, data):
             assert str(place).encode() not in path.read_bytes(), (path.name, place)
 
 
-def test_the_card_tells_the_figures_and_shows_pictures(bundle_path, held_out):
+def test_the_card_has_figures_and_pictures(bundle_path, held_out):
     bundle = load_bundle(bundle_path)
     codec = Codec(bundle, open_graphs(bundle, "cpu"))
     size = np.mean([len(record) for record in codec.compress(held_out)])
     assert "# discs 1\n" in bundle.card
-    assert f"| bytes per image, framing and checksum included | {size:.2f} |" in bundle.card
+    assert f"| bytes per record, framing and checksum included | {size:.2f} |" in bundle.card
     assert "| held-out images | 24 |" in bundle.card
     assert "(card-samples.png)" in bundle.card
     with Image.open(io.BytesIO((bundle_path / "card-samples.png").read_bytes())) as sheet:
@@ -101,7 +102,7 @@ def test_the_card_tells_the_figures_and_shows_pictures(bundle_path, held_out):
     assert (top == held_out[0]).all()
 
 
-def test_what_a_person_decides_is_in_the_bundle(command, run, data, tmp_path):
+def test_the_options_are_in_the_bundle(command, run, data, tmp_path):
     out = tmp_path / "chosen.tar"
     options = "--name other --version 2.1 --fit tile --target-psnr 3 --false-alarm-rate 0.2"
     more = "--fused peak rate --blur 5 --peak-blur 1 --registered"
@@ -118,14 +119,14 @@ def test_what_a_person_decides_is_in_the_bundle(command, run, data, tmp_path):
     assert load_bundle(out).calibration.residual_variance.shape == (1, 16, 16)
 
 
-REFUSED = {
+ERRORS = {
     "{data} --out {new} --calibrate {data}": "best.safetensors does not exist",
     "nowhere --out {new} --calibrate {data}": "nowhere/best.safetensors does not exist",
     "{run} --out {new} --calibrate nowhere": "data folder nowhere does not exist",
     "{run} --out {new} --calibrate {empty}": "empty holds no image files",
     "{run} --out {empty} --calibrate {data}": "empty exists already",
-    "{run} --out {file}/new --calibrate {data}": "file is no folder that can be written to",
-    "{run} --out {new} --calibrate {data} --name A": "'A' is no name: lower-case letters",
+    "{run} --out {file}/new --calibrate {data}": "file is not a writable folder",
+    "{run} --out {new} --calibrate {data} --name A": "'A' is not a name: lower-case letters",
     "{run} --out {new} --calibrate {data} --quality 17": "quality_default=17, expected 0..16",
     "{run} --out {new} --calibrate {data} --fit pad": "models of any size pad, others do not",
     "{run} --out {new} --calibrate {data} --blur 4": "blur=4, expected odd",
@@ -136,20 +137,20 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("line", REFUSED)
-def test_a_refusal_is_one_sentence_and_leaves_nothing(command, run, data, tmp_path, line):
+@pytest.mark.parametrize("line", ERRORS)
+def test_an_error_is_one_line_and_nothing_is_written(command, run, data, tmp_path, line):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("not a folder")
     places = {"run": run, "data": data} | {n: tmp_path / n for n in ("new", "empty", "file")}
     status, said, complaint = command(*line.format(**places).split())
     assert (status, said) == (1, "")
     assert complaint.startswith("residuum-export: ")
-    assert REFUSED[line] in complaint
+    assert ERRORS[line] in complaint
     assert complaint.count("\n") == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
 
 
-def test_a_run_whose_weights_are_not_its_configuration_is_refused(command, run, data, tmp_path):
+def test_a_run_with_a_damaged_checkpoint_is_rejected(command, run, data, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(run, damaged)
     whole = (damaged / "best.safetensors").read_bytes()
@@ -161,7 +162,7 @@ def test_a_run_whose_weights_are_not_its_configuration_is_refused(command, run, 
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "portable_command"),
     [
         ("fashion --data /home/me/pictures --out /srv/run --lr 1", "--data DIR --out RUN --lr 1"),
         ("fashion --data=/home/me/pictures --out=/srv/run", "--data=DIR --out=RUN"),
@@ -169,11 +170,12 @@ def test_a_run_whose_weights_are_not_its_configuration_is_refused(command, run, 
         ("fashion --data --out", "--data DIR"),
     ],
 )
-def test_the_command_is_told_without_paths(command, told):
-    assert portable(["residuum-train", *command.split()]) == f"residuum-train fashion {told}"
+def test_the_command_is_recorded_without_paths(command, portable_command):
+    recorded = portable(["residuum-train", *command.split()])
+    assert recorded == f"residuum-train fashion {portable_command}"
 
 
-def test_a_run_without_a_command_has_none():
+def test_a_run_without_a_command_records_none():
     assert portable([]) == ""
 
 
@@ -196,7 +198,7 @@ def test_a_global_model_takes_its_own_size_and_quantises_17_levels():
 
 
 @pytest.mark.parametrize("family", ["sigma_vae_map", "vq_vae"])
-def test_a_map_model_of_any_size_pads_and_judges_the_peak(family):
+def test_a_map_model_of_any_size_pads_and_decides_by_the_peak(family):
     manifest = described(family=family, widths=(4, 8), stride=16)
     assert (manifest.input.height, manifest.input.width) == (None, None)
     assert (manifest.input.stride, manifest.input.fit) == (16, "pad")
@@ -204,7 +206,7 @@ def test_a_map_model_of_any_size_pads_and_judges_the_peak(family):
     assert manifest.score.fused == ("peak",)
 
 
-def test_indices_have_one_quality_and_are_judged_by_residual_and_distance():
+def test_indices_have_one_quality_and_are_scored_by_residual_and_distance():
     manifest = described(family="vq_vae", widths=(4, 8), codebook=32, height=16, width=24)
     assert manifest.latent == LatentSpec(kind="indices", dims=1, codebook=32, grid=(2, 3))
     assert (manifest.quality_default, manifest.quality_levels) == (0, 1)
@@ -213,14 +215,14 @@ def test_indices_have_one_quality_and_are_judged_by_residual_and_distance():
         described(Options(quality=8), family="vq_vae", widths=(4, 8))
 
 
-def test_several_symbols_share_a_position_where_there_are_two_levels_or_several_channels():
+def test_a_position_has_several_symbols_with_two_levels_or_several_channels():
     two = described(family="vq_vae_2", widths=(4, 8), codebook=32)
     assert two.latent == LatentSpec(kind="indices", dims=5, codebook=32, grid=None)
     fsq = described(family="fsq", widths=(4, 8), levels=(7, 5, 3), height=16, width=24)
     assert fsq.latent == LatentSpec(kind="indices", dims=3, codebook=7, grid=(2, 3))
 
 
-def test_a_map_of_one_position_is_refused():
+def test_a_map_of_one_position_is_rejected():
     with pytest.raises(BundleError, match="train a sigma_vae instead"):
         described(family="sigma_vae_map", widths=(4, 8), height=8, width=8)
 
@@ -228,12 +230,12 @@ def test_a_map_of_one_position_is_refused():
 @pytest.mark.parametrize(
     ("held_out", "rate"), [(20, 1 / 21), (98, 1 / 99), (99, 0.01), (9999, 0.01)]
 )
-def test_the_default_false_alarm_rate_is_one_that_the_images_support(held_out, rate):
+def test_the_default_false_alarm_rate_is_supported_by_the_images(held_out, rate):
     config = TrainConfig(model=ModelConfig(height=16, width=16, widths=(4, 8)))
     manifest = describe(config, Options(), "m", exact=True, held_out=held_out)
     assert manifest.score.false_alarm_rate == pytest.approx(rate)
 
 
-def test_a_false_alarm_rate_that_needs_more_images_is_refused():
+def test_a_false_alarm_rate_that_needs_more_images_is_rejected():
     with pytest.raises(InvalidInput, match="needs 9999 calibration images, the model has 500"):
         described(Options(false_alarm_rate=1e-4), family="vq_vae", widths=(4, 8))

@@ -92,7 +92,7 @@ def test_a_manifest_older_than_the_reach_is_read(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(("side", "reach"), [(None, -1), (None, 16385), (16, 8)])
-def test_an_impossible_reach_is_refused(side: int | None, reach: int) -> None:
+def test_an_impossible_receptive_field_radius_is_refused(side: int | None, reach: int) -> None:
     with pytest.raises(BundleError, match=f"reach={reach}, expected 0..16384 and only in models"):
         InputSpec(
             channels=1,
@@ -167,7 +167,7 @@ def test_a_cut_member_is_told_by_its_size(copy: Path) -> None:
         ({"format": 2}, "format 2, this software reads 1"),
         ({"surprise": 1}, "surprise"),
         ({"quality_default": 99}, "quality_default=99"),
-        ({"name": "../up"}, "is no name"),
+        ({"name": "../up"}, "is not a name"),
         ({"members": []}, "members"),
         ({"input": None}, "InputSpec"),
         ({"quality_levels": "many"}, "cannot be read"),
@@ -228,14 +228,14 @@ def test_pickled_objects_are_refused() -> None:
 
     out = io.BytesIO()
     np.savez(out, a=np.array([object()]))
-    with pytest.raises(BundleError, match="no npz of plain arrays"):
+    with pytest.raises(BundleError, match="not an npz file of plain arrays"):
         unpack_arrays(out.getvalue(), "tables.npz")
 
 
-def test_an_archive_that_unfolds_too_far_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_that_decompress_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codec.bundle.bundle.MAX_ARRAY_BYTES", 2**16)
     bomb = pack_arrays({"a": np.zeros(2**16, np.uint8)})
-    with pytest.raises(BundleError, match="unfolds"):
+    with pytest.raises(BundleError, match="holds arrays of"):
         unpack_arrays(bomb, "tables.npz")
 
 

@@ -1,4 +1,4 @@
-"""Tiles of large images: the whole, computed in parts."""
+"""Large images, computed in tiles."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +12,18 @@ from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.graphs.tiled import UNKNOWN_REACH, TiledGraphs, pieces, tiled
+from codec.graphs.tiled import DEFAULT_MARGIN, TiledGraphs, pieces, tiled
 from codec.images.input_spec import InputSpec
 
 shared = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 STRIDE = 8
-REACH = 104
+RADIUS = 104
 
 
 class Counting:
-    """Real graphs, and the sizes in cells of what they were asked."""
+    """Real graphs that count their calls: the sizes of the inputs, in cells."""
 
     def __init__(self, graphs: OnnxGraphs) -> None:
         self.graphs = graphs
@@ -31,19 +31,19 @@ class Counting:
         self.decoded: list[tuple[int, int]] = []
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See OnnxGraphs."""
+        """As OnnxGraphs."""
         self.encoded.append((x.shape[2] // STRIDE, x.shape[3] // STRIDE))
         return self.graphs.encode(x)
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
-        """See OnnxGraphs."""
+        """As OnnxGraphs."""
         self.decoded.append((latent.shape[2], latent.shape[3]))
         return self.graphs.decode(latent)
 
 
 @pytest.fixture(scope="module")
 def spec() -> InputSpec:
-    """What the tiny convolutional model takes."""
+    """The input of the tiny convolutional model."""
     return load_bundle(Path(__file__).parents[2] / "data" / "tiny_map_bundle").manifest.input
 
 
@@ -70,7 +70,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)[..., None]
 
 
-def rows(image: np.ndarray) -> np.ndarray:
+def tiles(image: np.ndarray) -> np.ndarray:
     """`[1, 1, H, W]`, sides cut to multiples of the stride."""
     height, width = (side // STRIDE * STRIDE for side in image.shape[:2])
     return np.ascontiguousarray(image[:height, :width].transpose(2, 0, 1)[None])
@@ -80,10 +80,10 @@ def rows(image: np.ndarray) -> np.ndarray:
 def test_pieces_keep_every_cell_once_with_a_margin_or_the_border(
     cells: int, core: int, margin: int
 ) -> None:
-    found = pieces(cells, core, margin)
-    kept = [cell for piece in found for cell in range(piece.first, piece.last)]
+    parts = pieces(cells, core, margin)
+    kept = [cell for piece in parts for cell in range(piece.first, piece.last)]
     assert kept == list(range(cells))
-    for piece in found:
+    for piece in parts:
         assert piece.start == 0 or piece.first - piece.start == margin
         assert piece.stop == cells or piece.stop - piece.last == margin
         assert 0 <= piece.start <= piece.first < piece.last <= piece.stop <= cells
@@ -104,7 +104,7 @@ def test_an_axis_no_larger_than_a_tile_and_its_margins_is_not_cut() -> None:
 def test_tiles_give_the_codes_and_the_pixels_of_the_whole(
     spec: InputSpec, counting: Counting, size: tuple[int, int], side: int, seed: int
 ) -> None:
-    graphs, x = TiledGraphs(counting, spec, max(side, 24)), rows(picture(*size, seed=seed))
+    graphs, x = TiledGraphs(counting, spec, max(side, 24)), tiles(picture(*size, seed=seed))
     for whole, parts in zip(counting.graphs.encode(x), graphs.encode(x), strict=True):
         assert parts.dtype == whole.dtype
         np.testing.assert_allclose(parts, whole, atol=1e-5)
@@ -115,7 +115,7 @@ def test_tiles_give_the_codes_and_the_pixels_of_the_whole(
 
 def test_without_the_margin_there_would_be_seams(counting: Counting, spec: InputSpec) -> None:
     """So that the test above has something to find, and the manifest something to say."""
-    x = rows(picture(600, 600))
+    x = tiles(picture(600, 600))
     whole = counting.graphs.encode(x)[0]
     latent = counting.graphs.decode(whole)
     short = TiledGraphs(counting, replace(spec, reach=0), 200)
@@ -126,9 +126,9 @@ def test_without_the_margin_there_would_be_seams(counting: Counting, spec: Input
 def test_no_tile_is_larger_than_its_core_and_two_margins(
     counting: Counting, spec: InputSpec
 ) -> None:
-    side, margin = 80, REACH // STRIDE
-    assert spec.reach == REACH
-    graphs, x = TiledGraphs(counting, spec, side), rows(picture(808, 1000))
+    side, margin = 80, RADIUS // STRIDE
+    assert spec.reach == RADIUS
+    graphs, x = TiledGraphs(counting, spec, side), tiles(picture(808, 1000))
     graphs.decode(graphs.encode(x)[0])
     most = side // STRIDE + 2 * margin
     assert len(counting.encoded) == len(counting.decoded) == 11 * 13
@@ -138,15 +138,15 @@ def test_no_tile_is_larger_than_its_core_and_two_margins(
 def test_a_reach_that_nobody_measured_is_taken_for_a_large_one(
     counting: Counting, spec: InputSpec
 ) -> None:
-    graphs, x = TiledGraphs(counting, replace(spec, reach=None), 80), rows(picture(1000, 64))
+    graphs, x = TiledGraphs(counting, replace(spec, reach=None), 80), tiles(picture(1000, 64))
     assert (graphs.encode(x)[0] == counting.graphs.encode(x)[0]).all()
-    assert max(counting.encoded[:-1])[0] == 80 // STRIDE + 2 * UNKNOWN_REACH
+    assert max(counting.encoded[:-1])[0] == 80 // STRIDE + 2 * DEFAULT_MARGIN
 
 
 def test_an_image_of_one_tile_is_one_call_and_the_same_bytes(
     counting: Counting, spec: InputSpec
 ) -> None:
-    graphs, x = TiledGraphs(counting, spec), rows(picture(1024 + 2 * REACH, 64))
+    graphs, x = TiledGraphs(counting, spec), tiles(picture(1024 + 2 * RADIUS, 64))
     assert all(
         (a == b).all() for a, b in zip(graphs.encode(x), counting.graphs.encode(x), strict=True)
     )
@@ -154,7 +154,7 @@ def test_an_image_of_one_tile_is_one_call_and_the_same_bytes(
 
 
 def test_a_batch_of_large_images_is_cut_alike(counting: Counting, spec: InputSpec) -> None:
-    x = np.concatenate([rows(picture(400, 330, seed)) for seed in range(3)])
+    x = np.concatenate([tiles(picture(400, 330, seed)) for seed in range(3)])
     parts = TiledGraphs(counting, spec, 64).encode(x)[0]
     np.testing.assert_allclose(parts, counting.graphs.encode(x)[0], atol=1e-5)
 
@@ -166,8 +166,8 @@ def test_models_of_a_fixed_size_are_left_alone(counting: Counting) -> None:
 
 def test_a_manifest_with_the_wrong_stride_is_told(counting: Counting, spec: InputSpec) -> None:
     graphs = TiledGraphs(counting, replace(spec, stride=16), 64)
-    with pytest.raises(BundleError, match="the manifest has another stride"):
-        graphs.encode(rows(picture(640, 640)))
+    with pytest.raises(BundleError, match="the stride in the manifest is wrong"):
+        graphs.encode(tiles(picture(640, 640)))
 
 
 def test_the_pipeline_tiles_and_its_records_are_those_of_the_whole(

@@ -73,7 +73,7 @@ def test_colour_becomes_luma_for_a_gray_model() -> None:
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"not an image", "no image"),
+        (b"not an image", "not an image"),
         (file(Image.fromarray(noise(30, 30)))[:200], "damaged"),
         (file(Image.fromarray(np.zeros((4, 4), np.uint16))), "only 8-bit"),
         (file(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "only 8-bit"),

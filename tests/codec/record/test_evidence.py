@@ -74,9 +74,9 @@ def same(a: list[Region], b: list[Region]) -> bool:
 def test_regions_come_back_as_they_were(case):
     image, boxes = case
     regions = cut_regions(image, boxes)
-    found = read_evidence(pack_evidence(regions), image.shape)
-    assert same(found, regions)
-    assert [region.box for region in found] == sorted(boxes)
+    read = read_evidence(pack_evidence(regions), image.shape)
+    assert same(read, regions)
+    assert [region.box for region in read] == sorted(boxes)
 
 
 @shared
@@ -120,7 +120,7 @@ def test_any_bytes_are_regions_or_refused(junk):
 @shared
 @given(case=images_with_boxes(), data=st.data())
 def test_damaged_evidence_is_refused_or_read_within_its_image(case, data):
-    """The checksum is around it; this is what lies behind a checksum that is right."""
+    """Arbitrary bytes under a right checksum."""
     image, boxes = case
     packed = bytearray(pack_evidence(cut_regions(image, boxes)))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -150,11 +150,11 @@ PART = file_of(noise(20, 30)[..., 0])
     [
         (b"\0", "evidence of 0 boxes, expected 1..32"),
         (b"\x21" + 33 * entry(PART), "evidence of 33 boxes, expected 1..32"),
-        (b"\2" + entry(PART), "the evidence is cut short"),
-        (b"\1" + entry(PART)[:-1], "the evidence is cut short"),
-        (b"\1" + entry(PART) + b"x", "1 bytes behind the evidence"),
-        (b"\1" + entry(PART, 41, 0), "evidence outside of its image of 60x90"),
-        (b"\1" + entry(PART, 0, 61), "evidence outside of its image of 60x90"),
+        (b"\2" + entry(PART), "the evidence is truncated"),
+        (b"\1" + entry(PART)[:-1], "the evidence is truncated"),
+        (b"\1" + entry(PART) + b"x", "1 bytes after the evidence"),
+        (b"\1" + entry(PART, 41, 0), "evidence outside its image of 60x90"),
+        (b"\1" + entry(PART, 0, 61), "evidence outside its image of 60x90"),
         (b"\2" + entry(PART, 20, 0) + entry(PART, 0, 0), "not in order"),
         (b"\2" + entry(PART, 0, 40) + entry(PART, 0, 0), "not in order"),
         (b"\2" + entry(PART, 0, 0) + entry(PART, 19, 29), "boxes of the evidence overlap"),
@@ -171,8 +171,8 @@ PART = file_of(noise(20, 30)[..., 0])
             b"\1" + entry(file_of(noise(20, 30)[..., 0].astype(np.uint16) * 256)),
             "not 8-bit gray or RGB like its image",
         ),
-        (b"\1" + entry(PART[:-12]), "not plain or cut short"),
-        (b"\1" + entry(PART + PART[-12:]), "not plain or cut short"),
+        (b"\1" + entry(PART[:-12]), "not plain or is truncated"),
+        (b"\1" + entry(PART + PART[-12:]), "not plain or is truncated"),
         (b"\1" + entry(PART[:60] + b"!" + PART[61:]), "damaged"),
     ],
 )
@@ -201,7 +201,7 @@ def test_coloured_pixels_of_a_gray_image_are_refused():
 
 
 def test_evidence_of_many_pixels_is_refused_before_it_is_unfolded():
-    """Two flat boxes of a few bytes each that would unfold into 2**20 pixels and some."""
+    """Two flat boxes of a few bytes each that would decompress to more than 2**20 pixels."""
     flat = np.zeros((1024, 1025, 1), np.uint8)
     data = pack_evidence(cut_regions(flat, [Box(0, 0, 1024, 1025)]))
     assert len(data) < 2000
@@ -228,8 +228,8 @@ def test_a_record_with_evidence_holds_the_plain_record(payload, case):
     plain = Record(7, image.shape[:2], payload)
     whole = pack(Record(7, image.shape[:2], payload, evidence), ID)
     assert whole == attach(pack(plain, ID), evidence, ID)
-    found = unpack(whole, ID, sized=True)
-    assert found == Record(7, image.shape[:2], payload, evidence)
+    record = unpack(whole, ID, sized=True)
+    assert record == Record(7, image.shape[:2], payload, evidence)
     level, body = open_seal(whole, ID)
     assert level == 31
     assert body.startswith(evidence + pack(plain, ID))
@@ -255,7 +255,7 @@ def test_a_damaged_or_cut_record_with_evidence_is_refused_or_the_original(case, 
 
 
 def test_no_beginning_of_a_record_with_evidence_is_a_record():
-    """Least of all the plain one: its evidence would be lost and nobody told."""
+    """Least of all the plain record: its evidence would be lost without an error."""
     evidence = pack_evidence(cut_regions(noise(), [Box(0, 0, 9, 9)]))
     whole = pack(Record(7, (9, 9), b"payload", evidence), ID)
     passed = 0
@@ -313,8 +313,8 @@ def test_a_model_keeps_the_defect_and_nothing_else_changes(tiny_map: Codec, rate
 
 def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Codec) -> None:
     images = [board(seed)[: 40 + 8 * seed] for seed in range(3)]
-    made = Scorer(tiny_map).compress_with_evidence(images, Rate(), 0.4)
-    records = [made[0].record, *tiny_map.compress(images), made[2].record]
+    compressed = Scorer(tiny_map).compress_with_evidence(images, Rate(), 0.4)
+    records = [compressed[0].record, *tiny_map.compress(images), compressed[2].record]
     alone = [tiny_map.restore([record])[0] for record in records]
     for one, other in zip(tiny_map.restore(records), alone, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
@@ -324,8 +324,8 @@ def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Codec) -> None
 def test_the_pasted_image_of_a_record_whose_boxes_leave_its_image_is_never_made(
     tiny_map: Codec,
 ) -> None:
-    """Evidence that is sound by itself, under a right checksum, behind another image's record."""
+    """The evidence is valid, but belongs to a larger image."""
     record = tiny_map.compress([board()[:20, :20]])[0]
     evidence = pack_evidence(cut_regions(board(), [Box(30, 30, 8, 8)]))
-    with pytest.raises(RecordError, match=r"^record 0: evidence outside of its image of 20x20"):
+    with pytest.raises(RecordError, match=r"^record 0: evidence outside its image of 20x20"):
         tiny_map.restore([attach(record, evidence, tiny_map.model_id)])

@@ -1,4 +1,4 @@
-"""Boxes around the hot places of a heat map."""
+"""Boxes around the hot pixels of a heat map."""
 
 import numpy as np
 import pytest
@@ -9,122 +9,122 @@ from hypothesis.extra import numpy as arrays
 from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
 from codec.scores.regions import BAND, HOT, PADDING, find_regions
 
-SCALE = 4.0
-HOT_VALUE = np.float32(HOT * SCALE)
+VMAX = 4.0
+HOT_VALUE = np.float32(HOT * VMAX)
 sides = st.tuples(st.integers(1, 120), st.integers(1, 120))
 
 
 @st.composite
-def heat_maps(draw):
+def heatmaps(draw):
     """A few hot rectangles on a cool ground."""
     height, width = draw(sides)
-    heat = np.zeros((height, width), np.float32)
+    heatmap = np.zeros((height, width), np.float32)
     for _ in range(draw(st.integers(0, 12))):
         top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
         down, across = draw(st.integers(1, 20)), draw(st.integers(1, 20))
-        heat[top : top + down, left : left + across] = draw(st.floats(0, 20, width=32))
-    return heat
+        heatmap[top : top + down, left : left + across] = draw(st.floats(0, 20, width=32))
+    return heatmap
 
 
 def inside(boxes, shape):
     """How many boxes lie over each pixel."""
-    found = np.zeros(shape, np.int64)
+    count = np.zeros(shape, np.int64)
     for box in boxes:
-        found[box.slices] += 1
-    return found
+        count[box.slices] += 1
+    return count
 
 
 @settings(deadline=None)
-@given(heat=heat_maps())
-def test_boxes_lie_in_the_image_in_order_and_apart(heat):
-    boxes = find_regions(heat, SCALE)
+@given(heatmap=heatmaps())
+def test_boxes_lie_in_the_image_in_order_and_apart(heatmap):
+    boxes = find_regions(heatmap, VMAX)
     assert 1 <= len(boxes) <= MAX_BOXES
     assert boxes == sorted(boxes)
     for box in boxes:
         assert min(box.top, box.left) >= 0 < min(box.height, box.width)
-        assert box.top + box.height <= heat.shape[0]
-        assert box.left + box.width <= heat.shape[1]
-    assert inside(boxes, heat.shape).max() == 1
+        assert box.top + box.height <= heatmap.shape[0]
+        assert box.left + box.width <= heatmap.shape[1]
+    assert inside(boxes, heatmap.shape).max() == 1
 
 
 @settings(deadline=None)
-@given(heat=heat_maps())
-@example(heat=np.diag(np.ones(60, np.float32))[:, ::59].copy())
-def test_all_that_is_hot_is_inside_and_so_is_a_peak(heat):
+@given(heatmap=heatmaps())
+@example(heatmap=np.diag(np.ones(60, np.float32))[:, ::59].copy())
+def test_all_that_is_hot_is_inside_and_so_is_a_peak(heatmap):
     """At this size neither the number of boxes nor their area is ever used up."""
-    found = inside(find_regions(heat, SCALE), heat.shape)
-    assert heat[found == 1].max() == heat.max()
-    assert found[heat > HOT_VALUE].all()
+    count = inside(find_regions(heatmap, VMAX), heatmap.shape)
+    assert heatmap[count == 1].max() == heatmap.max()
+    assert count[heatmap > HOT_VALUE].all()
 
 
 @settings(deadline=None)
 @given(
-    heat=arrays.arrays(
+    heatmap=arrays.arrays(
         np.float32, sides, elements=st.floats(-5, 0.5, width=32), fill=st.just(np.float32(0))
     )
 )
-@example(heat=np.zeros((3, 5), np.float32))
-@example(heat=np.full((3, 5), -1, np.float32))
-def test_where_nothing_is_hot_one_box_holds_the_peak(heat):
-    (box,) = find_regions(heat, SCALE)
-    assert heat[box.slices].max() == heat.max()
+@example(heatmap=np.zeros((3, 5), np.float32))
+@example(heatmap=np.full((3, 5), -1, np.float32))
+def test_where_nothing_is_hot_one_box_holds_the_peak(heatmap):
+    (box,) = find_regions(heatmap, VMAX)
+    assert heatmap[box.slices].max() == heatmap.max()
 
 
 def test_a_box_is_what_is_hot_and_its_padding():
-    heat = np.zeros((200, 300), np.float32)
-    heat[80:90, 100:130] = 9
-    assert find_regions(heat, SCALE) == [
+    heatmap = np.zeros((200, 300), np.float32)
+    heatmap[80:90, 100:130] = 9
+    assert find_regions(heatmap, VMAX) == [
         Box(80 - PADDING, 100 - PADDING, 10 + 2 * PADDING, 30 + 2 * PADDING)
     ]
 
 
 @pytest.mark.parametrize(("gap", "count"), [(BAND - 1, 1), (BAND, 2)])
 def test_places_are_parted_where_a_band_between_them_is_wide_enough(gap, count):
-    heat = np.zeros((200, 200), np.float32)
-    heat[80:90, 50:60] = heat[80:90, 60 + gap : 70 + gap] = 9
-    assert len(find_regions(heat, SCALE)) == count
-    assert len(find_regions(heat.T.copy(), SCALE)) == count
+    heatmap = np.zeros((200, 200), np.float32)
+    heatmap[80:90, 50:60] = heatmap[80:90, 60 + gap : 70 + gap] = 9
+    assert len(find_regions(heatmap, VMAX)) == count
+    assert len(find_regions(heatmap.T.copy(), VMAX)) == count
 
 
 def test_places_that_only_a_second_cut_parts_are_parted():
     """Two share rows and two share columns: no single band parts all three."""
-    heat = np.zeros((200, 200), np.float32)
+    heatmap = np.zeros((200, 200), np.float32)
     for top, left in ((20, 20), (20, 120), (120, 20)):
-        heat[top : top + 30, left : left + 30] = 9
-    assert len(find_regions(heat, SCALE)) == 3
+        heatmap[top : top + 30, left : left + 30] = 9
+    assert len(find_regions(heatmap, VMAX)) == 3
 
 
 def test_the_hottest_of_too_many_places_are_kept():
-    heat = np.zeros((600, 600), np.float32)
+    heatmap = np.zeros((600, 600), np.float32)
     places = [(row, column) for row in range(20, 580, 60) for column in range(20, 580, 60)]
     for rank, (row, column) in enumerate(places):
-        heat[row : row + 4, column : column + 4] = 2 + rank
-    boxes = find_regions(heat, SCALE)
+        heatmap[row : row + 4, column : column + 4] = 2 + rank
+    boxes = find_regions(heatmap, VMAX)
     assert len(boxes) == MAX_BOXES
-    found = inside(boxes, heat.shape)
+    count = inside(boxes, heatmap.shape)
     for rank, (row, column) in enumerate(places):
-        assert found[row, column] == (rank >= len(places) - MAX_BOXES)
+        assert count[row, column] == (rank >= len(places) - MAX_BOXES)
 
 
 @pytest.mark.parametrize("shape", [(1500, 1500), (30, 40_000), (40_000, 30)])
 def test_of_too_large_a_place_the_part_around_its_peak_is_kept(shape):
-    heat = np.full(shape, 5, np.float32)
+    heatmap = np.full(shape, 5, np.float32)
     peak = (shape[0] * 2 // 3, shape[1] * 3 // 4)
-    heat[peak] = 6
-    (box,) = find_regions(heat, SCALE)
+    heatmap[peak] = 6
+    (box,) = find_regions(heatmap, VMAX)
     assert 0.9 * MAX_AREA < box.area <= MAX_AREA
     assert inside([box], shape)[peak] == 1
 
 
 def test_a_place_that_no_longer_fits_is_left_out_and_a_smaller_one_kept():
-    heat = np.zeros((1400, 1400), np.float32)
-    heat[:900, :900] = 9
-    heat[1000:1400, 0:900] = 8
-    heat[1000:1010, 1300:1310] = 7
-    boxes = find_regions(heat, SCALE)
-    found = inside(boxes, heat.shape)
-    assert found[0, 0] == found[1005, 1305] == 1
-    assert found[1200, 400] == 0
+    heatmap = np.zeros((1400, 1400), np.float32)
+    heatmap[:900, :900] = 9
+    heatmap[1000:1400, 0:900] = 8
+    heatmap[1000:1010, 1300:1310] = 7
+    boxes = find_regions(heatmap, VMAX)
+    count = inside(boxes, heatmap.shape)
+    assert count[0, 0] == count[1005, 1305] == 1
+    assert count[1200, 400] == 0
     assert sum(box.area for box in boxes) <= MAX_AREA
 
 

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from codec.bundle.calibration import SCORE_NAMES, Calibration
 from codec.bundle.manifest import ScoreSpec
 from codec.errors import BundleError, InvalidInput
-from codec.scores import scores as anomaly
+from codec.scores import scores as formulas
 
 
 def pair(channels: int = 1, height: int = 20, width: int = 31) -> tuple[np.ndarray, np.ndarray]:
@@ -24,8 +24,8 @@ def test_the_residual_is_the_gaussian_exponent_in_nats() -> None:
     x, y = pair(3)
     variance = np.float32([[[0.01]], [[0.02]], [[0.05]]])
     sigma = np.sqrt(variance)
-    expected = -(norm.logpdf(x, y, sigma) - norm.logpdf(y, y, sigma)).sum(0) / anomaly.masking(y)
-    assert np.allclose(anomaly.residual_map(x, y, variance), expected, rtol=1e-4)
+    expected = -(norm.logpdf(x, y, sigma) - norm.logpdf(y, y, sigma)).sum(0) / formulas.masking(y)
+    assert np.allclose(formulas.residual_map(x, y, variance), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("side", [1, 3, 9, 21])
@@ -34,18 +34,18 @@ def test_smoothing_is_two_box_filters(side: int) -> None:
     expected = image.astype(np.float64)
     for axis in (0, 1, 0, 1):
         expected = ndimage.uniform_filter1d(expected, side, axis=axis, mode="nearest")
-    assert np.allclose(anomaly.smooth(image, side), expected, atol=1e-6)
+    assert np.allclose(formulas.smooth(image, side), expected, atol=1e-6)
 
 
 def test_equal_images_have_no_gradient_dissimilarity() -> None:
     x, _ = pair()
-    assert np.abs(anomaly.gradient_dissimilarity(x, x)).max() < 1e-6
+    assert np.abs(formulas.gradient_dissimilarity(x, x)).max() < 1e-6
 
 
 def test_a_lost_edge_is_dissimilar_where_it_was() -> None:
     x = np.zeros((1, 24, 24), np.float32)
     x[:, :, 12:] = 1.0
-    columns = anomaly.gradient_dissimilarity(x, np.full_like(x, 0.5)).mean(0)
+    columns = formulas.gradient_dissimilarity(x, np.full_like(x, 0.5)).mean(0)
     assert columns[11:13].min() > 0.6
     assert columns[:6].max() < 1e-6
 
@@ -54,15 +54,15 @@ def test_a_busy_place_excuses_more_residual_than_a_plain_one() -> None:
     y = np.full((1, 40, 40), 0.5, np.float32)
     y[:, :, 20::2] = 1.0
     y[:, :, 21::4] = 0.0
-    masking = anomaly.masking(y)
+    masking = formulas.masking(y)
     assert np.abs(masking[:, :10] - 1).max() < 1e-6
     assert masking[:, 30:].min() > 2
 
 
 def test_the_peak_is_the_mean_of_the_largest_values() -> None:
     image = pair()[0][0]
-    assert np.isclose(anomaly.peak(image), np.sort(image.ravel())[-20:].mean())
-    assert anomaly.peak(np.ones((2, 3), np.float32)) == 1.0
+    assert np.isclose(formulas.peak(image), np.sort(image.ravel())[-20:].mean())
+    assert formulas.peak(np.ones((2, 3), np.float32)) == 1.0
 
 
 def test_the_latent_distance_is_the_squared_mahalanobis_distance() -> None:
@@ -70,14 +70,14 @@ def test_the_latent_distance_is_the_squared_mahalanobis_distance() -> None:
     z, mean = rng.normal(size=(5, 1)), rng.normal(size=5)
     variance = rng.uniform(0.5, 2, 5)
     expected = mahalanobis(z[:, 0], mean, np.diag(1 / variance)) ** 2 / 2 / 5
-    assert np.isclose(anomaly.latent_distance(z, mean, variance), expected)
+    assert np.isclose(formulas.latent_distance(z, mean, variance), expected)
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=50), st.integers(-1, 21))
 def test_the_p_value_counts_the_normal_scores_at_least_as_large(
     normal: list[int], score: int
 ) -> None:
-    p = anomaly.p_value(score, np.sort(np.array(normal, np.float64)))
+    p = formulas.p_value(score, np.sort(np.array(normal, np.float64)))
     assert p == (1 + sum(s >= score for s in normal)) / (len(normal) + 1)
 
 
@@ -86,32 +86,32 @@ def test_normal_images_are_flagged_no_more_often_than_asked() -> None:
     flags = []
     for _ in range(2000):
         calibration = np.sort(rng.normal(size=99))
-        flags.append(anomaly.p_value(rng.normal(), calibration) <= 0.05)
+        flags.append(formulas.p_value(rng.normal(), calibration) <= 0.05)
     assert np.mean(flags) == pytest.approx(0.05, abs=0.015)
 
 
 def test_a_rate_below_the_smallest_p_value_is_refused_with_the_number_needed() -> None:
-    assert anomaly.check_false_alarm_rate(0.01, 99) == 0.01
+    assert formulas.check_false_alarm_rate(0.01, 99) == 0.01
     with pytest.raises(InvalidInput, match="needs 999 calibration images, the model has 99"):
-        anomaly.check_false_alarm_rate(0.001, 99)
+        formulas.check_false_alarm_rate(0.001, 99)
 
 
 def test_calibration_standardises_the_normal_scores() -> None:
     table = np.random.default_rng(2).normal(3, 2, (400, len(SCORE_NAMES)))
-    mean, std, fused, scale = anomaly.calibrate(table, ("peak", "rate"), np.arange(400.0))
+    mean, std, fused, scale = formulas.calibrate(table, ("peak", "rate"), np.arange(400.0))
     assert abs(fused.mean()) < 1e-9
     assert (np.diff(fused) >= 0).all()
     assert scale[0] == pytest.approx(359.1)
     expected = ((table - table.mean(0)) / table.std(0))[:, [1, 3]].sum(1)
     assert np.allclose(np.sort(expected), fused)
-    assert np.isclose(anomaly.fuse(table[0], mean, std, ("peak", "rate")), expected[0])
+    assert np.isclose(formulas.fuse(table[0], mean, std, ("peak", "rate")), expected[0])
 
 
 def test_the_single_scores_lack_only_those_of_the_codes() -> None:
     x, y = pair()
-    scores, heat = anomaly.single_scores(x, y, np.float32([[[0.1]]]), ScoreSpec())
+    scores, heatmap = formulas.single_scores(x, y, np.float32([[[0.1]]]), ScoreSpec())
     assert scores.keys() == set(SCORE_NAMES) - {"rate", "latent"}
-    assert heat.shape == x.shape[1:]
+    assert heatmap.shape == x.shape[1:]
 
 
 @pytest.mark.parametrize("damage", ["missing", "nan", "integers"])
