@@ -1,0 +1,26 @@
+"""Images: read from a folder, split into training and validation, and made into batches."""
+
+from training.data.batches import Batches, make_batches
+from training.data.datasets import (
+    LabelledImages,
+    images,
+    labelled_test,
+    training_and_validation,
+    validation_images,
+)
+from training.data.image_sets import Images, digest, take
+from training.data.sources import source_of
+
+__all__ = [
+    "Batches",
+    "Images",
+    "LabelledImages",
+    "digest",
+    "images",
+    "labelled_test",
+    "make_batches",
+    "source_of",
+    "take",
+    "training_and_validation",
+    "validation_images",
+]

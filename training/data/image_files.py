@@ -1,4 +1,4 @@
-"""Image files of a folder as arrays in memory."""
+"""Image files as arrays in memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.errors import TrainingError
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 )
-# Part of the files that may be unreadable.
+# Share of the files that may be unreadable.
 TOLERATED = 0.05
 LISTED = 10
-# What Pillow raises for damaged files, found by damaging files.
+# The errors that Pillow raises for damaged files, collected by damaging files.
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -48,15 +48,23 @@ def to_array(image: Image.Image, channels: int, size: tuple[int, int] | None = N
     return np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
+def fit_images(pixels: U8, channels: int, size: tuple[int, int] | None) -> U8:
+    """uint8 [N, H, W, C] to [N, `channels`, *`size`], resized only where that is needed."""
+    if pixels.shape[3] == channels and size in (None, pixels.shape[1:3]):
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    images = (Image.fromarray(a[..., 0] if a.shape[2] == 1 else a) for a in pixels)
+    return np.stack([to_array(image, channels, size) for image in images])
+
+
 def read_images(
     paths: Sequence[Path],
     channels: int,
     size: tuple[int, int] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> list[U8]:
     """The readable files as uint8 [C, H, W]; more than 5 % unreadable raise TrainingError.
 
-    `warn` is told which files were skipped, and that images of several sizes become one.
+    `report` gets a sentence about skipped files, and one about images of several sizes.
     """
     sizes: set[tuple[int, int]] = set()
 
@@ -73,12 +81,12 @@ def read_images(
     bad = [path for path, array in zip(paths, arrays, strict=True) if array is None]
     if bad:
         names = ", ".join(path.name for path in bad[:LISTED]) + (", …" if bad[LISTED:] else "")
-        report = f"{len(bad)} of {len(paths)} image files are unreadable: {names}"
+        sentence = f"{len(bad)} of {len(paths)} image files are unreadable: {names}"
         if len(bad) > TOLERATED * len(paths):
-            raise TrainingError(f"{report}; at most {TOLERATED:.0%} are skipped")
-        warn(report)
+            raise TrainingError(f"{sentence}; at most {TOLERATED:.0%} are skipped")
+        report(sentence)
     if size is not None and len(sizes) > 1:
-        warn(f"{_range(sizes)} are all resized to {size[1]}x{size[0]}")
+        report(f"{_range(sizes)} are all resized to {size[1]}x{size[0]}")
     return [array for array in arrays if array is not None]
 
 

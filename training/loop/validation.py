@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.config.run import TrainConfig
-from training.data.datasets import Images
+from training.data.image_sets import Images
 from training.distributed import SINGLE_PROCESS
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly
@@ -97,7 +97,9 @@ def _validate_gaussian(
         posterior = model.encode(x)
         z = draw(model, posterior, context.noise)
         x_hat = model.decode(z)
-        losses.append(evaluate(context, model, Sample(posterior, z), x_hat, x))
+        losses.append(
+            evaluate(context, model, Sample(posterior, z, model.predict_latents(z)), x_hat, x)
+        )
         sampled.append(likelihoods.squared_error(x, x_hat))
         restored.append(likelihoods.squared_error(x, model.decode(posterior.mu)))
         mse.append(restored[-1] / x[0].numel())

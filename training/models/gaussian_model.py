@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from training.config.model import POINT_FAMILIES, ModelConfig
-from training.data.datasets import Images
+from training.data.image_sets import Images
 from training.models.latents import Posterior
 from training.models.layers import append_rate_channel
 from training.models.scan_order_prior import ScanOrderPrior
@@ -46,6 +46,13 @@ class GaussianModel(nn.Module, ABC):
         if self.config.rate_aware:
             z = append_rate_channel(z, log2_step_scale)
         return self.decode_latent(z)
+
+    def predict_latents(self, z: Tensor, log2_step_scale: Tensor | None = None) -> Posterior | None:
+        """The prior of each latent given the latents before it; None if it is N(0, 1)."""
+        if self.prior is None:
+            return None
+        prediction: Posterior = self.prior(z, log2_step_scale)
+        return prediction
 
     def init_from_images(self, images: Images) -> None:
         """Set the weights that are computed from the training images before the first step."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from codec.arrays import F32, F64
-from training.data.datasets import Images
+from training.data.image_sets import Images
 from training.errors import TrainingError
 
 # Images that are held as floats at a time.

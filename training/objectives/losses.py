@@ -43,6 +43,8 @@ class Sample(NamedTuple):
 
     posterior: Posterior
     z: Tensor
+    prior: Posterior | None = None
+    """predicted from the neighbours of each latent; None means N(0, 1)"""
     log2_step_scale: Tensor | None = None
     """log2 of the step multiplier of each image [B], in a run for a range of rates"""
 
@@ -69,9 +71,10 @@ def gaussian_loss(context: LossContext, model: GaussianModel, x: Tensor, target:
     if log2_step_scale is not None:
         posterior = coarsen(model, posterior, log2_step_scale)
     z = draw(model, posterior, context.noise, context.group)
+    sample = Sample(posterior, z, model.predict_latents(z, log2_step_scale), log2_step_scale)
     with context.autocast():
         x_hat = model.decode(z, log2_step_scale).float()
-    loss = evaluate(context, model, Sample(posterior, z, log2_step_scale), x_hat, target)
+    loss = evaluate(context, model, sample, x_hat, target)
     total = loss.total
     if objective.sparsity:
         total = total + objective.sparsity * regularisers.sparsity(posterior.mu)
@@ -117,14 +120,13 @@ def evaluate(
 
 def divergence(model: GaussianModel, sample: Sample) -> Tensor:
     """KL of posterior and prior of each image in nats, [B], times its step multiplier."""
-    posterior, z, log2_step_scale = sample
     if model.point:
-        return z.new_zeros(len(z))
-    if model.prior is None:
-        kl = likelihoods.gaussian_kl(*posterior)
+        return sample.z.new_zeros(len(sample.z))
+    if sample.prior is None:
+        kl = likelihoods.gaussian_kl(*sample.posterior)
     else:
-        kl = likelihoods.kl_between(*posterior, *model.prior(z, log2_step_scale))
-    return kl if log2_step_scale is None else kl * 2**log2_step_scale
+        kl = likelihoods.kl_between(*sample.posterior, *sample.prior)
+    return kl if sample.log2_step_scale is None else kl * 2**sample.log2_step_scale
 
 
 def warm_up(context: LossContext) -> float:

@@ -22,7 +22,7 @@ _TEMPORARY = ".*.tmp"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it exists as a whole or not at all."""
+    """Write a file as a whole or not at all. Raises TrainingError if it cannot be written."""
     try:
         write_file(path, data)
     except OSError as error:

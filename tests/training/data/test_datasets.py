@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from training.data import datasets as data
+from training.data.image_sets import digest
+from training.data.sources import CIFAR_JPEG
 from training.errors import TrainingError
 from training.presets.catalog import PRESETS
 
@@ -109,7 +111,7 @@ def test_a_joined_jpeg_archive_is_recognised_and_decoded(tmp_path, tiny):
         pictures.append(buffer.getvalue())
     joined = np.frombuffer(b"".join(pictures), np.uint8)
     offsets = np.cumsum([0, *map(len, pictures)])
-    np.savez(tmp_path / data.CIFAR_JPEG, jpeg_train=joined, offsets_train=offsets)
+    np.savez(tmp_path / CIFAR_JPEG, jpeg_train=joined, offsets_train=offsets)
     found = data.images(tiny["reslag"].data, tmp_path)
     assert found.shape == (3, 1, 16, 16)
     assert found.mean((1, 2, 3)).round().tolist() == [10, 200, 90]
@@ -123,19 +125,19 @@ def test_absent_cifar_batches_are_reported_and_never_downloaded(tmp_path, tiny):
 
 def test_torchvision_is_imported_only_when_it_is_needed_and_more_than_once():
     program = (
-        "import sys, training.data.datasets as d; assert 'torchvision' not in sys.modules\n"
-        "d._import_torchvision_datasets().CIFAR10; d._import_torchvision_datasets().CelebA"
+        "import sys, training.data.torchvision_sets as d; assert 'torchvision' not in sys.modules\n"
+        "d.import_torchvision_datasets().CIFAR10; d.import_torchvision_datasets().CelebA"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
 def test_the_digest_sees_every_byte_and_the_shapes():
     images = np.zeros((2, 1, 4, 6), np.uint8)
-    digests = {data.digest(images), data.digest(images.reshape(2, 1, 6, 4))}
+    digests = {digest(images), digest(images.reshape(2, 1, 6, 4))}
     images[1, 0, 3, 5] = 1
-    digests.add(data.digest(images))
+    digests.add(digest(images))
     assert len(digests) == 3
-    assert data.digest(images) == data.digest(list(images))
+    assert digest(images) == digest(list(images))
 
 
 def test_fashion_mnist_is_read_whole(real_data):

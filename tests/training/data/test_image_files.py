@@ -42,7 +42,7 @@ def test_one_unreadable_file_in_twenty_is_skipped_and_named(make_folder):
     folder = make_folder(20)
     (folder / "007.png").write_bytes(b"\x89PNG broken")
     said: list[str] = []
-    assert len(read_images(find_images(folder), 1, warn=said.append)) == 19
+    assert len(read_images(find_images(folder), 1, report=said.append)) == 19
     assert said == ["1 of 20 image files are unreadable: 007.png"]
 
 
