@@ -93,10 +93,10 @@ def test_a_message_too_large_is_not_taken_for_overload():
     assert error.index == 4
 
 
-def test_an_answer_too_large_is_told_from_a_message_too_large():
+def test_a_response_too_large_is_not_taken_for_a_request_too_large():
     details = "Stream removed (CLIENT: Received message larger than max (9 vs. 4))"
     error = error_of(STATUS.RESOURCE_EXHAUSTED, details)
-    assert str(error) == "the answer has 9 bytes, this client takes at most 4"
+    assert str(error) == "the response has 9 bytes, this client takes at most 4"
 
 
 def test_an_error_without_a_sentence_still_says_something():

@@ -35,15 +35,9 @@ Elements = Iterable[T] | AsyncIterable[T]
 class AsyncClient:
     """One model of a server, for asyncio. Create it inside the running loop.
 
-    - `target`: `host:port`, or any gRPC name such as `dns:///host:port`. If the name has several
-      addresses, messages take turns.
-    - `model`, `version`: the model on the server; an empty version means the newest.
-    - `timeout`: seconds per message, retries included. Calls that fail with UNAVAILABLE or
-      RESOURCE_EXHAUSTED are tried four times, with increasing pauses.
-    - `credentials`: for TLS; nothing is encrypted without them.
-
-    Images and records are what `Client` takes, in iterables or asynchronous iterables. To leave a
-    stream early, call its `aclose()`: that cancels its calls. All methods raise ResiduumError.
+    The parameters, images and records are those of `Client`; images and records may also come from
+    asynchronous iterables. To leave a stream early, call its `aclose()`: that cancels its calls.
+    All methods raise ResiduumError.
     """
 
     def __init__(
@@ -81,7 +75,10 @@ class AsyncClient:
     async def encode(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]
     ) -> list[bytes]:
-        """One record per image. The keywords are those of `EncodeOptions`."""
+        """One record per image. The keywords are those of `EncodeOptions`.
+
+        Raises InvalidInput for an image, an option, or a target that no quality level meets.
+        """
         return [record async for record in self.encode_stream(images, **options)]
 
     async def compress(
@@ -89,16 +86,19 @@ class AsyncClient:
     ) -> list[Compressed]:
         """One record per image, with its quality level and the size of its evidence in bytes.
 
-        The keywords are those of `EncodeOptions`.
+        The keywords are those of `EncodeOptions`. Raises InvalidInput as `encode` does.
         """
         return [result async for result in self.compress_stream(images, **options)]
 
     async def decode(self, records: Elements[bytes]) -> list[U8]:
-        """One image `[H, W, C]`, uint8, per record."""
+        """One image `[H, W, C]`, uint8, per record. Raises RecordError."""
         return [image async for image in self.decode_stream(records)]
 
     async def restore(self, records: Elements[bytes]) -> list[Restored]:
-        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels."""
+        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels.
+
+        Raises RecordError.
+        """
         return [restored async for restored in self.restore_stream(records)]
 
     async def score(
@@ -111,7 +111,8 @@ class AsyncClient:
         """One anomaly score per image.
 
         Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
-        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel.
+        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel. Raises InvalidInput for
+        an image or the rate.
         """
         stream = self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps)
         return [score async for score in stream]
@@ -167,7 +168,7 @@ class AsyncClient:
         return model_messages.models(await self._finish(call))
 
     async def describe(self) -> Description:
-        """The model with its card and its manifest."""
+        """The model with its card and its manifest. Raises UnknownModel."""
         call = self._start(self._models.GetModel, models_pb2.GetModelRequest(model=self._ref))
         return model_messages.description(await self._finish(call))
 

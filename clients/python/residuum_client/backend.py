@@ -43,9 +43,10 @@ class Backend(ABC):
     iterables of any length, in constant memory; they read ahead, so give live sources one by one to
     the methods that return lists.
 
-    Every method raises ResiduumError: InvalidInput for an image or option, RecordError for a
-    record, UnknownModel, Unavailable after `close`, and the other errors of a server or bundle.
-    `error.index` is the place of the image or record at fault.
+    All errors are ResiduumError. Apart from those that a method names, a call to a server can raise
+    UnknownModel, BundleError, Overloaded, Unavailable, DeadlineExceeded and ServerError, and any
+    call after `close` raises Unavailable. `error.index` is the position of the image or record at
+    fault.
     """
 
     def __enter__(self) -> Self:
@@ -60,7 +61,10 @@ class Backend(ABC):
         self.close()
 
     def encode(self, images: Iterable[Image], **options: Unpack[EncodeOptions]) -> list[bytes]:
-        """One record per image. The keywords are those of `EncodeOptions`."""
+        """One record per image. The keywords are those of `EncodeOptions`.
+
+        Raises InvalidInput for an image, an option, or a target that no quality level meets.
+        """
         return list(self.encode_stream(images, **options))
 
     def compress(
@@ -68,16 +72,19 @@ class Backend(ABC):
     ) -> list[Compressed]:
         """One record per image, with its quality level and the size of its evidence in bytes.
 
-        The keywords are those of `EncodeOptions`.
+        The keywords are those of `EncodeOptions`. Raises InvalidInput as `encode` does.
         """
         return list(self.compress_stream(images, **options))
 
     def decode(self, records: Iterable[bytes]) -> list[U8]:
-        """One image `[H, W, C]`, uint8, per record."""
+        """One image `[H, W, C]`, uint8, per record. Raises RecordError."""
         return list(self.decode_stream(records))
 
     def restore(self, records: Iterable[bytes]) -> list[Restored]:
-        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels."""
+        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels.
+
+        Raises RecordError.
+        """
         return list(self.restore_stream(records))
 
     def score(
@@ -90,24 +97,31 @@ class Backend(ABC):
         """One anomaly score per image.
 
         Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
-        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel.
+        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel. Raises InvalidInput for
+        an image or the rate.
         """
         return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
 
     def encode_stream(
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> Iterator[bytes]:
-        """`encode` for an iterable of any length: the records one by one, in constant memory."""
+        """`encode` for an iterable of any length: the records one by one, in constant memory.
+
+        Raises InvalidInput at once for options that exclude each other.
+        """
         return (result.record for result in self.compress_stream(images, **options))
 
     @abstractmethod
     def compress_stream(
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
     ) -> Iterator[Compressed]:
-        """`compress` for an iterable of any length, in constant memory."""
+        """`compress` for an iterable of any length, in constant memory.
+
+        Raises InvalidInput at once for options that exclude each other.
+        """
 
     def decode_stream(self, records: Iterable[bytes]) -> Iterator[U8]:
-        """`decode` for an iterable of any length: the images one by one, in constant memory."""
+        """`decode` for an iterable of any length: the images `[H, W, C]` one by one."""
         return (restored.image for restored in self.restore_stream(records))
 
     @abstractmethod
@@ -130,7 +144,7 @@ class Backend(ABC):
 
     @abstractmethod
     def describe(self) -> Description:
-        """The model with its card and its manifest."""
+        """The model with its card and its manifest. Raises UnknownModel."""
 
     @abstractmethod
     def close(self) -> None:

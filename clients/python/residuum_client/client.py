@@ -132,7 +132,7 @@ class Client(Backend):
         return model_messages.models(self._finish(call))
 
     def describe(self) -> Description:
-        """The model with its card and its manifest."""
+        """The model with its card and its manifest. Raises UnknownModel."""
         request = models_pb2.GetModelRequest(model=self._ref)
         return model_messages.description(self._finish(self._start(self._models.GetModel, request)))
 

@@ -156,7 +156,7 @@ def translated(first: int = 0) -> Iterator[None]:
         yield
     except codec.errors.ResiduumError as error:
         kind = kinds.get(type(error), errors.ServerError)
-        raise kind.placed(str(error), first=first) from error
+        raise errors.with_index(kind, str(error), first=first) from error
 
 
 def _restored(restored: "codec.Restored") -> Restored:

@@ -1,31 +1,31 @@
-"""Everything that can go wrong, told apart by whose fault it is.
+"""The errors of this library.
 
     ResiduumError
-    ├── InvalidInput      the caller's image, record count or option cannot be taken
-    ├── RecordError       the record is damaged, truncated, or was made by another model
+    ├── InvalidInput      an image, a number of records or an option is invalid
+    ├── RecordError       the record is damaged, cut short, or was made by another model
     ├── ArchiveError      the archive is damaged, cut short, in use, or of another model
-    ├── UnknownModel      the server holds no such model
-    ├── BundleError       the model's bundle is damaged, or lacks what the call needs
-    ├── Overloaded        the server has too much to do; the same call may succeed later
-    ├── Unavailable       no server answers there, or it is shutting down
-    ├── DeadlineExceeded  no answer within the time that the caller allowed
-    ├── ServerError       the server failed, or its answer makes no sense
-    └── NotInstalled      offline use, without what it needs
+    ├── UnknownModel      the server has no such model
+    ├── BundleError       the bundle of the model is damaged, or lacks what the call needs
+    ├── Overloaded        the server is busy; the same call may succeed later
+    ├── Unavailable       no server answers at the address, or it is shutting down
+    ├── DeadlineExceeded  no response within the timeout
+    ├── ServerError       the server failed, or its response makes no sense
+    └── NotInstalled      offline use without the extra `offline`
 
-`str(error)` is one finished sentence: the server's own wherever it sent one.
+`str(error)` is one sentence: the server's own wherever it sent one.
 """
 
 import re
-from typing import Protocol, Self
+from typing import Protocol, TypeVar
 
 import grpc
 
 
 class ResiduumError(Exception):
-    """Root of all errors that this library raises.
+    """Base class of all errors of this library.
 
-    `index` is the place, in the list that the caller gave, of the image or record at fault, or
-    None; `reason` is the sentence without that place.
+    `index` is the position of the image or record at fault in the list that the caller gave, or
+    None. `str(error)` is one sentence, which starts with that position.
     """
 
     def __init__(self, sentence: str, *, index: int | None = None) -> None:
@@ -37,22 +37,13 @@ class ResiduumError(Exception):
         """The sentence without a leading `image 3: ` or `record 3: `."""
         return str(self) if self.index is None else _PLACE.sub("", str(self))
 
-    @classmethod
-    def placed(cls, sentence: str, *, first: int) -> Self:
-        """The error of a sentence that counts from the `first` element of a longer list."""
-        place = _PLACE.match(sentence)
-        if place is None:
-            return cls(sentence)
-        index = first + int(place["index"])
-        return cls(f"{place['kind']} {index}: {sentence[place.end() :]}", index=index)
-
 
 class InvalidInput(ResiduumError):
-    """The caller's image or option cannot be taken."""
+    """An image, a number of records or an option is invalid."""
 
 
 class RecordError(ResiduumError):
-    """The record is damaged, truncated, or was made by another model."""
+    """The record is damaged, cut short, or was made by another model."""
 
 
 class ArchiveError(ResiduumError):
@@ -60,41 +51,44 @@ class ArchiveError(ResiduumError):
 
 
 class UnknownModel(ResiduumError):
-    """The server holds no model of this name and version."""
+    """The server has no model of this name and version."""
 
 
 class BundleError(ResiduumError):
-    """The model's bundle is damaged, or lacks what the call needs."""
+    """The bundle of the model is damaged, or lacks what the call needs."""
 
 
 class Overloaded(ResiduumError):
-    """The server has too much to do; the same call may succeed later."""
+    """The server is busy; the same call may succeed later."""
 
 
 class Unavailable(ResiduumError):
-    """No server answers at the address, or it is shutting down."""
+    """No server answers at the address, it is shutting down, or the client is closed."""
 
 
 class DeadlineExceeded(ResiduumError):
-    """No answer came within the time that the caller allowed."""
+    """No response came within the timeout."""
 
 
 class ServerError(ResiduumError):
-    """The server failed, or its answer makes no sense."""
+    """The server failed, or its response makes no sense."""
 
 
 class NotInstalled(ResiduumError):
-    """Offline use was asked for, but what it needs is not installed."""
+    """Offline use needs the extra `offline`, which is not installed."""
+
+
+E = TypeVar("E", bound=ResiduumError)
 
 
 class RpcFailure(Protocol):
-    """What a failed call of either gRPC interface, threads or asyncio, says about itself."""
+    """The error of a failed call, of `grpc` or `grpc.aio`."""
 
     def code(self) -> grpc.StatusCode:
-        """The status."""
+        """The gRPC status."""
 
     def details(self) -> str | None:
-        """The sentence."""
+        """The sentence of the server or of gRPC."""
 
 
 _BY_STATUS: dict[grpc.StatusCode, type[ResiduumError]] = {
@@ -107,7 +101,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[ResiduumError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
 _PLACE = re.compile(r"^(?P<kind>image|record) (?P<index>\d+): ")
-# Sentences of gRPC itself, not of our server, under a status that both use.
+# Sentences of gRPC itself, not of the server, with a status that both use.
 _TRANSPORT = re.compile(
     r"connections to all backends failing|failed to connect|errors? resolving|DNS resolution"
     r"|empty address list|Socket closed|Stream removed|recvmsg|sendmsg|Connection reset|Broken pipe"
@@ -118,11 +112,11 @@ _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 
 def from_rpc(failure: RpcFailure, *, target: str, timeout: float, first: int = 0) -> ResiduumError:
-    """The error of a failed call whose message began with the caller's `first` element."""
+    """The error of a failed call; its message starts with the caller's element `first`."""
     details = failure.details() or ""
     kind = _BY_STATUS.get(failure.code(), ServerError)
     if kind is Overloaded and (sizes := _TOO_LARGE.search(details)):
-        return _too_large(*sizes.groups(), in_answer="CLIENT:" in details, first=first)
+        return _too_large(*sizes.groups(), in_response="CLIENT:" in details, first=first)
     if kind is Unavailable and _TRANSPORT.search(details):
         return Unavailable(f"no server answers at {target}: {_last(details)}")
     if kind is DeadlineExceeded and details in ("", "Deadline Exceeded"):
@@ -131,20 +125,30 @@ def from_rpc(failure: RpcFailure, *, target: str, timeout: float, first: int = 0
         return ServerError(
             f"{target} failed with {failure.code().name}: {details or 'no reason given'}"
         )
-    return kind.placed(details or f"{target} answered {failure.code().name}", first=first)
+    return with_index(kind, details or f"{target} answered {failure.code().name}", first=first)
 
 
-def _too_large(size: str, limit: str, *, in_answer: bool, first: int) -> ResiduumError:
-    """gRPC answers too large a message with the status of overload, yet waiting would not help.
+def with_index(kind: type[E], sentence: str, *, first: int) -> E:
+    """The error with this sentence, its index counted from the `first` element of a longer list."""
+    place = _PLACE.match(sentence)
+    if place is None:
+        return kind(sentence)
+    index = first + int(place["index"])
+    return kind(f"{place['kind']} {index}: {sentence[place.end() :]}", index=index)
 
-    Only a message of one image gets that large: the packing sees to it.
+
+def _too_large(size: str, limit: str, *, in_response: bool, first: int) -> ResiduumError:
+    """The error of a message that is too large.
+
+    gRPC reports it as overload, but it would fail again. Only a message of one image can be that
+    large, since images are packed into smaller messages.
     """
-    if in_answer:
-        return InvalidInput(f"the answer has {size} bytes, this client takes at most {limit}")
+    if in_response:
+        return InvalidInput(f"the response has {size} bytes, this client takes at most {limit}")
     sentence = f"image {first}: makes a message of {size} bytes, the server takes at most {limit}"
     return InvalidInput(sentence, index=first)
 
 
 def _last(details: str) -> str:
-    """`connections to all backends failing; last error: UNKNOWN: ipv4:…` without its head."""
+    """The end of a sentence such as `connections failing; last error: UNKNOWN: ipv4:…`."""
     return re.sub(r"^.*last error: (?:[A-Z_]+: )?", "", details)

@@ -71,7 +71,7 @@ class Offline(Backend):
         return [self._open().info()]
 
     def describe(self) -> Description:
-        """The model with its card and its manifest."""
+        """The model with its card and its manifest. Raises Unavailable after `close`."""
         return self._open().describe()
 
     def _open(self) -> OpenBundle:

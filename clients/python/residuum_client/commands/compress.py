@@ -20,7 +20,7 @@ from residuum_client.commands.flags import EncodeFlags, Source
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.results import Compressed
 
-COLUMNS = ("file", "input bytes", "record bytes", "of it evidence", "ratio", "quality")
+COLUMNS = ("file", "input bytes", "record bytes", "evidence bytes", "ratio", "quality")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
