@@ -1,4 +1,4 @@
-"""`python -m service` as a process: its output, how it drains, how it fails."""
+"""`residuum-serve`: its output, how it drains, how it fails."""
 
 import os
 import queue
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+import onnxruntime
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -19,23 +20,20 @@ from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.images_pb2 import ModelRef
 from service.__main__ import main
+from service.server import lifecycle
+from service.settings import PREFIX
 
 ROOT = Path(__file__).parents[3]
 PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0")
 
 
-def environment(**variables):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RESIDUUM_")}
-    return {**kept, **variables}
-
-
 @contextmanager
-def started(*arguments, **variables):
+def started(*arguments):
     """A server process, killed at the end of the test."""
     with subprocess.Popen(
         [sys.executable, "-m", "service", *map(str, arguments)],
         cwd=ROOT,
-        env=environment(**variables),
+        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,11 +44,22 @@ def started(*arguments, **variables):
             process.kill()
 
 
-def failure(*arguments, **variables):
-    """Exit status and standard error of a server that cannot start."""
-    with started(*arguments, **variables) as process:
-        _, errors = process.communicate(timeout=30)
-        return process.returncode, errors
+@pytest.fixture
+def failure(monkeypatch, capsys):
+    """Runs the command in this process; gives its exit status and standard error."""
+
+    def run(*arguments, **variables):
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["residuum-serve", *map(str, arguments)])
+        monkeypatch.setattr(lifecycle, "_catch_signals", lambda: None)
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code, capsys.readouterr().err
+
+    return run
 
 
 def wait_until_draining(channel):
@@ -117,7 +126,7 @@ def test_a_second_signal_ends_the_process_at_once(server, pictures, pixels):
         stream.cancel()
 
 
-def test_a_port_in_use_is_reported_with_status_1(bundles):
+def test_a_port_in_use_is_reported_with_status_1(bundles, failure):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, errors = failure("--bundles", bundles, *PORTS, "--port", port)
@@ -130,25 +139,20 @@ def test_a_port_in_use_is_reported_with_status_1(bundles):
 def test_a_damaged_bundle_is_reported_with_status_1(bundles, tmp_path):
     shutil.copytree(bundles / "tiny", tmp_path / "broken")
     (tmp_path / "broken" / "encoder.onnx").write_bytes(b"")
-    status, errors = failure("--bundles", tmp_path, *PORTS)
-    assert status == 1
+    with started("--bundles", tmp_path, *PORTS) as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
     assert re.fullmatch(r"residuum-serve: bundle \S+/broken: encoder.onnx has 0 bytes.*\n", errors)
 
 
-def test_a_misspelt_variable_is_reported_with_status_2(bundles, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["residuum-serve", "--bundles", str(bundles)])
-    monkeypatch.setenv("RESIDUUM_TREADS", "2")
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    errors = capsys.readouterr().err
+def test_a_misspelt_variable_is_reported_with_status_2(bundles, failure):
+    status, errors = failure("--bundles", bundles, *PORTS, RESIDUUM_TREADS="2")
+    assert status == 2
     assert errors.startswith("residuum-serve: unknown environment variables RESIDUUM_TREADS; ")
     assert errors.count("\n") == 1
 
 
-def test_a_missing_provider_is_reported_with_status_1(bundles):
-    import onnxruntime
-
+def test_a_missing_provider_is_reported_with_status_1(bundles, failure):
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has the provider")
     status, errors = failure("--bundles", bundles, *PORTS, "--provider", "cuda")
