@@ -126,7 +126,7 @@ def _raised(name: bytes, step: int) -> bytes:
     """The name with its number raised by a step. Raises ArchiveError if it has no number."""
     match = _NUMBERED.fullmatch(name)
     if match is None:
-        raise ArchiveError("a list of names raises the number of a name without one")
+        raise ArchiveError("a list of names counts on from a name without a number")
     begin, digits, end = match.groups()
     return begin + b"%0*d" % (len(digits), int(digits) + step) + end
 

@@ -152,8 +152,8 @@ def test_the_longest_name_is_stored() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("", "in no form"),
-        ("02000161", "in no form"),
+        ("", "of method , expected"),
+        ("02000161", "of method 02, expected"),
         ("00010161", "cut short"),
         ("0000026162", None),
         ("0000036162", "cut short"),

@@ -97,7 +97,7 @@ def test_a_journal_file_beyond_what_is_read_is_refused(path):
     os.truncate(journal(path), largest)  # by zeros, which take no room
     assert len(ArchiveReader(path)) == 301
     os.truncate(journal(path), largest + 1)
-    with pytest.raises(ArchiveError, match=f"the journal has more than {largest} bytes"):
+    with pytest.raises(ArchiveError, match=f"a journal of more than {largest} bytes"):
         ArchiveReader(path)
     writer.close()
 

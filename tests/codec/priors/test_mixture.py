@@ -1,81 +1,31 @@
-"""The mixture prior against its reference, its inverse, false clusters and hostile arrays."""
+"""The mixture prior: the choice of clusters, false clusters and hostile arrays."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from codec.entropy.range_coder import RangeCoder
 from codec.errors import BundleError, RecordError
+from codec.priors import mixture
 from codec.priors.latent_map import PHASES
 from codec.priors.mixture import Mixture, MixturePrior
 from codec.priors.tables import Tables, apportion
-from codec.quantise import MAX_CODE
 from codec.reference.range_coder import ReferenceCoder
 
-seeds = st.integers(0, 2**32 - 1)
-
-
-def random_prior(seed: int) -> MixturePrior:
-    """A prior of random clusters; it fits no data."""
-    rng = np.random.default_rng(seed)
-    clusters, dims, classes = (int(rng.integers(1, 6)) for _ in range(3))
-    mixture = Mixture(
-        rng.integers(-3000, 3000, (clusters, dims)).astype(np.int32),
-        rng.integers(0, 20_000, (clusters, dims)).astype(np.int32),
-        np.sort(rng.integers(0, 20_000, classes - 1)).astype(np.int32),
-    )
-    ratio = rng.integers(1, 2**16 + 1, dims).astype(np.int32)
-    return MixturePrior(random_tables(rng, PHASES * classes + 1), mixture, ratio)
-
-
-def random_tables(rng: np.random.Generator, rows: int) -> Tables:
-    width = int(rng.integers(6, 12))
-    low = rng.integers(-width, 1, rows).astype(np.int32)
-    low[-1] = 0
-    weights = rng.gamma(0.5, size=(rows, width)) + 1e-3
-    return Tables(low, np.stack([apportion(row) for row in weights]))
-
-
-def random_codes(seed: int, dims: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    codes = np.rint(rng.normal(0, rng.choice([3, 300_000]), (2, dims, 1, 1)))
-    # As codec.quantise clips them: a decoder refuses what no encoder of ours can have meant.
-    return np.clip(codes, -MAX_CODE, MAX_CODE).astype(np.int32)
-
-
-@settings(max_examples=80, deadline=None)
-@given(seed=seeds)
-def test_both_coders_write_the_same_bytes_and_read_them_back(seed: int) -> None:
-    prior = random_prior(seed)
-    codes = random_codes(seed, len(prior.ratio))
-    payload = RangeCoder(prior).encode(codes)
-    assert payload == ReferenceCoder(prior).encode(codes)
-    for coder in (RangeCoder(prior), ReferenceCoder(prior)):
-        np.testing.assert_array_equal(coder.decode(payload, codes.shape), codes)
-
-
-@settings(max_examples=80, deadline=None)
-@given(seed=seeds, payload=st.binary(max_size=12))
-def test_any_bytes_are_a_canonical_payload_or_refused_by_both_coders(seed: int, payload) -> None:
-    prior = random_prior(seed)
-    found = []
-    for coder in (RangeCoder(prior), ReferenceCoder(prior)):
-        try:
-            found.append(coder.decode(payload, (2, len(prior.ratio), 1, 1)).tolist())
-        except RecordError:
-            found.append(None)
-    assert found[0] == found[1]
+sys.path.insert(0, str(Path(__file__).parent))
+from random_priors import KINDS, random_prior, random_tables
 
 
 def test_a_cluster_that_does_not_exist_is_refused() -> None:
     rng = np.random.default_rng(0)
-    prior = next(p for p in map(random_prior, range(99)) if p.clusters < p.tables.escape)
+    priors = (random_prior("mixture", seed) for seed in range(99))
+    prior = next(p for p in priors if p.clusters < p.tables.escape)
 
     class Liar(MixturePrior):
-        """An encoder that names the cluster behind the last."""
+        """An encoder that writes the number after the last cluster."""
 
         def extended(self, codes):
             codes = super().extended(codes)
@@ -148,7 +98,8 @@ def test_the_chosen_cluster_is_among_the_cheapest_of_all() -> None:
     ],
 )
 def test_hostile_arrays_are_refused(field: str, value: np.ndarray, word: str) -> None:
-    tables = random_tables(np.random.default_rng(3), 4 * 3 + 1)
+    tables = random_tables(np.random.default_rng(3), 4 * 3 + 1, 8)
+    tables.low[-1] = 0
     arrays = {
         "low": tables.low,
         "frequencies": tables.frequencies,
@@ -162,10 +113,18 @@ def test_hostile_arrays_are_refused(field: str, value: np.ndarray, word: str) ->
         MixturePrior.unpack(arrays | {field: value}, 3, 1)
 
 
-def test_packed_priors_are_unpacked_the_same() -> None:
-    prior = random_prior(5)
+def test_levels_are_unpacked_with_their_own_ratios() -> None:
+    prior = random_prior("mixture", 5)
     other = replace(prior, ratio=np.ones_like(prior.ratio))
     again = MixturePrior.unpack(MixturePrior.pack((prior, other)), len(prior.ratio), 2)
-    codes = random_codes(5, len(prior.ratio))
-    for found, expected in zip(again, (prior, other), strict=True):
-        assert RangeCoder(found).encode(codes) == RangeCoder(expected).encode(codes)
+    codes = KINDS["mixture"].codes(5, prior)
+    for unpacked, expected in zip(again, (prior, other), strict=True):
+        assert RangeCoder(unpacked).encode(codes) == RangeCoder(expected).encode(codes)
+
+
+def test_clusters_of_one_tile_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = random_prior("mixture", 6)
+    codes = KINDS["mixture"].codes(6, prior, tiles=50)
+    together = prior.extended(codes)
+    monkeypatch.setattr(mixture, "MULTIPLY_ADDS", 1)
+    np.testing.assert_array_equal(prior.extended(codes), together)

@@ -1,4 +1,4 @@
-"""The coding_pass: every position once, neighbours that are known, edges that reflect."""
+"""The scan order: every position once, decoded neighbours, edges that reflect."""
 
 import numpy as np
 import pytest
@@ -21,35 +21,35 @@ def test_a_neighbour_was_coded_in_an_earlier_pass(size: tuple[int, int]) -> None
     number = np.zeros(size)
     for index, part in enumerate(SCAN_ORDER):
         number[part.grid] = index + 1
-    known = number[None, :, :, None]
+    decoded = number[None, :, :, None]
     for index, part in enumerate(SCAN_ORDER):
         assert len(part.neighbour_groups) <= MAX_NEIGHBOUR_GROUPS
         for step in (step for steps in part.neighbour_groups for step in steps):
-            assert (part.neighbours(known, step) < index + 1).all()
+            assert (part.neighbours(decoded, step) < index + 1).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_neighbours_are_those_of_a_walk_from_position_to_position(size: tuple[int, int]) -> None:
-    known = np.random.default_rng(0).normal(size=(2, *size, 3))
+    decoded = np.random.default_rng(0).normal(size=(2, *size, 3))
     for part in SCAN_ORDER:
         for step in (step for steps in part.neighbour_groups for step in steps):
-            assert np.array_equal(part.neighbours(known, step), walked(known, part, step))
+            assert np.array_equal(part.neighbours(decoded, step), walked(decoded, part, step))
 
 
-def walked(known: np.ndarray, part: CodingPass, step: tuple[int, int]) -> np.ndarray:
+def walked(decoded: np.ndarray, part: CodingPass, step: tuple[int, int]) -> np.ndarray:
     """The neighbours, one position at a time."""
-    images, height, width, dims = known.shape
+    images, height, width, dims = decoded.shape
     lines = range(part.line, height, part.stride)
     columns = range(part.column, width, part.stride)
-    found = np.zeros((images, len(lines), len(columns), dims))
+    neighbours = np.zeros((images, len(lines), len(columns), dims))
     for i, line in enumerate(lines):
         for j, column in enumerate(columns):
             y, x = line + step[0], column + step[1]
             y = y if 0 <= y < height else line - step[0]
             x = x if 0 <= x < width else column - step[1]
             if 0 <= y < height and 0 <= x < width:
-                found[:, i, j] = known[:, y, x]
-    return found
+                neighbours[:, i, j] = decoded[:, y, x]
+    return neighbours
 
 
 def test_three_quarters_of_a_map_have_neighbours_at_distance_one() -> None:
