@@ -9,9 +9,11 @@ process, a micro-batching queue in front of it, or torch while a model is being 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
+import codec.rate_control as search
 from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
@@ -21,17 +23,34 @@ from codec.grouping import calls, group_by, join, numbered, split
 from codec.images.files import PreparedImage, prepare, restore_geometry, to_pixels
 from codec.images.metrics import psnr, squared_error
 from codec.quantise import dequantise, log2_step_scale, quantise
-from codec.rate_control import (
-    Rate,
-    coarsest_reaching,
-    finest_fitting,
-    level_by_ideal_bytes,
-    level_by_psnr,
-    level_by_record_bytes,
-)
 from codec.record.evidence import Region, paste_regions
-from codec.record.frame import MAX_RECORD_PIXELS
 from codec.record_coder import Coded, RecordCoder
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How small or how good records should be: at most one of the three fields.
+
+    `target_bytes` is the largest size of a record, evidence not included; `target_psnr` the lowest
+    PSNR of an image, dB. Without any, the default quality level of the model is used. Raises
+    InvalidInput.
+    """
+
+    quality: int | None = None
+    target_bytes: int | None = None
+    target_psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in self.__slots__ if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
+        if self.target_bytes is not None and self.target_bytes < 1:
+            raise InvalidInput(f"target_bytes is {self.target_bytes}, expected at least 1")
+        if self.target_psnr is not None and not (
+            isfinite(self.target_psnr) and self.target_psnr > 0
+        ):
+            raise InvalidInput(f"target_psnr is {self.target_psnr}, expected decibels above 0")
+
 
 DEFAULT_RATE = Rate()
 
@@ -123,7 +142,7 @@ class Codec:
         prepared = []
         for index, image in enumerate(images):
             with numbered("image", index):
-                prepared.append(self._prepare(image))
+                prepared.append(prepare(image, self.manifest.input))
         encoded: dict[int, EncodedImage] = {}
         for group in group_by(one.tiles.shape[1:] for one in prepared):
             tiles = [prepared[i].tiles for i in group]
@@ -152,14 +171,16 @@ class Codec:
         """Records at the finest level at which they have at most `target` bytes."""
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
-        while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):
+        while tries := _tries(
+            [search.level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]
+        ):
             coded = [self.quantise(encoded[i], level) for i, level in tries]
             for (i, level), size in zip(tries, self.records.ideal_bytes(coded), strict=True):
                 ideal[i][level] = size
         written: list[dict[int, bytes]] = [{} for _ in encoded]
         while tries := _tries(
             [
-                level_by_record_bytes(records, guess, target, levels)
+                search.level_by_record_bytes(records, guess, target, levels)
                 for records, guess in zip(written, ideal, strict=True)
             ]
         ):
@@ -169,7 +190,7 @@ class Codec:
         chosen = []
         for index, records in enumerate(written):
             with numbered("image", index):
-                level = finest_fitting(records, target)
+                level = search.finest_fitting(records, target)
             chosen.append(Compressed(records[level], level))
         return chosen
 
@@ -177,22 +198,15 @@ class Codec:
         """The coarsest level of each image that reaches `target` dB."""
         levels = self.manifest.quality_levels
         reached: list[dict[int, float]] = [{} for _ in encoded]
-        while tries := _tries([level_by_psnr(values, target, levels) for values in reached]):
+        while tries := _tries([search.level_by_psnr(values, target, levels) for values in reached]):
             images = self._images([self.quantise(encoded[i], level) for i, level in tries])
             for (i, level), image in zip(tries, images, strict=True):
                 reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
         chosen = []
         for index, values in enumerate(reached):
             with numbered("image", index):
-                chosen.append(coarsest_reaching(values, target))
+                chosen.append(search.coarsest_reaching(values, target))
         return chosen
-
-    def _prepare(self, image: U8) -> PreparedImage:
-        prepared = prepare(image, self.manifest.input)
-        height, width = prepared.size or (1, 1)
-        if height * width > MAX_RECORD_PIXELS:
-            raise InvalidInput(f"image is {height}x{width}, at most {MAX_RECORD_PIXELS} pixels")
-        return prepared
 
     def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""

@@ -10,12 +10,11 @@ import numpy as np
 
 from codec.arrays import F32, U8
 from codec.bundle.calibration import SCORE_NAMES
-from codec.codec import Codec, Compressed, EncodedImage
+from codec.codec import Codec, Compressed, EncodedImage, Rate
 from codec.errors import InvalidInput
 from codec.grouping import numbered
 from codec.images.files import restore_geometry
 from codec.quantise import dequantise
-from codec.rate_control import Rate
 from codec.record.evidence import cut_regions, pack_evidence
 from codec.record.frame import attach
 from codec.record_coder import Coded

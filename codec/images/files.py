@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from codec.arrays import F32, U8
 from codec.errors import InvalidInput
-from codec.images.input_spec import MAX_SIDE, InputSpec
+from codec.images.input_spec import MAX_RECORD_PIXELS, MAX_SIDE, InputSpec
 
 # A file may not decode to more pixels, however small it is (decompression bombs).
 MAX_PIXELS = 2**26
@@ -112,6 +112,8 @@ def prepare(image: U8, spec: InputSpec) -> PreparedImage:
     """
     _check_image(image, spec)
     height, width = image.shape[:2]
+    if spec.fit in ("pad", "tile") and height * width > MAX_RECORD_PIXELS:
+        raise InvalidInput(f"image is {height}x{width}, at most {MAX_RECORD_PIXELS} pixels")
     if spec.fit == "pad":
         padded = _padded(image, spec.stride, spec.stride)
         return PreparedImage(image, _chw(padded), (height, width))

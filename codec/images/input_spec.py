@@ -6,8 +6,10 @@ from typing import Literal, get_args
 from codec.errors import BundleError
 
 Fit = Literal["exact", "resize", "pad", "tile"]
-# Readers enforce it before they allocate anything.
-MAX_SIDE = 16384
+# Checked before anything is allocated: the largest side of an image, and the largest image of a
+# record that holds its size.
+MAX_SIDE = 2**14
+MAX_RECORD_PIXELS = 2**25
 
 
 def require(condition: bool, sentence: str) -> None:

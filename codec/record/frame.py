@@ -24,6 +24,7 @@ import zlib
 from dataclasses import dataclass
 
 from codec.errors import InvalidInput, RecordError
+from codec.images.input_spec import MAX_RECORD_PIXELS, MAX_SIDE
 from codec.varint import read_varint, write_varint
 
 LEVELS = 31
@@ -31,8 +32,6 @@ _EVIDENCE = 31
 SMALL_BODY = 125
 SMALL_TAIL, LARGE_TAIL, LENGTH_BYTES = 2, 5, 4
 MAX_RECORD_BYTES = 2**24
-# The largest image of a record. Decoding allocates in proportion to it, so it is checked first.
-MAX_RECORD_PIXELS, MAX_RECORD_SIDE = 2**25, 2**14
 # A varint of this length holds more than the longest side.
 _SIDE_BYTES = 3
 CRC_BITS = 11
@@ -87,10 +86,10 @@ def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
     if sized:
         height, at = _read_side(body, at)
         width, at = _read_side(body, at)
-        if height * width > MAX_RECORD_PIXELS or max(height, width) > MAX_RECORD_SIDE:
+        if height * width > MAX_RECORD_PIXELS or max(height, width) > MAX_SIDE:
             raise RecordError(
                 f"an image of {height}x{width}, at most {MAX_RECORD_PIXELS} pixels and sides of "
-                f"{MAX_RECORD_SIDE} are decoded"
+                f"{MAX_SIDE} are decoded"
             )
         size = (height, width)
     return Record(level, size, body[at:], evidence)

@@ -7,9 +7,9 @@ from google.protobuf.message import Message
 
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
+from codec.codec import Rate
 from codec.errors import InvalidInput, RecordError
 from codec.images.files import read_image, write_png
-from codec.rate_control import Rate
 from codec.record.evidence import Region
 from codec.record.frame import unpack
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest

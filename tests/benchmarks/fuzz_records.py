@@ -28,9 +28,9 @@ from codec import Codec, Rate, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.errors import RecordError
 from codec.graphs.onnx import open_graphs
+from codec.images.input_spec import MAX_RECORD_PIXELS
 from codec.record.frame import (
     LARGE_TAIL,
-    MAX_RECORD_PIXELS,
     SMALL_BODY,
     SMALL_TAIL,
     Record,
@@ -50,7 +50,7 @@ CERTAIN = ("1 bit", "2-3 bits", "burst in the body")
 RESEALED = "resealed"
 # What the documentation promises: decoding one record of any bytes stays below this.
 MAX_GROWTH_BYTES = 2**30
-# Most resealed records are of small images, or the run would take hours: one in so many is not.
+# Most resealed records are of small images, or the run would take hours: only a few are not.
 MAX_SIDE, LARGE = 64, 500
 
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.errors import InvalidInput, RecordError
+from codec.images.input_spec import MAX_RECORD_PIXELS
 from codec.record.frame import (
     LEVELS,
     MAX_RECORD_BYTES,
-    MAX_RECORD_PIXELS,
     SMALL_BODY,
     Record,
     attach,

@@ -15,7 +15,7 @@ from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Manifest
 from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
-from codec.images.files import tile_grid
+from codec.images.files import prepare, tile_grid
 from codec.images.input_spec import InputSpec
 from codec.images.metrics import squared_error
 from codec.record.frame import Record, unpack
