@@ -1,4 +1,4 @@
-"""A real server, in a process of its own, that holds the tiny bundles."""
+"""A real server with the tiny bundles, in a separate process."""
 
 import io
 import re

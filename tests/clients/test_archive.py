@@ -1,4 +1,4 @@
-"""The command `residuum archive`, run in this process and in one of its own."""
+"""The command `residuum archive`, in this process and in a separate one."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def test_an_archive_holds_what_the_library_encodes(server, offline, photos, expe
     assert (tmp_path / "one.rsa").read_bytes() == (tmp_path / "two.rsa").read_bytes()
 
 
-def test_what_comes_out_is_what_compress_and_decompress_give(full, photos, offline, tmp_path):
+def test_extract_gives_what_compress_and_decompress_give(full, photos, offline, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["compress", str(photos), "--out", str(one / "r"), *offline]) == OK
     assert main(["decompress", str(one / "r"), "--out", str(one / "i"), *offline]) == OK
@@ -116,7 +116,7 @@ def test_list_prints_a_table_and_json_lines(full, expected, capsys):
     assert listed[0]["evidence"] is False
 
 
-def test_records_with_evidence_have_no_level_of_their_own(path, capsys):
+def test_records_with_evidence_are_listed_without_a_level(path, capsys):
     create(path, bytes(32))
     with ArchiveWriter(path) as writer:
         writer.append(seal(31, b"body", bytes(32)))
@@ -125,7 +125,7 @@ def test_records_with_evidence_have_no_level_of_their_own(path, capsys):
     assert row == {"index": 0, "name": None, "bytes": 4, "quality": None, "evidence": True}
 
 
-def test_create_and_add_say_what_they_did(path, photos, offline, expected, capsys):
+def test_create_and_add_report_their_work(path, photos, offline, expected, capsys):
     arguments = ["archive", "create", str(path), str(photos / "a.png"), "--json", *offline]
     assert main(arguments) == OK
     assert lines(capsys.readouterr().out) == [
@@ -200,7 +200,7 @@ def test_bad_images_fail_one_by_one(path, photos, offline, expected, capsys):
     assert [data for _, data in contents(path)] == expected
 
 
-def test_an_archive_into_which_nothing_comes_is_not_left_behind(path, photos, offline, capsys):
+def test_an_empty_archive_is_removed(path, photos, offline, capsys):
     (photos / "bad.png").write_bytes(b"")
     assert main(["archive", "create", str(path), str(photos / "bad.png"), *offline]) == FAILED
     assert main(["archive", "create", str(path), str(photos / "absent"), *offline]) == FAILED
@@ -208,7 +208,7 @@ def test_an_archive_into_which_nothing_comes_is_not_left_behind(path, photos, of
     assert capsys.readouterr().err.count("\n") == 2
 
 
-def test_names_that_are_taken_are_refused_before_any_work(full, photos, offline, capsys):
+def test_taken_names_are_rejected_before_any_work(full, photos, offline, capsys):
     before = full.read_bytes()
     assert main(["archive", "add", str(full), str(photos), *offline]) == FAILED
     assert full.read_bytes() == before
@@ -232,7 +232,7 @@ def test_create_never_touches_what_exists(full, photos, offline, capsys):
     assert full.read_bytes() == before
 
 
-def test_the_archive_of_another_model_is_refused(full, photos, map_bundle, tmp_path, capsys):
+def test_an_archive_of_another_model_is_rejected(full, photos, map_bundle, tmp_path, capsys):
     other = ["--bundle", str(map_bundle)]
     out = ["--out", str(tmp_path / "out")]
     for arguments in (["add", str(full), str(photos)], ["extract", str(full), *out]):
@@ -274,7 +274,7 @@ def test_existing_files_are_kept_unless_forced(full, tmp_path, capsys):
     assert (out / "a.rsd").read_bytes() != b"old"
 
 
-def test_records_without_a_name_are_called_by_their_index(path, tmp_path):
+def test_files_of_records_without_a_name_are_named_by_index(path, tmp_path):
     create(path, bytes(32))
     with ArchiveWriter(path) as writer:
         writer.append(seal(8, b"body", bytes(32)))
@@ -297,7 +297,7 @@ def test_names_of_two_records_never_share_a_file(path, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "b/../../a.png", ".", ".."])
-def test_a_name_that_leads_out_of_the_folder_is_refused(path, tmp_path, name, capsys):
+def test_a_name_outside_the_folder_is_rejected(path, tmp_path, name, capsys):
     create(path, bytes(32))
     with ArchiveWriter(path) as writer:
         writer.append(seal(8, b"1", bytes(32)), name)
@@ -318,7 +318,7 @@ def test_verify_finds_nothing_wrong_with_a_whole_archive(full, offline, server, 
     assert str(full) in capsys.readouterr().out
 
 
-def test_verify_tells_of_damage_and_extract_of_what_it_costs(full, tmp_path, capsys):
+def test_verify_reports_damage_and_extract_reports_the_lost_records(full, tmp_path, capsys):
     data = bytearray(full.read_bytes())
     with ArchiveReader(full) as reader:
         data[reader._snapshot.layout.end - 1] ^= 1
@@ -347,7 +347,7 @@ def test_verify_with_a_model_finds_records_that_do_not_decode(full, bundle, caps
     assert lines(captured.out)[0]["damaged_records"] == 1
 
 
-def test_a_cut_archive_is_refused_in_one_line_and_can_be_salvaged(full, tmp_path, capsys):
+def test_a_cut_archive_is_rejected_in_one_line_and_can_be_salvaged(full, tmp_path, capsys):
     full.write_bytes(full.read_bytes()[:-1])
     out = ["--out", str(tmp_path / "out"), "--records"]
     for arguments in (["list", str(full)], ["verify", str(full)], ["extract", str(full), *out]):
@@ -360,7 +360,7 @@ def test_a_cut_archive_is_refused_in_one_line_and_can_be_salvaged(full, tmp_path
     assert below(tmp_path / "out") == ["a.rsd", "b.rsd", "below/c.rsd"]
 
 
-def test_an_interruption_leaves_a_whole_archive(path, photos, offline, monkeypatch, capsys):
+def test_an_interrupt_leaves_a_whole_archive(path, photos, offline, monkeypatch, capsys):
     append, calls = ArchiveWriter.append, iter(range(2))
 
     def interrupted(writer, record, name):
@@ -374,7 +374,7 @@ def test_an_interruption_leaves_a_whole_archive(path, photos, offline, monkeypat
     assert [p.name for p in path.parent.iterdir() if p.name.startswith("a.rsa")] == ["a.rsa"]
 
 
-def test_a_second_writer_is_refused_in_one_line(full, expected, tmp_path, capsys):
+def test_a_second_writer_is_rejected_in_one_line(full, expected, tmp_path, capsys):
     (tmp_path / "d.rsd").write_bytes(expected[0])
     with ArchiveWriter(full):
         assert main(["archive", "add", str(full), str(tmp_path / "d.rsd")]) == FAILED
@@ -382,25 +382,25 @@ def test_a_second_writer_is_refused_in_one_line(full, expected, tmp_path, capsys
     assert error == f"residuum: archive {full}: is in use: another process is writing to it\n"
 
 
-def test_a_killed_create_leaves_what_it_told_of_and_add_goes_on(bundle, files, tmp_path, capsys):
+def test_a_killed_create_leaves_what_it_reported_and_add_continues(bundle, files, tmp_path, capsys):
     inputs, path = tmp_path / "in", tmp_path / "a.rsa"
     inputs.mkdir()
     for i in range(1000):
         (inputs / f"{i:04}.png").write_bytes(files[i % 5])
     command = [*RESIDUUM, "archive", "create", path, inputs, "--bundle", bundle, "--json"]
     with started(command, env=ENVIRONMENT, stdout=subprocess.PIPE, pipesize=4096) as process:
-        told = [json.loads(process.stdout.readline()) for _ in range(700)]
+        reported = [json.loads(process.stdout.readline()) for _ in range(700)]
         process.kill()
     left = contents(path)
-    assert [row["name"] for row in told] == [name for name, _ in left[:700]]
+    assert [row["name"] for row in reported] == [name for name, _ in left[:700]]
     assert 700 <= len(left) < 1000
     arguments = ["archive", "add", str(path), str(inputs), "--bundle", str(bundle)]
-    assert main(arguments) == FAILED  # since some are there already
+    assert main(arguments) == FAILED  # since the archive has a part of the names already
     assert capsys.readouterr().err.count("\n") == len(left)
     assert [name for name, _ in contents(path)] == [f"{i:04}.png" for i in range(1000)]
 
 
-def test_archives_without_the_codec_say_what_to_install(full: Path):
+def test_archive_without_the_codec_says_what_to_install(full: Path):
     code = f"""
 import sys
 sys.modules["codec"] = None  # as if it were not installed, also where it is

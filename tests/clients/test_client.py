@@ -40,7 +40,7 @@ def offline_map(map_bundle):
 
 
 def run_async(target: str, model: str, work):
-    """The result of `work(client)` in an event loop of its own."""
+    """The result of `work(client)` in a new event loop."""
 
     async def body():
         async with AsyncClient(target, model=model) as client:
@@ -104,7 +104,7 @@ def test_models_are_the_same_from_a_server_and_from_a_bundle(client, offline):
     assert client.describe().manifest["name"] == "tiny"
 
 
-def test_the_asyncio_client_answers_like_the_other(target, client, images, files, mixed_images):
+def test_the_asyncio_client_gives_the_same_results(target, client, images, files, mixed_images):
     async def work(other):
         records = await other.encode(images, quality=10)
         return [
@@ -146,7 +146,7 @@ def test_arrays_files_and_paths_may_be_mixed(client, images, files, photos: Path
     assert client.encode(mixed) == client.encode(plain)
 
 
-def test_long_lists_travel_in_several_messages_and_keep_their_order(client, offline, images):
+def test_long_lists_are_sent_in_several_messages_and_keep_their_order(client, offline, images):
     many = [images[i % 5] for i in range(1500)]
     five = offline.encode(images)
     records = client.encode(many)
@@ -174,7 +174,7 @@ def test_no_images_give_no_records(target, client, offline):
     assert run_async(target, "tiny", lambda other: other.score([])) == []
 
 
-def test_a_bad_image_is_named_by_its_place_in_the_whole_list(target, client, offline, images):
+def test_a_bad_image_is_named_by_its_index_in_the_whole_list(target, client, offline, images):
     wrong = np.zeros((5, 7), np.uint8)
     many = [*[images[0]] * 400, wrong]
     with pytest.raises(InvalidInput, match=r"^image 400: .*5x7 gray.*16x16 gray") as caught:
@@ -187,7 +187,7 @@ def test_a_bad_image_is_named_by_its_place_in_the_whole_list(target, client, off
     assert str(caught.value) == str(same_offline.value) == str(same_async.value)
 
 
-def test_a_file_that_is_no_image_is_named_by_its_place(client, offline, files):
+def test_a_file_that_is_not_an_image_is_named_by_its_index(client, offline, files):
     for backend in (client, offline):
         with pytest.raises(
             InvalidInput, match=r"^image 1: 7 bytes that are not an image"
@@ -196,7 +196,7 @@ def test_a_file_that_is_no_image_is_named_by_its_place(client, offline, files):
         assert caught.value.index == 1
 
 
-def test_a_damaged_record_is_refused_by_its_place(client, offline, images):
+def test_a_damaged_record_is_named_by_its_index(client, offline, images):
     records = client.encode(images)
     records[2] = records[2][:-1] + bytes([records[2][-1] ^ 1])
     for backend in (client, offline):
@@ -205,26 +205,26 @@ def test_a_damaged_record_is_refused_by_its_place(client, offline, images):
         assert caught.value.index == 2
 
 
-def test_a_record_of_another_model_is_refused(target, client, images):
+def test_a_record_of_another_model_is_rejected(target, client, images):
     records = client.encode(images[:1])
     with Client(target, model="tiny-map") as other, pytest.raises(RecordError, match="record 0"):
         other.decode(records)
 
 
 @pytest.mark.parametrize("quality", [-1, 99, 2**40, 1.5, "8"])
-def test_an_impossible_quality_is_refused(client, images, quality):
+def test_an_invalid_quality_is_rejected(client, images, quality):
     with pytest.raises(InvalidInput, match="quality"):
         client.encode(images, quality=quality)
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.5, 1.0, 7.0, float("nan"), 1e-9])
-def test_an_impossible_false_alarm_rate_is_refused(client, offline, images, rate):
+def test_an_invalid_false_alarm_rate_is_rejected(client, offline, images, rate):
     for backend in (client, offline):
         with pytest.raises(InvalidInput):
             backend.score(images, false_alarm_rate=rate)
 
 
-def test_an_unknown_model_is_told_with_those_that_are_there(target, images):
+def test_the_error_of_an_unknown_model_lists_the_models(target, images):
     with Client(target, model="nope") as client:
         with pytest.raises(UnknownModel, match=r"nope.*tiny"):
             client.encode(images)
@@ -234,12 +234,12 @@ def test_an_unknown_model_is_told_with_those_that_are_there(target, images):
             client.describe()
 
 
-def test_an_unknown_version_is_refused(target, images):
+def test_an_unknown_version_is_rejected(target, images):
     with Client(target, model="tiny", version="77") as client, pytest.raises(UnknownModel):
         client.encode(images)
 
 
-def test_an_address_without_a_server_is_told(images):
+def test_the_error_names_an_address_without_a_server(images):
     with (
         Client("127.0.0.1:1", model="tiny") as client,
         pytest.raises(Unavailable, match=r"^no server answers at 127\.0\.0\.1:1: .*refused"),
@@ -264,7 +264,7 @@ def test_a_closed_client_says_so(target, bundle, images):
         asyncio.run(body())
 
 
-def test_a_server_without_our_services_is_at_fault(images):
+def test_a_server_without_the_services_is_a_server_error(images):
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -276,6 +276,6 @@ def test_a_server_without_our_services_is_at_fault(images):
     server.stop(None).wait()
 
 
-def test_a_bundle_that_is_none_is_refused(tmp_path: Path):
+def test_a_missing_bundle_is_rejected(tmp_path: Path):
     with pytest.raises(BundleError, match="absent"):
         Offline(tmp_path / "absent")

@@ -123,7 +123,7 @@ def test_score_draws_heat_maps_over_the_images(server, offline, photos, tmp_path
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_heat_map_that_exists_costs_no_score(offline, photos, tmp_path, capsys):
+def test_images_are_scored_even_if_their_heat_maps_exist(offline, photos, tmp_path, capsys):
     arguments = ["score", str(photos), "--heatmaps", str(tmp_path / "heat"), "--json", *offline]
     assert main(arguments) == OK
     first = capsys.readouterr()
@@ -145,9 +145,7 @@ def test_models_lists_a_server_and_a_bundle(target, offline, capsys):
 
 
 @pytest.mark.parametrize("source", ["server", "offline"])
-def test_bad_files_fail_by_themselves_and_the_others_are_done(
-    source, request, photos, tmp_path, capsys
-):
+def test_bad_files_fail_and_the_others_are_done(source, request, photos, tmp_path, capsys):
     (photos / "broken.png").write_bytes((photos / "a.png").read_bytes()[:60])
     (photos / "text.png").write_text("no image")
     (photos / "empty.png").write_bytes(b"")
@@ -169,7 +167,7 @@ def test_bad_files_fail_by_themselves_and_the_others_are_done(
     assert not any("image 0" in line for line in failures)
 
 
-def test_more_files_than_a_batch_fail_by_their_own_names(offline, photos, tmp_path, capsys):
+def test_bad_files_of_several_batches_fail_by_name(offline, photos, tmp_path, capsys):
     data = (photos / "a.png").read_bytes()
     for i in range(100):
         (photos / f"{i:03}.png").write_bytes(b"" if i % 40 == 3 else data)
@@ -226,7 +224,7 @@ def test_files_of_one_name_keep_their_folders(offline, photos, tmp_path):
     ],
     ids=["no server", "no bundle"],
 )
-def test_a_model_out_of_reach_is_told_in_one_line(options, sentence, photos, tmp_path, capsys):
+def test_an_unavailable_model_is_one_line(options, sentence, photos, tmp_path, capsys):
     arguments = ["compress", str(photos), "--out", str(tmp_path / "out"), *options]
     assert main(arguments) == FAILED
     captured = capsys.readouterr()
@@ -246,7 +244,9 @@ def test_a_model_out_of_reach_is_told_in_one_line(options, sentence, photos, tmp
     ],
     ids=["model", "version", "quality", "negative quality"],
 )
-def test_what_the_server_refuses_is_told_once(options, sentence, target, photos, tmp_path, capsys):
+def test_what_the_server_rejects_is_reported_once(
+    options, sentence, target, photos, tmp_path, capsys
+):
     arguments = ["compress", str(photos), "--out", str(tmp_path / "out"), "--server", target]
     assert main([*arguments, *options]) == FAILED
     error = capsys.readouterr().err
@@ -268,7 +268,7 @@ def test_what_the_server_refuses_is_told_once(options, sentence, target, photos,
     ],
     ids=["nothing", "no model", "no server", "two", "both", "no time", "no certificate"],
 )
-def test_a_source_that_makes_no_sense_is_a_usage_error(options, photos, capsys):
+def test_a_contradictory_source_is_a_usage_error(options, photos, capsys):
     assert main(["score", str(photos), *options]) == USAGE
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -287,14 +287,14 @@ def test_an_output_folder_that_is_a_file_is_a_usage_error(offline, photos, capsy
 @pytest.mark.parametrize(
     "arguments", [[], ["squeeze"], ["compress", "x.png"], ["score", "x.png", "--qualty", "3"]]
 )
-def test_an_impossible_command_line_exits_with_2(arguments, capsys):
+def test_an_invalid_command_line_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == USAGE
     capsys.readouterr()
 
 
-def test_an_interruption_leaves_only_whole_files(offline, photos, tmp_path, monkeypatch, capsys):
+def test_an_interrupt_leaves_only_whole_files(offline, photos, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     writes = iter(range(2))
 

@@ -46,19 +46,19 @@ def test_each_status_has_its_error_with_the_servers_sentence(status, kind):
 
 
 @pytest.mark.parametrize("status", [STATUS.INTERNAL, STATUS.UNIMPLEMENTED, STATUS.UNKNOWN])
-def test_any_other_status_is_the_servers_fault(status):
+def test_any_other_status_is_a_server_error(status):
     error = error_of(status, "request 12")
     assert type(error) is errors.ServerError
     assert str(error) == f"host:1 failed with {status.name}: request 12"
 
 
-def test_a_place_is_counted_from_the_callers_first_element():
+def test_an_index_counts_from_the_callers_first_element():
     error = error_of(STATUS.DATA_LOSS, "record 3: cut short", first=200)
     assert (str(error), error.index) == ("record 203: cut short", 203)
     assert error.reason == "cut short"
 
 
-def test_a_sentence_without_a_place_stays_as_it_is():
+def test_a_sentence_without_an_index_is_unchanged():
     error = error_of(STATUS.INVALID_ARGUMENT, "quality 99, the model has levels 0..16", first=200)
     assert (error.index, error.reason) == (None, str(error))
 
@@ -99,6 +99,6 @@ def test_a_response_too_large_is_not_taken_for_a_request_too_large():
     assert str(error) == "the response has 9 bytes, this client takes at most 4"
 
 
-def test_an_error_without_a_sentence_still_says_something():
+def test_an_error_without_a_sentence_names_the_status():
     assert str(error_of(STATUS.NOT_FOUND, None)) == "host:1 answered NOT_FOUND"
     assert "no reason" in str(error_of(STATUS.INTERNAL, ""))

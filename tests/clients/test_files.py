@@ -48,7 +48,7 @@ def test_a_folder_without_images_and_a_missing_file_fail_by_name(tmp_path: Path)
     assert failures[1][1] == "no such file or folder"
 
 
-def test_no_argument_at_all_is_a_usage_error():
+def test_no_arguments_are_a_usage_error():
     with pytest.raises(UsageError, match="no file or folder"):
         find([], IMAGE_SUFFIXES, Failures())
 
@@ -63,7 +63,7 @@ def test_no_argument_at_all_is_a_usage_error():
     ],
     ids=["folders below an argument", "one name in two folders", "one stem", "dots in a name"],
 )
-def test_outputs_are_called_after_their_inputs(inputs, outputs):
+def test_outputs_are_named_after_their_inputs(inputs, outputs):
     entries = [Input(Path(path), PurePath(name)) for path, name in inputs.items()]
     assert [str(name) for name in names(entries, ".rsd")] == outputs
 
@@ -78,7 +78,7 @@ def test_no_two_inputs_share_an_output(inputs):
     assert len(set(names(entries, ".rsd"))) == len(entries)
 
 
-def test_what_exists_is_overwritten_only_by_force(tmp_path: Path):
+def test_existing_files_are_overwritten_only_with_force(tmp_path: Path):
     (tmp_path / "a.rsd").write_bytes(b"old")
     inputs = [Input(tmp_path / "a.png", PurePath("a.png"))]
     failures = Failures()
@@ -96,13 +96,13 @@ def test_an_input_is_never_overwritten(tmp_path: Path):
     assert "overwritten by its own output" in failures[0][1]
 
 
-def test_a_file_is_written_whole_into_folders_made_for_it(tmp_path: Path):
+def test_a_file_is_written_whole_into_new_folders(tmp_path: Path):
     assert write(tmp_path / "a/b/c.rsd", b"record", Failures())
     assert (tmp_path / "a/b/c.rsd").read_bytes() == b"record"
     assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["c.rsd"]
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path: Path):
+def test_a_failed_write_leaves_no_file(tmp_path: Path):
     (tmp_path / "c.rsd").mkdir()
     failures = Failures()
     assert not write(tmp_path / "c.rsd", b"record", failures)

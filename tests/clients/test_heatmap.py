@@ -8,13 +8,13 @@ from residuum_client.heatmap import MAX_OPACITY, RAMP, draw_heatmap, ramp
 GRAY = np.full((4, 6, 1), 100, np.uint8)
 
 
-def test_no_heat_leaves_the_image_as_it_is():
+def test_no_heat_leaves_the_image_unchanged():
     drawn = draw_heatmap(GRAY, np.zeros((4, 6), np.float32), 5.0)
     assert drawn.shape == (4, 6, 3)
     assert (drawn == 100).all()
 
 
-def test_the_scale_has_full_colour_and_more_has_no_more():
+def test_values_from_vmax_up_have_the_full_colour():
     at = draw_heatmap(GRAY, np.full((4, 6), 5.0, np.float32), 5.0)
     above = draw_heatmap(GRAY, np.full((4, 6), 500.0, np.float32), 5.0)
     expected = np.rint(100 * (1 - MAX_OPACITY) + RAMP[-1] * MAX_OPACITY)
@@ -53,7 +53,7 @@ def test_a_map_of_another_size_is_stretched():
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
-def test_without_a_usable_scale_the_maximum_has_full_colour(scale):
+def test_without_a_usable_vmax_the_maximum_has_the_full_colour(scale):
     heat = np.array([[0, 3]], np.float32)
     drawn = draw_heatmap(np.zeros((1, 2, 1), np.uint8), heat, scale)
     assert (drawn[0, 0] == 0).all()

@@ -56,7 +56,7 @@ def test_a_gray_image_may_have_two_axes():
     assert load_image(np.zeros((4, 5), np.uint8), 0).shape == (4, 5, 1)
 
 
-def test_a_path_stands_for_the_bytes_of_its_file(tmp_path: Path):
+def test_a_path_is_read(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"bytes")
     assert load_image(tmp_path / "a.png", 0) == b"bytes"
     assert load_image(str(tmp_path / "a.png"), 0) == b"bytes"
@@ -75,7 +75,7 @@ def test_a_path_stands_for_the_bytes_of_its_file(tmp_path: Path):
     ],
     ids=["floats", "four channels", "a batch", "no pixels", "a number", "no file", "no path"],
 )
-def test_what_is_no_image_is_refused_with_its_place(image, sentence):
+def test_anything_but_an_image_is_rejected_with_its_index(image, sentence):
     with pytest.raises(InvalidInput) as caught:
         load_image(image, 7)
     assert str(caught.value).startswith(sentence)

@@ -1,4 +1,4 @@
-"""What only a process of its own shows: streams, signals, what is not installed."""
+"""The command in a separate process: streams, signals, missing packages."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
 
 
-def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(target: str, photos: Path):
+def test_a_closed_stdout_gives_no_traceback(target: str, photos: Path):
     command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
     read, write = os.pipe()
     os.close(read)

@@ -62,7 +62,7 @@ def pixels(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("options", RATES, ids=lambda options: " ".join(options) or "default")
-def test_a_server_and_a_bundle_compress_alike_at_every_rate(client, offline, images, options):
+def test_a_server_and_a_bundle_compress_equally_at_every_rate(client, offline, images, options):
     made = client.compress(images, **options)
     assert made == offline.compress(images, **options)
     assert [one.record for one in made] == client.encode(images, **options)
@@ -86,7 +86,7 @@ def test_a_server_and_a_bundle_keep_the_same_evidence(client, offline, images, h
         np.testing.assert_array_equal(one, image)
 
 
-def test_the_image_is_the_original_inside_its_boxes(client, images):
+def test_an_image_equals_the_original_inside_its_boxes(client, images):
     for image, restored in zip(
         images, client.restore(client.encode(images, evidence=True)), strict=True
     ):
@@ -96,7 +96,7 @@ def test_the_image_is_the_original_inside_its_boxes(client, images):
             np.testing.assert_array_equal(restored.image[part], image[part])
 
 
-def test_images_of_any_size_bring_their_boxes_too(target, map_bundle, mixed_images):
+def test_images_of_any_size_have_boxes_too(target, map_bundle, mixed_images):
     with Client(target, model="tiny-map") as client, Offline(map_bundle) as offline:
         made = client.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
         assert made == offline.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
@@ -105,7 +105,7 @@ def test_images_of_any_size_bring_their_boxes_too(target, map_bundle, mixed_imag
     assert any(one.evidence for one in restored)
 
 
-def test_the_asyncio_client_compresses_and_restores_alike(target, client, images):
+def test_the_asyncio_client_compresses_and_restores_equally(target, client, images):
     async def work():
         async with AsyncClient(target, model="tiny") as other:
             made = await other.compress(images, target_psnr=9.0, evidence=True)
@@ -142,17 +142,17 @@ def test_the_asyncio_client_compresses_and_restores_alike(target, client, images
         ({"false_alarm_rate": 2.0, "evidence": True}, "false-alarm rate"),
     ],
 )
-def test_impossible_options_are_refused_alike(client, offline, images, options, sentence):
+def test_invalid_options_are_rejected_equally(client, offline, images, options, sentence):
     for backend in (client, offline):
         with pytest.raises(InvalidInput) as caught:
             backend.encode(images, **options)
         assert sentence in str(caught.value)
 
 
-def test_an_image_out_of_reach_is_named_by_its_place_in_the_whole_list(
+def test_an_image_that_misses_its_target_is_named_by_its_index_in_the_whole_list(
     client, offline, images, hill
 ):
-    """Behind a first message."""
+    """In the second message."""
     small = len(offline.encode([hill], quality=0)[0])
     many = [*[hill] * 300, images[0]]
     for backend in (client, offline):
@@ -161,12 +161,12 @@ def test_an_image_out_of_reach_is_named_by_its_place_in_the_whole_list(
         assert caught.value.index == 300
 
 
-def test_the_command_tells_sizes_quality_and_evidence(
+def test_the_command_prints_sizes_quality_and_evidence(
     source, offline, folder, hill, images, tmp_path, capsys
 ):
     out = tmp_path / "out"
-    wishes = ["--target-bytes", "60", "--evidence", "--false-alarm-rate", "0.05"]
-    assert main(["compress", str(folder), "--out", str(out), "--json", *wishes, *source]) == OK
+    flags = ["--target-bytes", "60", "--evidence", "--false-alarm-rate", "0.05"]
+    assert main(["compress", str(folder), "--out", str(out), "--json", *flags, *source]) == OK
     rows = lines(capsys.readouterr().out)
     made = offline.compress(
         [hill, images[0]], target_bytes=60, evidence=True, false_alarm_rate=0.05
@@ -193,9 +193,7 @@ def test_the_table_sums_the_evidence(source, folder, tmp_path, capsys):
     assert cells["noise"][5] == "8"
 
 
-def test_decompress_tells_which_files_hold_evidence_and_where(
-    source, offline, folder, images, tmp_path, capsys
-):
+def test_decompress_lists_the_boxes_of_evidence(source, offline, folder, images, tmp_path, capsys):
     records, out = tmp_path / "records", tmp_path / "out"
     main(["compress", str(folder), "--out", str(records), "--evidence", *source])
     capsys.readouterr()
@@ -215,7 +213,9 @@ def test_decompress_tells_which_files_hold_evidence_and_where(
     assert "none" in table
 
 
-def test_files_out_of_reach_fail_one_by_one(source, offline, folder, hill, tmp_path, capsys):
+def test_files_that_miss_their_target_fail_one_by_one(
+    source, offline, folder, hill, tmp_path, capsys
+):
     small = len(offline.encode([hill], quality=0)[0])
     out = tmp_path / "out"
     arguments = ["compress", str(folder), "--out", str(out), "--target-bytes", str(small)]
@@ -243,7 +243,7 @@ def test_options_that_exclude_each_other_are_a_usage_error(
     assert not out.exists()
 
 
-def test_an_archived_anomaly_comes_back_exactly(
+def test_an_archived_anomaly_is_restored_exactly(
     source, bundle, folder, offline, images, tmp_path, capsys
 ):
     archive, out = tmp_path / "kept.rsa", tmp_path / "out"

@@ -13,5 +13,5 @@ def test_any_text_becomes_one_printable_line(text):
     line.encode()
 
 
-def test_a_plain_sentence_stays_as_it_is():
+def test_a_plain_sentence_is_unchanged():
     assert printable("images/ä.png: 7 bytes [x]") == "images/ä.png: 7 bytes [x]"

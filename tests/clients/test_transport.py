@@ -61,7 +61,7 @@ def one_each(request: codec_pb2.EncodeRequest, _: object) -> codec_pb2.EncodeRes
 
 
 def failing(status: grpc.StatusCode, times: int) -> Answer:
-    """Fails so many times, then answers."""
+    """Fails the given number of times, then answers."""
     calls = iter(range(times))
 
     def answer(request, context):
@@ -76,12 +76,12 @@ def failing(status: grpc.StatusCode, times: int) -> Answer:
 @pytest.mark.parametrize(
     "status", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE]
 )
-def test_overload_and_absence_are_tried_again(images, status):
+def test_overload_and_unavailability_are_retried(images, status):
     with serving(failing(status, 2)) as target, Client(target, model="m") as client:
         assert client.encode(images) == [b"record"]
 
 
-def test_overload_that_stays_is_told_in_the_servers_words():
+def test_lasting_overload_raises_the_servers_sentence():
     answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, 100)
     with (
         serving(answer) as target,
@@ -91,7 +91,7 @@ def test_overload_that_stays_is_told_in_the_servers_words():
         client.encode(SMALL)
 
 
-def test_other_failures_are_not_tried_again():
+def test_other_failures_are_not_retried():
     with (
         serving(failing(grpc.StatusCode.INTERNAL, 1)) as target,
         Client(target, model="m") as client,
@@ -144,7 +144,7 @@ def test_the_deadline_is_per_message(monkeypatch):
     assert [round(seconds / 1000 - 0.4) for seconds in sorted(left)] == list(range(8))
 
 
-def test_messages_travel_at_the_same_time():
+def test_messages_are_sent_in_parallel():
     together = threading.Barrier(IN_FLIGHT)
 
     def meeting(request, context):
@@ -155,7 +155,7 @@ def test_messages_travel_at_the_same_time():
         assert len(client.encode(LARGE * IN_FLIGHT)) == IN_FLIGHT
 
 
-def test_an_answer_of_the_wrong_length_is_the_servers_fault():
+def test_a_response_of_the_wrong_length_is_a_server_error():
     def short(request, context):
         return codec_pb2.EncodeResponse(records=[])
 
@@ -189,7 +189,7 @@ def test_a_stream_left_early_cancels_its_calls():
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
-def test_a_connection_may_be_encrypted(tmp_path: Path):
+def test_a_connection_can_be_encrypted(tmp_path: Path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     files = ["-keyout", str(key), "-out", str(certificate)]

@@ -19,7 +19,7 @@ Argument = str | PathLike[str]
 def started(
     command: Sequence[Argument], *, seconds: float = SECONDS, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process in a session of its own, gone with all its children at the end.
+    """A child process in a new session, killed with all its children at the end.
 
     After `seconds` the whole process group is killed, which also ends reads from its pipes. The
     other options are those of `subprocess.Popen`.
