@@ -1,4 +1,4 @@
-"""Bytes that were written once are read, and written, the same for ever."""
+"""Payloads and records keep the bytes of the golden files."""
 
 import json
 from pathlib import Path

@@ -21,7 +21,7 @@ from codec.errors import ArchiveError, InvalidInput, RecordError
 from codec.record.frame import seal
 
 sys.path.insert(0, str(Path(__file__).parent))
-from stranger import read_archive
+from independent_reader import read_archive
 
 MODEL, OTHER = bytes(range(32)), bytes(32)
 Records = list[tuple[bytes, str | None]]
@@ -29,7 +29,7 @@ Records = list[tuple[bytes, str | None]]
 
 @pytest.fixture(scope="module", autouse=True)
 def unsynced() -> Iterator[None]:
-    """Nothing here depends on the disk having the bytes; waiting for it takes most of the time."""
+    """Skips syncing: nothing here depends on it, and it would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda fd: None)
         yield
@@ -78,7 +78,7 @@ def path(tmp_path: Path) -> Path:
     st.lists(st.integers(0, 40), max_size=3),
 )
 @settings(max_examples=60, deadline=None)
-def test_what_was_appended_is_read_back_however_often_it_was_closed(
+def test_appended_records_are_read_back_across_several_writers(
     tmp_path_factory, given_records, cuts
 ):
     path = make(tmp_path_factory.mktemp("a") / "a.rsa", name="n", version="v")
@@ -92,7 +92,7 @@ def test_what_was_appended_is_read_back_however_often_it_was_closed(
     assert found == [(level, body, (name or "").encode()) for level, body, name in given_records]
 
 
-def test_many_records_are_read_by_a_stranger(path: Path):
+def test_an_independent_reader_reads_many_records(path: Path):
     records = numbered(1000, "images/{:05}.png")
     make(path, records)
     _, found = read_archive(path.read_bytes())
@@ -119,7 +119,7 @@ def test_records_are_found_by_number_and_by_name(path: Path, count: int):
                 reader.record(number)
 
 
-def test_names_in_no_order_are_found_too(path: Path, monkeypatch):
+def test_unordered_names_are_found_too(path: Path, monkeypatch):
     monkeypatch.setattr("codec.archive.names._RECENT", 300)
     names = [f"{random.Random(i).randbytes(4).hex()}" for i in range(1500)]
     records = [(record(i), None if i % 5 == 0 else name) for i, name in enumerate(names)]
@@ -137,7 +137,7 @@ def test_names_in_no_order_are_found_too(path: Path, monkeypatch):
         ]
 
 
-def test_names_of_one_hash_are_told_apart(path: Path, monkeypatch):
+def test_names_with_equal_hashes_are_distinguished(path: Path, monkeypatch):
     monkeypatch.setattr("codec.archive.names._hash", lambda name: len(name))
     names = ["b", "a", "d", "c", "ab", "aa"] + [f"{i:03}" for i in range(300, 0, -1)]
     make(path, [(record(i), name) for i, name in enumerate(names)])
@@ -157,13 +157,13 @@ def test_names_whose_ranges_are_too_long_for_the_index_are_found(path: Path, mon
     assert contents(path)[-1] == (record(0), "one more")
 
 
-def test_entries_say_what_is_known_without_the_bodies(path: Path):
+def test_entries_describe_records_without_their_bodies(path: Path):
     make(path, [(record(0, 5, 3), "a"), (record(1, 300, 31), None)])
     with ArchiveReader(path) as reader:
         assert [*reader.entries()] == [Entry(0, "a", 5, 3), Entry(1, None, 300, 31)]
 
 
-def test_a_name_is_given_once(path: Path):
+def test_a_name_cannot_be_used_twice(path: Path):
     make(path, numbered(300, "{:04}"))
     with ArchiveWriter(path) as writer:
         for name in ("0000", "0256", "0299"):
@@ -175,7 +175,7 @@ def test_a_name_is_given_once(path: Path):
     assert len(contents(path)) == 301
 
 
-def test_damaged_records_and_those_of_another_model_are_not_taken(path: Path):
+def test_damaged_records_and_those_of_another_model_are_refused(path: Path):
     make(path)
     with ArchiveWriter(path) as writer:
         for data in (b"", record(0)[:-1], seal(8, b"body", OTHER)):
@@ -193,7 +193,7 @@ def test_an_archive_of_another_model_is_refused(path: Path):
             kind(path, model_id=OTHER)
 
 
-def test_nothing_is_created_over_anything(path: Path):
+def test_creating_never_replaces_a_file(path: Path):
     make(path, numbered(3))
     before = path.read_bytes()
     with pytest.raises(ArchiveError, match="exists already"):
@@ -202,7 +202,7 @@ def test_nothing_is_created_over_anything(path: Path):
     assert [p.name for p in path.parent.iterdir()] == ["a.rsa"]
 
 
-def test_the_journal_of_a_lost_archive_is_not_taken_for_that_of_a_new_one(path: Path):
+def test_the_journal_of_a_lost_archive_is_not_used_for_a_new_one(path: Path):
     path.with_name("a.rsa.journal").write_bytes(b"")
     with pytest.raises(ArchiveError, match=r"a\.rsa\.journal is left of another archive"):
         create(path, MODEL)
@@ -211,7 +211,7 @@ def test_the_journal_of_a_lost_archive_is_not_taken_for_that_of_a_new_one(path: 
 @pytest.mark.parametrize(
     ("model_id", "name"), [(b"short", ""), (MODEL, "n" * 256)], ids=["model id", "name"]
 )
-def test_facts_that_do_not_fit_the_header_are_refused(path: Path, model_id: bytes, name: str):
+def test_labels_that_do_not_fit_the_header_are_refused(path: Path, model_id: bytes, name: str):
     with pytest.raises(ArchiveError, match="expected 32 and at most 255 each"):
         create(path, model_id, name=name)
     assert not list(path.parent.iterdir())
@@ -224,7 +224,7 @@ def test_the_longest_labels_fit(path: Path):
 
 
 @pytest.mark.parametrize("kind", [ArchiveReader, ArchiveWriter])
-def test_a_file_that_is_not_there_or_no_archive_is_one_sentence(path: Path, kind: type):
+def test_a_missing_file_or_another_format_is_refused_in_one_sentence(path: Path, kind: type):
     with pytest.raises(ArchiveError, match=r"archive .*a\.rsa: No such file or directory"):
         kind(path)
     path.write_bytes(b"PK\3\4" * 100)
@@ -232,7 +232,7 @@ def test_a_file_that_is_not_there_or_no_archive_is_one_sentence(path: Path, kind
         kind(path)
 
 
-def test_an_archive_of_a_later_version_says_so(path: Path):
+def test_an_archive_of_a_later_version_is_refused(path: Path):
     make(path)
     data = bytearray(path.read_bytes())
     data[8] = 2
@@ -241,7 +241,7 @@ def test_an_archive_of_a_later_version_says_so(path: Path):
         ArchiveReader(path)
 
 
-def test_a_second_writer_is_refused_and_the_first_goes_on(path: Path):
+def test_a_second_writer_is_refused_and_the_first_continues(path: Path):
     make(path)
     with ArchiveWriter(path) as writer:
         writer.append(record(0))
@@ -252,7 +252,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(path: Path):
     ArchiveWriter(path).close()
 
 
-def test_a_closed_writer_takes_nothing(path: Path):
+def test_a_closed_writer_refuses_records(path: Path):
     make(path)
     writer = ArchiveWriter(path)
     writer.close()
@@ -282,7 +282,7 @@ def test_a_reader_sees_what_a_writer_has_appended_so_far(path: Path):
             writer.append(data, name)
 
 
-def test_a_reader_outlives_what_writers_do_to_its_last_block(path: Path):
+def test_a_reader_stays_valid_while_writers_rewrite_the_last_block(path: Path):
     records = numbered(900, "{:04}")
     make(path, records[:300])
     with ArchiveReader(path) as reader:
@@ -310,7 +310,7 @@ def test_readers_are_not_disturbed_by_a_writer_in_another_thread(path: Path):
                 found = contents(path)
                 assert found == records[: len(found)]
                 assert found
-        except Exception as error:  # noqa: BLE001 - told to the main thread
+        except Exception as error:  # noqa: BLE001 - reported by the main thread
             failures.append(error)
 
     writing = threading.Thread(target=write)
@@ -350,14 +350,14 @@ def test_an_archive_with_too_many_blocks_is_full(path: Path, monkeypatch):
 
 
 def test_framing_costs_about_half_a_byte_per_image(path: Path):
-    """Lengths as spread as those of the shipped Fashion-MNIST model: 3.3 bytes about 16.4."""
+    """Lengths as in the shipped Fashion-MNIST model: 16.4 bytes with a deviation of 3.3."""
     rng = np.random.default_rng(0)
     sizes = rng.normal(16.4, 3.3, 10_000).round().clip(8, 40).astype(int)
     make(path, [(record(i, int(size)), None) for i, size in enumerate(sizes)])
     assert (path.stat().st_size - sizes.sum()) / len(sizes) < 0.62
 
 
-def test_names_cost_nothing_where_there_are_none(path: Path):
+def test_records_without_names_pay_nothing_for_them(path: Path):
     make(path, numbered(256))
     with ArchiveReader(path) as reader:
         assert reader.find("x") is None
@@ -381,7 +381,7 @@ def test_opening_reads_little_of_a_long_archive(path: Path):
 
 
 def archive_reads(sizes: list[int]):
-    """Collects how many bytes are read; gives what ends that."""
+    """Collects the sizes of reads. Returns a function that stops it."""
     from codec.archive import snapshot
 
     real = snapshot.read_at
@@ -395,7 +395,7 @@ def archive_reads(sizes: list[int]):
     return lambda: setattr(snapshot, "read_at", real)
 
 
-def test_an_index_beyond_what_is_read_is_refused_before_it_is_read(path: Path):
+def test_an_index_that_is_too_long_is_refused_before_it_is_read(path: Path):
     make(path)
     data = path.read_bytes()
     for size in (index.MAX_INDEX_BYTES + 1, 2**32 - 1):

@@ -74,7 +74,7 @@ def test_a_block_of_the_longest_names_is_read_back() -> None:
     assert unpack_block(data, 7, SEED) == items
 
 
-def test_a_damaged_body_is_noticed_whatever_the_length() -> None:
+def test_a_damaged_body_is_detected_at_any_length() -> None:
     data, _ = pack_block([Item(8, b"abc"), Item(9, b"def")], 0, SEED)
     for damaged in (data[:-1] + b"g", data[:-1], data + b"\0"):
         with pytest.raises(ArchiveError, match="checksum of its records"):

@@ -1,4 +1,4 @@
-"""Columns of numbers: inverse, short, and refused when they are damaged."""
+"""Columns of numbers: invertible, short, and refused when damaged."""
 
 import numpy as np
 import pytest
@@ -66,9 +66,9 @@ def test_a_column_has_at_most_34_bits_for_each_number() -> None:
 
 
 @given(numbers, st.binary(max_size=5))
-def test_a_column_is_read_back_whatever_follows(values: list[int], behind: bytes) -> None:
+def test_a_column_is_read_back_before_any_other_bytes(values: list[int], suffix: bytes) -> None:
     packed = column(*values)
-    found, end = unpack_column(b"**" + packed + behind, 2, len(values))
+    found, end = unpack_column(b"**" + packed + suffix, 2, len(values))
     assert found.tolist() == values
     assert end == 2 + len(packed)
 
@@ -98,7 +98,7 @@ def test_arbitrary_bytes_are_a_column_or_refused(junk: bytes, count: int) -> Non
     assert end <= len(junk)
 
 
-def test_a_column_with_bits_behind_its_last_number_is_refused() -> None:
+def test_a_column_with_bits_after_its_last_number_is_refused() -> None:
     with pytest.raises(ArchiveError, match="zeros"):
         unpack_column(bytes.fromhex("110065"), 0, 3)
     with pytest.raises(ArchiveError, match="zeros"):
@@ -127,7 +127,7 @@ def test_the_largest_parameter_is_read() -> None:
 
 
 @pytest.mark.parametrize("data", ["010018", "ffffffff0f0030"], ids=["below zero", "above"])
-def test_a_column_that_leads_out_of_its_range_is_refused(data: str) -> None:
+def test_a_column_with_numbers_out_of_range_is_refused(data: str) -> None:
     with pytest.raises(ArchiveError, match="limits"):
         unpack_column(bytes.fromhex(data), 0, 2)
 
@@ -148,6 +148,6 @@ def test_the_bytes_of_a_varint_never_change(value: int, data: str) -> None:
 @pytest.mark.parametrize(
     "data", ["", "80", "8000", "ffffffff10", "ffffffff7f", "808080808001", "8080808010"]
 )
-def test_a_varint_that_nobody_writes_is_refused(data: str) -> None:
+def test_a_varint_not_in_its_shortest_form_is_refused(data: str) -> None:
     with pytest.raises(ArchiveError):
         read_number(bytes.fromhex(data), 0)

@@ -189,7 +189,7 @@ def test_a_flush_syncs_all_records(disk: Disk, scratch: Path):
         assert go_on(scratch / "power", dict(states[-1]), 6, named=False) == 6
 
 
-def test_a_crash_of_the_first_writer_after_a_crash_loses_nothing(scratch: Path, disk: Disk):
+def test_a_crash_during_the_repair_of_a_crash_loses_nothing(scratch: Path, disk: Disk):
     """The repair by the next writer can be interrupted as well."""
     work(disk, [6], sync=False, named=True)
     left = [dict(s) for s, n in disk.killed.items() if n == 5 and dict(s).get("a.rsa.journal")][-9]
@@ -273,7 +273,7 @@ def append_for_ever(path: Path, acknowledged: int) -> None:
 
 
 def killed_after(path: Path, count: int) -> list[int]:
-    """The numbers that a process acknowledged which was killed after `count` of them or more."""
+    """The numbers that a process acknowledged before it was killed, at least `count` of them."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -37,7 +37,7 @@ Records = list[tuple[bytes, str | None]]
 
 @pytest.fixture(scope="module", autouse=True)
 def unsynced() -> Iterator[None]:
-    """Nothing here depends on the disk having the bytes; waiting for it takes most of the time."""
+    """Skips syncing: nothing here depends on it, and it would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda fd: None)
         yield
@@ -61,7 +61,7 @@ def archive(path: Path, many: Records) -> Path:
 
 
 def left_open(path: Path, many: Records) -> Path:
-    """An archive with its journal, as a process leaves them that is killed."""
+    """An archive with its journal, as a killed process leaves them."""
     archive(path, many[:260])
     writer = ArchiveWriter(path, sync=False)
     for data, name in many[260:]:
@@ -78,7 +78,7 @@ def journal(path: Path) -> Path:
 
 
 def check(path: Path, many: Records, *, salvage: bool = False) -> int:
-    """Each record is exact or refused, and so is each entry and each search; how many were read."""
+    """Each record, entry and search is exact or refused. Returns the number of records read."""
     try:
         reader = ArchiveReader(path, salvage=salvage)
     except ArchiveError:
@@ -141,7 +141,7 @@ def test_a_closed_archive_that_is_cut_anywhere_is_refused(tmp_path: Path):
         assert path.read_bytes() == whole[:size]
 
 
-def test_a_cut_archive_says_what_it_lacks_and_can_be_salvaged(tmp_path: Path):
+def test_a_cut_archive_is_refused_but_can_be_salvaged(tmp_path: Path):
     many = records(700)
     path = archive(tmp_path / "a.rsa", many)
     whole = path.read_bytes()
@@ -168,7 +168,7 @@ def test_an_archive_without_its_journal_can_be_salvaged(tmp_path: Path):
         assert check(path, many, salvage=True) >= 512
 
 
-def test_something_behind_an_archive_is_refused(tmp_path: Path):
+def test_bytes_after_an_archive_are_refused(tmp_path: Path):
     many = records(5)
     path = archive(tmp_path / "a.rsa", many)
     whole = path.read_bytes()
@@ -190,8 +190,8 @@ def test_hostile_changes_give_an_error_or_the_exact_records(open_files, data):
     many = records(300)
     for p, whole in open_files.items():
         p.write_bytes(whole)
-    path, beside = open_files
-    victim = data.draw(st.sampled_from([path, beside]))
+    path, journal_file = open_files
+    victim = data.draw(st.sampled_from([path, journal_file]))
     content = bytearray(open_files[victim])
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(content) - 1))
@@ -202,7 +202,7 @@ def test_hostile_changes_give_an_error_or_the_exact_records(open_files, data):
         try:
             with ArchiveReader(path, salvage=salvage) as reader:
                 # Of the journal's last record any part may be missing.
-                assert salvage or len(reader) >= 299 or victim == beside
+                assert salvage or len(reader) >= 299 or victim == journal_file
                 assert list(reader) == [data for data, _ in many[: len(reader)]]
                 assert [entry.name for entry in reader.entries()] == [
                     name for _, name in many[: len(reader)]
@@ -213,19 +213,19 @@ def test_hostile_changes_give_an_error_or_the_exact_records(open_files, data):
 
 @given(st.binary(max_size=300), st.binary(max_size=60))
 @settings(max_examples=200, deadline=None)
-def test_random_bytes_behind_a_good_beginning_never_crash(tmp_path_factory, junk, beside):
+def test_random_bytes_after_a_valid_header_never_crash(tmp_path_factory, junk, journal_junk):
     path = tmp_path_factory.mktemp("r") / "a.rsa"
     begin = pack_header(Header(MODEL, "m", "1"))
     path.write_bytes(begin + junk)
     for salvage in (True, False):
         assert check(path, [], salvage=salvage) == 0
-    journal(path).write_bytes(b"RSAJ\1" + beside)
+    journal(path).write_bytes(b"RSAJ\1" + journal_junk)
     with pytest.raises(ArchiveError):
         ArchiveReader(path)
 
 
-def test_a_place_in_the_archive_is_part_of_a_block(tmp_path: Path):
-    """Two blocks of one size and count that change places are damage, although both are whole."""
+def test_a_block_in_another_place_is_damage(tmp_path: Path):
+    """Two whole blocks of equal size and count that change places are damage."""
     many = [(seal(8, bytes([i // 256]) * 9, MODEL), None) for i in range(512)]
     path = archive(tmp_path / "a.rsa", many)
     data = path.read_bytes()
@@ -271,20 +271,20 @@ def block(**changes: int) -> bytes:
     [{"kind": b"C"}, {"head": 2**19}, {"bodies": MAX_BODIES + 1}, {"head": 2**32 - 1}],
     ids=["kind", "head", "bodies", "largest head"],
 )
-def test_a_block_that_begins_impossibly_is_refused_before_it_is_read(changes):
+def test_a_block_with_an_impossible_start_is_refused_before_it_is_read(changes):
     assert unpack_start(block()).size == 14 + 9 + 4 + 9
     with pytest.raises(ArchiveError, match="bad magic or impossible sizes"):
         unpack_start(block(**changes))
 
 
 def sealed_block(levels: bytes, lengths: bytes, bodies: bytes) -> bytes:
-    """A block of one record whose checksums are right whatever it says."""
+    """A block of one record with right checksums and any contents."""
     head = levels + lengths
     data = struct.pack(">cBIII", b"B", 0, len(head), len(bodies), zlib.crc32(bodies)) + head
     return data + zlib.crc32(data, zlib.crc32(bytes(8), SEED)).to_bytes(4, "big") + bodies
 
 
-def test_right_checksums_do_not_excuse_impossible_numbers():
+def test_impossible_numbers_are_refused_despite_right_checksums():
     good = sealed_block(b"\x1f\xff", b"\x03\xff", b"abc")
     assert unpack_block(good, 0, SEED) == [Item(31, b"abc")]
     for levels, lengths in ((b"\x20\xff", b"\x03\xff"), (b"\0\xff", b"\2\xff"), (b"", b"")):
@@ -346,7 +346,7 @@ def test_an_index_of_impossible_blocks_is_refused():
 
 
 def test_a_journal_that_grew_by_unwritten_zeros_ends_there():
-    """What a failure of power can leave on some disks."""
+    """As a power failure can leave it."""
     start, items = JournalStart(0, 50, 0), [Item(8, b"one"), Item(8, b"two", b"name")]
     data = pack_journal(start, items, SEED)
     for zeros in (1, 10, 11, 12, 5000):

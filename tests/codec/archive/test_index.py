@@ -22,7 +22,7 @@ def a_layout(*names: bytes) -> Layout:
 
 
 def sealed(body: bytes, records: int = 0) -> bytes:
-    """Anything as an index whose checksum is right."""
+    """Any body as an index with the right checksum."""
     data = body + len(body).to_bytes(4, "big") + records.to_bytes(8, "big")
     return data + zlib.crc32(data, SEED).to_bytes(4, "big") + b"RSAI"
 
@@ -38,7 +38,7 @@ def test_no_larger_index_is_read_than_can_be_written() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", trailer(9)[1:], trailer(9)[:-1] + b"J", b"0" + trailer(9)])
-def test_what_is_no_trailer_is_refused(data: bytes) -> None:
+def test_an_invalid_trailer_is_refused(data: bytes) -> None:
     with pytest.raises(ArchiveError, match="does not end in its index"):
         index_size(data)
 
@@ -59,9 +59,7 @@ def test_an_index_shorter_than_its_beginning_is_refused(body: bytes) -> None:
         (2**21 + 1, 2**40, "bad magic or too many blocks"),
     ],
 )
-def test_more_blocks_than_there_is_room_for_are_refused_at_once(
-    count: int, size: int, words: str
-) -> None:
+def test_more_blocks_than_fit_are_refused_at_once(count: int, size: int, words: str) -> None:
     with pytest.raises(ArchiveError, match=words):
         unpack_index(sealed(b"I" + count.to_bytes(4, "big")), 7, 7 + size, SEED)
 
@@ -75,7 +73,7 @@ def test_an_archive_is_full_of_two_million_blocks() -> None:
         layout.check_room()
 
 
-def test_ranges_that_are_not_known_are_one_zero_byte() -> None:
+def test_unknown_ranges_are_one_zero_byte() -> None:
     layout = a_layout(b"a", b"b")
     known = unpack_index(pack_index(layout, SEED), 50, layout.end, SEED)
     assert known.ranges == [(b"a", b"a"), (b"b", b"b")]
@@ -92,7 +90,7 @@ def test_ranges_of_sixteen_megabytes_are_kept_and_no_longer_ones() -> None:
         assert (len(pack_index(layout, SEED)) > 1000) is known
 
 
-def test_a_layout_without_its_last_block_is_that_of_the_others() -> None:
+def test_a_layout_without_its_last_block_keeps_the_others() -> None:
     whole, shorter = a_layout(b"a", b"", b"c"), a_layout(b"a", b"").without_last()
     assert (shorter.offsets, shorter.firsts, shorter.ranges) == (
         whole.offsets[:2],

@@ -1,4 +1,4 @@
-"""Lists of names: inverse, short, and refused when they are damaged."""
+"""Lists of names: invertible, short, and refused when damaged."""
 
 import tracemalloc
 import zlib
@@ -55,7 +55,7 @@ def test_names_that_count_up_cost_next_to_nothing(pattern: str) -> None:
     assert unpack_names(packed, len(many), LIMIT) == many
 
 
-def test_numbers_with_gaps_cost_little_more_than_their_gaps_tell() -> None:
+def test_numbers_with_gaps_cost_little_more_than_their_entropy() -> None:
     rng = np.random.default_rng(0)
     many = [b"images/%06d.png" % i for i in sorted(rng.choice(10_000, 256, replace=False))]
     # The choice has log2 of (10,000 over 256) bits: 1,713 of them, 215 bytes.
@@ -119,7 +119,7 @@ def test_damaged_names_are_names_or_refused(many: list[bytes], data: st.DataObje
     assert all(name == b"" or encode_name(name.decode()) == name for name in found)
 
 
-def test_names_that_unfold_into_more_than_the_limit_are_refused() -> None:
+def test_names_that_expand_beyond_the_limit_are_refused() -> None:
     plain = [b"x" * 1000] * 100
     packed = pack_names(plain)
     assert len(packed) < 100
@@ -129,7 +129,7 @@ def test_names_that_unfold_into_more_than_the_limit_are_refused() -> None:
         unpack_names(packed, 100, size - 1)
 
 
-def test_a_deflated_list_that_says_another_size_is_refused() -> None:
+def test_a_deflated_list_of_another_size_is_refused() -> None:
     packed = pack_names([b"x" * 1000] * 100)
     _, at = read_number(packed, 1)
     for size in (0, 1, 1203, 1205, 2**31):
@@ -161,7 +161,7 @@ def test_the_longest_name_is_stored() -> None:
     ],
     ids=["nothing", "method", "shares nothing", "sound", "too short", "too long"],
 )
-def test_a_list_is_as_long_as_it_says(data: str, words: str | None) -> None:
+def test_a_list_has_the_length_that_it_gives(data: str, words: str | None) -> None:
     if words is None:
         assert unpack_names(bytes.fromhex(data), 1, LIMIT) == [b"ab"]
     else:
@@ -170,7 +170,7 @@ def test_a_list_is_as_long_as_it_says(data: str, words: str | None) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 9])
-def test_a_list_is_never_unfolded_further_than_it_says(size: int) -> None:
+def test_a_list_is_never_inflated_beyond_its_length(size: int) -> None:
     bomb = zlib.compress(bytes(2**24), 9)[2:-4]
     tracemalloc.start()
     with pytest.raises(ArchiveError, match="another length than"):

@@ -1,4 +1,4 @@
-"""Which record has a name, whatever the order of the names."""
+"""Searching for names, in any order."""
 
 import pytest
 
@@ -17,7 +17,7 @@ CASES = {
 
 
 def lookup_of(blocks: Blocks, *, known: bool = True) -> tuple[Names, list[int]]:
-    """Names over blocks, and the blocks that it has asked for."""
+    """Names over blocks, and a list of the blocks that it reads."""
     layout, asked = Layout(50), list[int]()
     layout.ranges = [name_range(block) for block in blocks] if known else None
     for block in blocks:
@@ -42,7 +42,7 @@ def test_every_name_is_found_and_no_other(case: str, known: bool, recent: int, m
         assert names.find(name) == (whole.index(name) if name in whole else None)
 
 
-def test_one_block_is_asked_where_names_follow_each_other():
+def test_one_block_is_read_where_names_ascend():
     names, asked = lookup_of(CASES["ascending"])
     assert (names.find(b"c"), names.find(b"bb"), names.find(b"zz"), names.find(b"e")) == (
         2,

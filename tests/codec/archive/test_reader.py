@@ -1,4 +1,4 @@
-"""Reading: what is read twice, what a damaged block costs, what a writer changes underneath."""
+"""Reading: caching, damaged blocks, and writers that change the file meanwhile."""
 
 import os
 import zlib
@@ -32,7 +32,7 @@ def add(path: Path, low: int, high: int) -> None:
             writer.append(RECORDS[number], f"{number:02}")
 
 
-def test_damage_is_told_with_the_records_that_it_costs(path: Path):
+def test_damage_names_the_records_that_are_lost(path: Path):
     data = bytearray(path.read_bytes())
     with ArchiveReader(path) as reader:
         second = reader._snapshot.layout.offsets[2] - 1
@@ -63,14 +63,14 @@ def test_a_block_is_read_once_for_all_its_records(path: Path, monkeypatch):
         assert len(offsets) == 3  # the beginning of the block, and its head
 
 
-def test_a_reader_goes_on_when_its_last_block_has_moved(path: Path):
+def test_a_reader_continues_when_its_last_block_has_moved(path: Path):
     with ArchiveReader(path) as reader:
         add(path, 10, 17)
         assert [reader.record(number) for number in range(10)] == RECORDS[:10]
         assert [reader.find(f"{number:02}") for number in (9, 16)] == [9, 16]
 
 
-def test_names_in_the_journal_are_found_behind_those_in_blocks(path: Path):
+def test_names_in_the_journal_are_found_after_those_in_blocks(path: Path):
     with ArchiveWriter(path, sync=False) as writer:
         for number in range(10, 15):
             writer.append(RECORDS[number], f"{number:02}")
@@ -80,7 +80,7 @@ def test_names_in_the_journal_are_found_behind_those_in_blocks(path: Path):
 
 
 def test_records_are_read_where_their_names_cannot_be(tmp_path: Path):
-    """All checksums are right, but the list of names is of no kind that is known."""
+    """All checksums are right, but the list of names has an unknown method."""
     packed = pack_header(Header(MODEL, "", ""))
     seed = header_seed(packed)
     about = b"\x08\xff" + b"\x03\xff" + b"\x07names"
@@ -100,7 +100,7 @@ def test_records_are_read_where_their_names_cannot_be(tmp_path: Path):
             reader.name(0)
 
 
-def test_reads_that_give_less_than_asked_for_go_on(path: Path, monkeypatch):
+def test_short_reads_are_continued(path: Path, monkeypatch):
     real = os.pread
     monkeypatch.setattr(os, "pread", lambda fd, size, offset: real(fd, min(size, 3), offset))
     fd = os.open(path, os.O_RDONLY)
@@ -109,7 +109,7 @@ def test_reads_that_give_less_than_asked_for_go_on(path: Path, monkeypatch):
     os.close(fd)
 
 
-def test_files_are_made_with_the_rights_that_the_umask_leaves(tmp_path: Path):
+def test_new_files_have_the_permissions_of_the_umask(tmp_path: Path):
     before, path = os.umask(0o022), tmp_path / "b.rsa"
     try:
         create(path, MODEL)

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pauses(monkeypatch) -> list[float]:
-    """How long was waited, which is then not done."""
+    """The pauses of the reader, which are recorded and skipped."""
     found: list[float] = []
     monkeypatch.setattr(time, "sleep", found.append)
     return found
@@ -39,7 +39,7 @@ def journal(path: Path) -> Path:
 
 
 def at_each_look(monkeypatch, act: Callable[[int], None]) -> None:
-    """Does something when the header is read, with which a look at an archive begins."""
+    """Calls a function whenever the header is read, the first step of opening an archive."""
     real, looks = snapshot.read_at, iter(range(99))
 
     def watched(fd: int, offset: int, size: int) -> bytes:
@@ -50,7 +50,7 @@ def at_each_look(monkeypatch, act: Callable[[int], None]) -> None:
     monkeypatch.setattr(snapshot, "read_at", watched)
 
 
-def test_what_is_broken_and_stays_so_is_looked_at_once(path, pauses, monkeypatch):
+def test_permanent_damage_is_read_once(path, pauses, monkeypatch):
     looks: list[int] = []
     at_each_look(monkeypatch, looks.append)
     path.write_bytes(path.read_bytes()[:-1])
@@ -59,14 +59,14 @@ def test_what_is_broken_and_stays_so_is_looked_at_once(path, pauses, monkeypatch
     assert (looks, pauses) == ([0], [])
 
 
-def test_a_journal_that_is_always_another_is_given_up_after_five_looks(path, pauses, monkeypatch):
+def test_a_journal_that_keeps_changing_is_given_up_after_five_attempts(path, pauses, monkeypatch):
     at_each_look(monkeypatch, lambda look: journal(path).write_bytes(b"junk" * (look + 1)) and None)
     with pytest.raises(ArchiveError, match="journal is damaged"):
         ArchiveReader(path)
     assert pauses == [0.02] * 4
 
 
-def test_a_journal_that_changes_is_looked_at_until_it_fits(path, pauses, monkeypatch):
+def test_a_journal_that_changes_is_read_until_it_fits(path, pauses, monkeypatch):
     writer = ArchiveWriter(path, sync=False)
     writer.append(RECORDS[0], "new")
     whole = journal(path).read_bytes()
@@ -90,7 +90,7 @@ def test_an_index_longer_than_its_archive_is_refused(path):
             ArchiveReader(path)
 
 
-def test_a_journal_file_beyond_what_is_read_is_refused(path):
+def test_a_journal_that_is_too_long_is_refused(path):
     largest = 29 + 256 * (7 + 4 + 4 + 1024) + 2**18 + 2**24
     writer = ArchiveWriter(path, sync=False)
     writer.append(RECORDS[0], "new")
@@ -102,7 +102,7 @@ def test_a_journal_file_beyond_what_is_read_is_refused(path):
     writer.close()
 
 
-def test_an_archive_that_lost_its_end_is_read_only_as_far_as_asked(path):
+def test_an_archive_that_lost_its_end_is_read_only_with_salvage(path):
     whole = path.read_bytes()
     with ArchiveReader(path) as reader:
         first, second, end = reader._snapshot.layout.offsets
@@ -116,7 +116,7 @@ def test_an_archive_that_lost_its_end_is_read_only_as_far_as_asked(path):
             assert list(reader) == RECORDS[:count]
 
 
-def test_the_journal_of_another_archive_is_refused_and_left_out_of_what_is_salvaged(path):
+def test_the_journal_of_another_archive_is_refused_and_not_salvaged(path):
     writer = ArchiveWriter(path, sync=False)
     writer.append(RECORDS[0], "new")
     other = path.with_name("other.rsa")

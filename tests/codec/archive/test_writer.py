@@ -66,7 +66,7 @@ def test_a_failure_to_create_names_its_reason(path: Path):
     assert [p.name for p in path.parent.iterdir()] == ["a.rsa"]
 
 
-def test_what_was_closed_is_closed_once(path: Path):
+def test_closing_twice_closes_once(path: Path):
     reader, writer = ArchiveReader(path), ArchiveWriter(path)
     reader.close()
     writer.close()

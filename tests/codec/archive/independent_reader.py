@@ -1,15 +1,15 @@
-"""A second reader of archives, written from the specification alone, with nothing of the codec."""
+"""A second reader of archives, written from the specification alone, without the codec."""
 
 import itertools
 import struct
 import zlib
 from collections.abc import Iterator
 
-Found = tuple[int, bytes, bytes]
+Item = tuple[int, bytes, bytes]
 DIGITS = [b"%d" % digit for digit in range(10)]
 
 
-def read_archive(data: bytes) -> tuple[tuple[bytes, str, str], list[Found]]:
+def read_archive(data: bytes) -> tuple[tuple[bytes, str, str], list[Item]]:
     """(model id, name, version), and level, body and name of every record of a closed archive."""
     assert data[:9] == b"\x89RSA\r\n\x1a\n\x01"
     at, labels = 41, []
@@ -33,7 +33,7 @@ def crc(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "big")
 
 
-def read_block(data: bytes, at: int, before: bytes) -> tuple[list[Found], int]:
+def read_block(data: bytes, at: int, before: bytes) -> tuple[list[Item], int]:
     begin = at
     last, about, bodies, bodies_crc = struct.unpack(">BII4s", data[at + 1 : at + 14])
     count, at = last + 1, at + 14
@@ -125,7 +125,7 @@ def count_on(name: bytes, step: int) -> bytes:
 
 
 def check_index(
-    data: bytes, at: int, header: bytes, offsets: list[int], counts: list[int], found: list[Found]
+    data: bytes, at: int, header: bytes, offsets: list[int], counts: list[int], found: list[Item]
 ) -> None:
     begin, count = at, len(counts)
     assert data[at : at + 5] == b"I" + count.to_bytes(4, "big")
