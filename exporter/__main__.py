@@ -1,4 +1,4 @@
-"""residuum-export RUN|BUNDLE --out BUNDLE --calibrate DIR."""
+"""The command `residuum-export RUN|BUNDLE --out BUNDLE --calibrate DIR`."""
 
 import sys
 from dataclasses import dataclass, field
@@ -15,28 +15,28 @@ from exporter.refit import refit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Turn a training run into a bundle that can be served, or fit a bundle to other images."""
+    """Turn a training run into a bundle to serve, or fit an existing bundle to other images."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """folder of the run, or a bundle, whose networks stay as they are"""
+    """folder of a run; or a bundle, which keeps its networks"""
     out: Path
-    """bundle to write: a folder, or a tar if it ends in .tar"""
+    """bundle to write: a folder, or a tar file if the name ends in .tar"""
     calibrate: Path
-    """data folder; its held-out normal images calibrate the scores"""
+    """data folder: tables are fitted to its training images, scores calibrated on held-out ones"""
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether this is a bundle rather than a run."""
+    """Whether a path is a bundle and not a run."""
     return path.suffix == ".tar" or (path / MANIFEST).exists()
 
 
 def main() -> int:
-    """Entry point; exit status 0, 1 with one sentence on stderr, or 130 if interrupted."""
+    """Runs the command; exits with 0, with 1 and one line on stderr, or with 130 if interrupted."""
     command = tyro.cli(Command, prog="residuum-export")
     try:
-        make = refit if is_bundle(command.run) else export
-        manifest = make(command.run, command.out, command.calibrate, command.options, print)
+        write = refit if is_bundle(command.run) else export
+        manifest = write(command.run, command.out, command.calibrate, command.options, print)
     except (ResiduumError, OSError) as error:
         print(f"residuum-export: {error}", file=sys.stderr)
         return 1

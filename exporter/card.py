@@ -37,12 +37,12 @@ def write_card(manifest: Manifest, facts: Mapping[str, str]) -> str:
     rows = "\n".join(f"| {label} | {value} |" for label, value in facts.items())
     return f"""# {manifest.name} {manifest.version}
 
-A `{manifest.family}` model for {_images(manifest)}. It compresses an image to a record of a few bytes
-and scores anomalies by comparing an image with its reconstruction.
+A `{manifest.family}` model for {_images(manifest)}. It compresses an image to a small record, and
+scores anomalies by comparing the image with its reconstruction.
 
 ![Held-out images, their reconstructions and heat maps]({PICTURES})
 
-From top to bottom: held-out images, what their records decode to, and heat maps of the anomaly score.
+From top to bottom: held-out images, what their records decode to, and heat maps of anomalies.
 
 | property | value |
 |---|---|

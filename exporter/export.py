@@ -7,13 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from codec import Codec
 from codec.arrays import U8
-from codec.bundle.bundle import Bundle, model_id, pack_arrays, write_bundle
+from codec.bundle.bundle import Bundle, pack_arrays, write_bundle
 from codec.bundle.calibration import check_score_names
-from codec.bundle.manifest import LatentSpec, Manifest, Member, ScoreSpec
+from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
 from codec.bundle.tables_npz import pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
@@ -21,7 +19,7 @@ from codec.images.input_spec import Fit, InputSpec
 from codec.scores.scores import check_false_alarm_rate
 from exporter import parity, receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
-from exporter.fit.bundle import QUALITY_LEVELS, Log, blank_calibration, fit_bundle
+from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.latents import batches
 from exporter.graphs import export_graphs
 from training.config.run import (
@@ -32,6 +30,7 @@ from training.config.run import (
     TrainConfig,
 )
 from training.data import datasets
+from training.data.sources import source_of
 from training.models.index_model import symbols
 from training.run.checkpoint import load_run
 
@@ -78,24 +77,24 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     check_target(out)
     config, network, info = load_run(run)
     training, held_out = read_images(config.data, calibrate, log)
-    manifest = describe(
-        config,
-        options,
-        options.name or run.resolve().name,
-        exact=datasets.source_of(config.data, calibrate) != "folder",
-        held_out=len(held_out),
-    )
+    exact = source_of(config.data, calibrate) != "folder"
+    name = options.name or run.resolve().name
+    manifest = describe(config, options, name, exact=exact, held_out=len(held_out))
     if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
-        log(
-            f"{len(held_out)} held-out images are too few for a false-alarm rate of "
-            f"{FALSE_ALARM_RATE:g}; the default is {manifest.score.false_alarm_rate:.2g}"
-        )
+        log(f"a false-alarm rate of {FALSE_ALARM_RATE:g} needs more than {len(held_out)} images")
     log("exporting and checking the graphs")
-    draft = unfitted(manifest, *export_graphs(network))
+    draft = draft_bundle(manifest, *export_graphs(network))
     graphs = open_graphs(draft, "cpu", options.threads)
-    draft = replace(draft, manifest=_with_radius(manifest, graphs))
-    targets = {"target_psnr": options.target_psnr, "registered": options.registered}
-    bundle = fit_bundle(draft, graphs, training, held_out, **targets, log=log)
+    draft = replace(draft, manifest=with_radius(manifest, graphs))
+    bundle = fit_bundle(
+        draft,
+        graphs,
+        training,
+        held_out,
+        target_psnr=options.target_psnr,
+        registered=options.registered,
+        log=log,
+    )
     step = bundle.steps[bundle.manifest.quality_default]
     first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
     certificate = parity.measure(network, graphs, first, step)
@@ -137,7 +136,7 @@ def describe(
     index = latent.kind == "indices"
     free_size = model.height == 0
     default_quality = 0 if index else MIDDLE_QUALITY
-    default_fit: Fit = "pad" if free_size else "exact" if exact else "resize"
+    fixed_fit: Fit = "exact" if exact else "resize"
     return Manifest(
         name=name,
         version=options.version,
@@ -147,7 +146,7 @@ def describe(
             height=model.height or None,
             width=model.width or None,
             stride=model.stride if free_size else 1,
-            fit=options.fit or default_fit,
+            fit=options.fit or ("pad" if free_size else fixed_fit),
         ),
         latent=latent,
         quality_default=default_quality if options.quality is None else options.quality,
@@ -189,13 +188,11 @@ def _grid(model: ModelConfig) -> tuple[int, int] | None:
         return (1, 1)
     grid = model.height // model.stride, model.width // model.stride
     if model.family == "sigma_vae_map" and grid == (1, 1):
-        raise BundleError(
-            "the latent map has a single position; train a sigma_vae instead, whose latent is global"
-        )
+        raise BundleError("the latent map has a single position; train a sigma_vae instead")
     return grid if model.height else None
 
 
-def _with_radius(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
+def with_radius(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
     """The manifest with the receptive-field radius, `reach`, of a model for any size."""
     if manifest.input.height is not None:
         return manifest
@@ -215,26 +212,6 @@ def _provenance(
         "calibration_images": calibration_images,
         "export": asdict(options),
     }
-
-
-def unfitted(manifest: Manifest, encoder: bytes, decoder: bytes) -> Bundle:
-    """A bundle in memory without tables, which is enough to run the graphs."""
-    dims = manifest.latent.dims
-    members = {
-        name: Member(size=len(graph), sha256="")
-        for name, graph in {"decoder.onnx": decoder, "tables.npz": b""}.items()
-    }
-    zero, one = np.zeros(dims, np.float32), np.ones(dims, np.float32)
-    return Bundle(
-        manifest=manifest,
-        model_id=model_id(replace(manifest, members=members)),
-        encoder=encoder,
-        decoder=decoder,
-        steps=np.ones((manifest.quality_levels, dims), np.float32),
-        priors=(),
-        calibration=blank_calibration(zero, one, manifest.input.channels),
-        card="",
-    )
 
 
 def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:

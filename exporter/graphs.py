@@ -1,4 +1,4 @@
-"""The two ONNX graphs of a trained network. Pixel scaling and the codebook live inside them."""
+"""The two ONNX graphs of a trained network, which include pixel scaling and the codebook."""
 
 import io
 import warnings
@@ -11,10 +11,11 @@ from torch.export import Dim
 
 from codec.errors import BundleError
 from training.models import GaussianModel, IndexModel, Model
-from training.models.layers import told
+from training.models.layers import append_rate_channel
 
 OPSET = 20
-EXAMPLE_ROWS, EXAMPLE_CELLS = 2, 4
+# Size of the example inputs: images, and cells of one stride along each side.
+EXAMPLE_BATCH, EXAMPLE_CELLS = 2, 4
 
 
 class GaussianEncoder(nn.Module):
@@ -30,14 +31,14 @@ class GaussianEncoder(nn.Module):
 
 
 class GaussianDecoder(nn.Module):
-    """z, with the octaves as a last channel if rate-aware, to x_hat `[B, C, H, W]` in [0, 1]."""
+    """z, with a rate channel if the model is rate-aware, to x_hat `[B, C, H, W]` in [0, 1]."""
 
     def __init__(self, model: GaussianModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model.restore(z)
+        return self.model.decode_latent(z)
 
 
 class IndexEncoder(nn.Module):
@@ -48,8 +49,8 @@ class IndexEncoder(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.model.encode(x.float() / 255.0)
-        return found.indices.int(), found.distance
+        codes = self.model.encode(x.float() / 255.0)
+        return codes.indices.int(), codes.distance
 
 
 class IndexDecoder(nn.Module):
@@ -66,37 +67,31 @@ class IndexDecoder(nn.Module):
 def export_graphs(model: Model) -> tuple[bytes, bytes]:
     """encoder.onnx and decoder.onnx of a network in eval mode, checked by onnx.checker.
 
-    The batch is dynamic; height and width too where the network takes any size.
+    The batch is dynamic, and so are height and width if the network takes images of any size.
+    Raises BundleError if torch exports no graph.
     """
     config = model.config
     height = config.height or config.stride * EXAMPLE_CELLS
     width = config.width or config.stride * (EXAMPLE_CELLS + 1)
-    x = torch.zeros(EXAMPLE_ROWS, config.channels, height, width, dtype=torch.uint8)
+    x = torch.zeros(EXAMPLE_BATCH, config.channels, height, width, dtype=torch.uint8)
     free_size = config.height == 0
-    cells = {0: "batch", 2: "rows", 3: "columns"}
+    image = _image_shape(model, free_size)
+    latent = {0: "batch", 2: "rows", 3: "columns"} if free_size else {0: "batch"}
     with torch.no_grad():
         if isinstance(model, IndexModel):
             codes = model.encode(x.float()).indices.int()
-            encoder = _export(
-                IndexEncoder(model), x, "x", ["codes", "distance"], _image_shape(model, free_size)
-            )
-            return encoder, _export(
-                IndexDecoder(model), codes, "codes", ["x_hat"], cells if free_size else {0: "batch"}
-            )
+            encoder = _export(IndexEncoder(model), x, "x", ["codes", "distance"], image)
+            return encoder, _export(IndexDecoder(model), codes, "codes", ["x_hat"], latent)
         z = model.encode(x.float()).mu
-        z = told(z, None) if config.rate_aware else z
-        encoder = _export(
-            GaussianEncoder(model), x, "x", ["mu", "log_var"], _image_shape(model, free_size)
-        )
-        return encoder, _export(
-            GaussianDecoder(model), z, "z", ["x_hat"], cells if free_size else {0: "batch"}
-        )
+        z = append_rate_channel(z, None) if config.rate_aware else z
+        encoder = _export(GaussianEncoder(model), x, "x", ["mu", "log_var"], image)
+        return encoder, _export(GaussianDecoder(model), z, "z", ["x_hat"], latent)
 
 
 def _image_shape(model: Model, free_size: bool) -> Mapping[int, object]:
     if not free_size:
         return {0: "batch"}
-    # The exporter has to know that the sides are multiples of the stride.
+    # torch has to know that the sides are multiples of the stride.
     stride = model.config.stride
     return {0: "batch", 2: stride * Dim("rows", max=2048), 3: stride * Dim("columns", max=2048)}
 
@@ -117,7 +112,7 @@ def _export(
             verbose=False,
         )
     if program is None:
-        raise BundleError("torch.onnx.export gave no graph")
+        raise BundleError("torch.onnx.export returned no graph")
     out = io.BytesIO()
     onnx.save_model(_without_paths(program.model_proto), out)
     onnx.checker.check_model(out.getvalue(), full_check=True)
@@ -125,8 +120,9 @@ def _export(
 
 
 def _without_paths(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph without stack traces: they hold paths of the exporting machine, and are most of a
-    small file.
+    """The graph without stack traces.
+
+    They contain paths of the exporting machine and make up most of a small file.
     """
     del graph.metadata_props[:]
     for node in graph.graph.node:

@@ -1,4 +1,4 @@
-"""The parity certificate: how far the exported graphs are from the network that was trained."""
+"""The parity certificate: how far the exported graphs are from the trained network."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,8 +13,8 @@ from codec.quantise import quantise
 from training.models import IndexModel, Model
 from training.models.layers import append_rate_channel
 
-# Beyond these the graphs are not the network, whatever the reason. A latent halfway between two
-# codes may fall to either side, so some codes of a good graph differ.
+# Larger errors mean that the graphs are not the network. A latent halfway between two codes can be
+# rounded either way, so a few codes of a good graph differ.
 MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES = 1e-3, 1e-3, 0.99
 
 
@@ -36,35 +36,33 @@ class Parity:
 
 
 def measure(model: Model, graphs: Graphs, x: U8, step: F32) -> Parity:
-    """Compares both sides on a batch `[B, C, H, W]`; codes at the default quality.
+    """Compares graphs and network on a batch `[B, C, H, W]`; the step `[D]` gives the codes.
 
     Raises BundleError if they differ by more than rounding.
     """
     with torch.no_grad(), np.errstate(invalid="ignore"):
         tensor = torch.from_numpy(x).float() / 255.0
-        first, _ = graphs.encode(x)
+        latents, _ = graphs.encode(x)
         if isinstance(model, IndexModel):
             expected = model.encode(tensor).indices.numpy()
             y = model.decode_indices(torch.from_numpy(expected)).numpy()
-            equal = float((expected == first).mean())
+            equal = float((expected == latents).mean())
             decoded = graphs.decode(expected.astype(np.int32))
             latent_error = None
         else:
-            mu = model.encode(tensor).mu.numpy()
-            y = model.decode(torch.from_numpy(mu)).numpy()
-            equal = float((quantise(mu, step) == quantise(first, step)).mean())
-            z = torch.from_numpy(mu)
-            decoded = graphs.decode(
-                (append_rate_channel(z, None) if model.config.rate_aware else z).numpy()
-            )
-            latent_error = float(np.abs(mu - first).max())
+            mu = model.encode(tensor).mu
+            y = model.decode(mu).numpy()
+            equal = float((quantise(mu.numpy(), step) == quantise(latents, step)).mean())
+            z = append_rate_channel(mu, None) if model.config.rate_aware else mu
+            decoded = graphs.decode(z.numpy())
+            latent_error = float(np.abs(mu.numpy() - latents).max())
     parity = Parity(
         images=len(x),
         latent_error=latent_error,
         pixel_error=float(np.abs(y - decoded).max()),
         equal_codes=equal,
     )
-    # Written so that NaN, which is not larger than anything, is refused too.
+    # Written so that NaN fails too.
     if not (
         (latent_error is None or latent_error <= MAX_LATENT_ERROR)
         and parity.pixel_error <= MAX_PIXEL_ERROR

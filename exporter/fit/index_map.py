@@ -183,7 +183,7 @@ def _leaf_probabilities(
 
 
 def _mixed(cell: I64, predicted: F64, strength: float) -> F64:
-    """The histogram `[L, K]` of cells, mixed with a prediction that counts as `strength` samples."""
+    """The mean `[L, K]` of a histogram and of a prediction that counts as `strength` samples."""
     counts = np.bincount(cell, minlength=predicted.size).reshape(predicted.shape)
     return np.asarray((counts + strength * predicted) / (counts.sum(1, keepdims=True) + strength))
 

@@ -4,8 +4,8 @@
 
 The tables are those of the bundle, which were fitted to its training images (a run is exported
 first); the histogram is of the same images. Every figure is of the test images under DATA, or of
-all images under TEST. Then entropy coding and decoding are timed beside the network, in CPU time on
-one thread, in batches of 32.
+all images under TEST. Then entropy coding and decoding are timed and compared with the network,
+in CPU time on one thread, in batches of 32.
 """
 
 import argparse

@@ -17,7 +17,8 @@ from torch import nn
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from exporter.export import Options, describe, unfitted
+from exporter.export import Options, describe
+from exporter.fit.bundle import draft_bundle
 from exporter.graphs import export_graphs
 from training.__main__ import main as train
 from training.config.run import ModelConfig, TrainConfig
@@ -48,7 +49,7 @@ MODELS = {
 
 
 class Exported(NamedTuple):
-    """A random network, what it was exported to, and images that it takes."""
+    """A random network, its exported graphs, and images for it."""
 
     network: Model
     draft: Bundle
@@ -57,7 +58,7 @@ class Exported(NamedTuple):
     held_out: list[U8]
 
     def batch(self, count: int = 6) -> U8:
-        """`[B, C, H, W]` of one size that needs no fitting."""
+        """`[B, C, H, W]` of a size that the model takes as it is."""
         return np.stack([picture(i, 16, 24, self.network.config.channels) for i in range(count)])[
             :, :, : self.network.config.width or 24
         ].transpose(0, 3, 1, 2)
@@ -80,7 +81,7 @@ def picture(seed: int, height: int, width: int, channels: int) -> U8:
 
 
 def pictures(config: ModelConfig, count: int, seed: int) -> list[U8]:
-    """Pictures of the model's size; of several, also odd ones, where it takes any."""
+    """Pictures of the model's size, or of several sizes if it takes any."""
     sizes = (
         [(16, 24), (16, 24), (21, 17)] if config.height == 0 else [(config.height, config.width)]
     )
@@ -90,7 +91,7 @@ def pictures(config: ModelConfig, count: int, seed: int) -> list[U8]:
 
 
 def random_network(config: ModelConfig, seed: int = 0) -> Model:
-    """A network in eval mode that tells images apart, and whose every tensor matters."""
+    """A network in eval mode with different outputs for different images, of all of its weights."""
     torch.manual_seed(seed)
     network = build(config)
     linear = [m for m in network.encoder.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -108,7 +109,7 @@ def random_network(config: ModelConfig, seed: int = 0) -> Model:
     if isinstance(network, IndexModel):
         images = [picture(i, 16, 24, config.channels) for i in range(20)]
         x = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2)).float() / 255.0
-        network.start(x[..., : config.width or 24], torch.Generator().manual_seed(seed))
+        network.seed_codebooks(x[..., : config.width or 24], torch.Generator().manual_seed(seed))
     return network
 
 
@@ -118,7 +119,7 @@ def _exported(name: str) -> Exported:
     network = random_network(model)
     config = TrainConfig(model=model, crop=0 if model.height else 16)
     manifest = describe(config, Options(), "tiny", exact=False, held_out=HELD_OUT)
-    draft = unfitted(manifest, *export_graphs(network))
+    draft = draft_bundle(manifest, *export_graphs(network))
     training, held_out = pictures(model, 60, 0), pictures(model, HELD_OUT, 1000)
     return Exported(network, draft, open_graphs(draft, "cpu"), training, held_out)
 

@@ -28,14 +28,14 @@ def card(metrics):
     ],
     ids=["posterior", "older run", "codes"],
 )
-def test_the_card_tells_the_health_of_the_weights(metrics, rows):
+def test_the_card_shows_the_health_of_the_weights(metrics, rows):
     text = card(metrics)
-    assert "after epoch 7 and before any quantisation" in text
+    assert "after epoch 7, before quantisation" in text
     assert all(row in text for row in rows)
-    table = text[text.index("| measure |") : text.index("## Limits")].strip().splitlines()
+    table = text[text.index("| measure |") : text.index("## Limitations")].strip().splitlines()
     assert {line.replace("\\|", "").count("|") for line in table} == {4}
 
 
 def test_a_run_without_records_has_a_card_without_that_table():
     assert "| measure |" not in card({})
-    assert "images were not used.\n\n## Limits" in card({})
+    assert "No test image was used.\n\n## Limitations" in card({})

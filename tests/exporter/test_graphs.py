@@ -30,7 +30,7 @@ def images(each, batch: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def test_names_and_types_are_those_that_the_codec_asks_for(each):
+def test_names_and_types_are_those_that_the_codec_expects(each):
     if each.draft.manifest.latent.kind == "indices":
         latent, outputs = ("codes", INT32), [("codes", INT32), ("distance", FLOAT)]
     else:
@@ -52,7 +52,7 @@ def test_the_batch_is_dynamic(each, batch):
 
 @pytest.mark.parametrize("name", ["sigma_vae_map", "vq_vae", "vq_vae_2", "fsq"])
 @pytest.mark.parametrize("cells", [(1, 1), (1, 4), (5, 1), (3, 7)])
-def test_height_and_width_are_dynamic_where_the_network_takes_any(exported, name, cells):
+def test_height_and_width_are_dynamic_if_the_network_takes_any(exported, name, cells):
     each = exported(name)
     stride = each.network.config.stride
     x = images(each, 2, cells[0] * stride, cells[1] * stride)
@@ -62,20 +62,20 @@ def test_height_and_width_are_dynamic_where_the_network_takes_any(exported, name
 
 
 @pytest.mark.parametrize("name", ["sigma_vae", "vq_vae_fixed"])
-def test_another_size_is_refused_where_the_network_has_one(exported, name):
+def test_another_size_is_rejected_if_the_network_has_one(exported, name):
     each = exported(name)
     with pytest.raises(Exception, match="invalid dimensions"):
         each.graphs.encode(images(each, 2, 32, 32))
 
 
-def test_the_checker_finds_no_fault_and_only_standard_operators(each):
+def test_the_graphs_pass_the_checker_and_use_standard_operators_only(each):
     for graph in (each.draft.encoder, each.draft.decoder):
         onnx.checker.check_model(graph, full_check=True)
         model = onnx.load_from_string(graph)
         assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
 
 
-def test_a_graph_holds_no_path_of_the_machine_that_made_it(each):
+def test_a_graph_contains_no_path_of_the_exporting_machine(each):
     places = {str(Path(__file__).parents[2]), str(Path.home()), sys.prefix, "site-packages", ".py"}
     for graph in (each.draft.encoder, each.draft.decoder):
         assert {place for place in places if place.encode() in graph} == set()

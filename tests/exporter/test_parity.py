@@ -1,4 +1,4 @@
-"""The certificate: graphs and network agree, or there is no bundle."""
+"""The parity certificate: no bundle is written unless graphs and network agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def step(each, size: float = 0.1):
 
 
 @pytest.mark.parametrize("name", [*GAUSSIAN, *INDICES])
-def test_the_graphs_of_every_family_are_the_network(exported, name):
+def test_the_graphs_of_every_family_match_the_network(exported, name):
     each = exported(name)
     certificate = measure(each.network, each.graphs, each.batch(), step(each))
     assert certificate.images == 6
@@ -34,7 +34,7 @@ def test_the_graphs_of_every_family_are_the_network(exported, name):
 
 
 @pytest.mark.parametrize("name", [*GAUSSIAN, *INDICES])
-def test_graphs_of_another_network_are_refused(exported, other_network, name):
+def test_graphs_of_another_network_are_rejected(exported, other_network, name):
     each = exported(name)
     with pytest.raises(BundleError, match="the exported graphs differ from the network: Parity"):
         measure(other_network(each.network), each.graphs, each.batch(), step(each))
@@ -42,7 +42,7 @@ def test_graphs_of_another_network_are_refused(exported, other_network, name):
 
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 @pytest.mark.parametrize("change", [0.5, float("nan")])
-def test_one_changed_number_is_refused(exported, part, change):
+def test_one_changed_weight_is_rejected(exported, part, change):
     each = exported("sigma_vae")
     network = copy.deepcopy(each.network)
     with torch.no_grad():
@@ -51,11 +51,11 @@ def test_one_changed_number_is_refused(exported, part, change):
         measure(network, each.graphs, each.batch(), step(each))
 
 
-def test_a_latent_halfway_between_two_codes_may_fall_to_either(exported):
+def test_a_latent_halfway_between_two_codes_may_be_rounded_either_way(exported):
     each, x = exported("sigma_vae"), exported("sigma_vae").batch(40)
 
     class Nudged:
-        """The graphs, but for a rounding error."""
+        """The graphs with a rounding error."""
 
         decode = staticmethod(each.graphs.decode)
 

@@ -1,4 +1,4 @@
-"""A bundle fitted to other images: its networks stay, and what is fitted moves."""
+"""A bundle fitted to other images keeps its networks and gets new tables and scores."""
 
 from pathlib import Path
 
@@ -55,12 +55,12 @@ def test_a_target_widens_the_steps_until_held_out_images_just_reach_it(
     assert 1.0 <= ratio[0] < 2 ** (1 / 4)
 
 
-def test_what_stands_there_already_is_not_overwritten(bundle_path, data):
+def test_an_existing_bundle_is_not_overwritten(bundle_path, data):
     with pytest.raises(BundleError, match="exists already"):
         refit(bundle_path, bundle_path, data, Options(), str)
 
 
-def test_a_run_is_told_from_a_bundle(bundle_path, run):
+def test_a_run_is_distinguished_from_a_bundle(bundle_path, run):
     assert is_bundle(bundle_path)
     assert not is_bundle(run)
 

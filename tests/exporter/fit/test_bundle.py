@@ -1,4 +1,4 @@
-"""What is fitted to data: tables, default quality, residual variance, calibration."""
+"""Fits to data: tables, default quality, residual variance and calibration."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from codec.record.frame import Record, pack
 from codec.scores.scores import masking, residual_map
 from exporter.fit import bundle as fit
 from exporter.fit.index_map import fit_index_prior
+from exporter.fit.latents import batches
 
 NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
 FACTORISED = ["sigma_vae"]
@@ -39,7 +40,7 @@ def fitted(exported):
                 each.held_out,
                 target_psnr=target_psnr,
                 registered=False,
-                say=lambda _: None,
+                log=lambda _: None,
             )
         return kept[name, target_psnr], exported(name)
 
@@ -66,7 +67,7 @@ def test_the_tables_cover_every_training_image_at_every_level(fitted, name):
 
 
 @pytest.mark.parametrize("name", FACTORISED)
-def test_the_tables_know_how_often_each_code_occurs(fitted, name):
+def test_the_tables_follow_the_frequencies_of_the_codes(fitted, name):
     """Coding the training images costs hardly more than the entropy of their own histogram."""
     bundle, each = fitted(name)
     level = bundle.manifest.quality_default
@@ -105,7 +106,7 @@ def test_steps_follow_the_mean_posterior_variance_of_the_training_images(fitted,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_record_holds_just_what_the_encoder_says(fitted, name):
+def test_a_record_decodes_to_the_quantised_output_of_the_encoder(fitted, name):
     bundle, each = fitted(name)
     spec, step = bundle.manifest.input, bundle.steps[bundle.manifest.quality_default]
     codec = Codec(bundle, each.graphs)
@@ -150,7 +151,7 @@ def test_index_maps_are_coded_by_the_prior_that_fits_them(fitted, name):
 
 @pytest.mark.parametrize("name", ["vq_vae", "vq_vae_2", "fsq"])
 @pytest.mark.parametrize("index", [-1, 8])
-def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, name, index):
+def test_an_index_outside_the_codebook_is_rejected_in_every_dimension(fitted, name, index):
     bundle, each = fitted(name)
     codec, latent = Codec(bundle, each.graphs), bundle.manifest.latent
     for symbol in range(latent.dims):
@@ -163,7 +164,7 @@ def test_an_index_beyond_the_codebook_is_refused_whatever_symbol_it_is(fitted, n
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_latent_statistics_are_those_of_what_the_decoder_gets(fitted, name):
+def test_latent_statistics_are_those_of_the_input_of_the_decoder(fitted, name):
     bundle, each = fitted(name)
     step = bundle.steps[bundle.manifest.quality_default][:, None]
     values = np.concatenate(encoded(each), axis=1)
@@ -187,7 +188,7 @@ def test_p_values_of_the_held_out_images_are_uniform(fitted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
+def test_the_default_false_alarm_rate_is_applied(fitted, name):
     bundle, each = fitted(name)
     rate = bundle.manifest.score.false_alarm_rate
     assert rate == 1 / (len(each.held_out) + 1)
@@ -195,7 +196,7 @@ def test_the_default_false_alarm_rate_can_be_asked_for(fitted, name):
         assert score.anomalous == (score.p_value <= rate)
 
 
-def test_the_heat_of_one_normal_image_in_ten_reaches_the_scale(fitted):
+def test_one_normal_image_in_ten_reaches_the_full_colour_of_the_heat_map(fitted):
     bundle, each = fitted("sigma_vae_map")
     scorer = Scorer(Codec(bundle, each.graphs))
     raw = scorer.raw_scores(each.held_out)
@@ -217,7 +218,7 @@ def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
         assert all(psnr < target for psnr in reached[:level])
 
 
-def test_a_psnr_beyond_every_level_is_refused_with_what_can_be_had(fitted):
+def test_a_psnr_that_no_level_reaches_is_rejected_with_the_best_possible(fitted):
     bundle, each = fitted("vq_vae")
     with pytest.raises(BundleError, match=r"no quality level reaches 99 dB; the finest has \d+\."):
         fit.choose_quality(bundle, each.graphs, each.held_out, 99.0)
@@ -261,7 +262,7 @@ def test_without_registration_each_channel_has_one_variance():
     np.testing.assert_allclose(variance[:, 0, 0], expected, rtol=1e-5)
 
 
-def test_with_registration_each_pixel_has_its_own_shrunk_towards_the_mean():
+def test_with_registration_each_pixel_has_its_own_variance_shrunk_towards_the_mean():
     images, restored = residuals(count=300)
     variance = fit.residual_variance(images, restored, registered=True)
     square = masked_squares(images, restored)
@@ -293,7 +294,7 @@ def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
         each.held_out,
         target_psnr=None,
         registered=True,
-        say=lambda _: None,
+        log=lambda _: None,
     )
     assert bundle.calibration.residual_variance.shape == (1, 16, 16)
     codec, image = Codec(bundle, each.graphs), each.held_out[0]
@@ -308,12 +309,12 @@ def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
 def test_batches_keep_the_order_and_never_mix_sizes():
     sizes = [(8, 8), (8, 8), (16, 8), (8, 8), (3, 5)]
     images = [np.full((*size, 1), i, np.uint8) for i, size in enumerate(sizes)]
-    found = list(fit.batches(images, ANY_SIZE))
+    found = list(batches(images, ANY_SIZE))
     assert [x.shape for x in found] == [(2, 1, 8, 8), (1, 1, 16, 8), (2, 1, 8, 8)]
     assert [int(image.max()) for x in found for image in x] == [0, 1, 2, 3, 4]
 
 
 def test_batches_are_bounded():
     image = np.zeros((256, 256, 1), np.uint8)
-    found = [len(x) for x in fit.batches([image] * 10, ANY_SIZE)]
+    found = [len(x) for x in batches([image] * 10, ANY_SIZE)]
     assert found == [4, 4, 2]

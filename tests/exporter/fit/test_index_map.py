@@ -1,4 +1,4 @@
-"""The fitted index prior against Markov fields whose entropy is known, and small and odd data."""
+"""The fit of the index prior to Markov fields of known entropy, and to small and unusual data."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def entropy(field: np.ndarray, law: np.ndarray) -> float:
 
 
 def sticky_law(book: int, rng: np.random.Generator) -> np.ndarray:
-    """An index is drawn by what its two neighbours say together."""
+    """The law of an index given both of its neighbours."""
     like = 1.5 * rng.normal(size=(2, book + 1, 3)) @ rng.normal(size=(3, book))
     odds = np.exp(like[0][:, None] + like[1][None])
     return np.asarray(odds / odds.sum(2, keepdims=True))
@@ -77,7 +77,7 @@ def test_an_earlier_symbol_of_the_same_position_is_a_neighbour() -> None:
     assert bits_per_index(prior, maps[500:]) == pytest.approx((3 + 0.469) / 2, abs=0.06)
 
 
-def test_the_position_tells_where_all_maps_have_one_size() -> None:
+def test_the_position_is_informative_if_all_maps_have_one_size() -> None:
     rng = np.random.default_rng(4)
     drawn = (np.arange(16).reshape(4, 4) + (rng.random((600, 1, 4, 4)) < 0.2)) % 16
     maps = drawn.astype(np.int32)
@@ -85,7 +85,7 @@ def test_the_position_tells_where_all_maps_have_one_size() -> None:
     assert bits_per_index(prior, maps[500:]) < 1.0
 
 
-def test_indices_that_know_nothing_of_each_other_cost_no_more_than_their_histogram() -> None:
+def test_independent_indices_cost_no_more_than_their_histogram() -> None:
     rng = np.random.default_rng(5)
     maps = rng.choice(64, (400, 1, 5, 5), p=np.arange(1, 65) / 2080).astype(np.int32)
     prior = fit_index_prior([maps[:300]], 64, (5, 5))
@@ -114,13 +114,13 @@ def test_the_same_maps_make_the_same_arrays() -> None:
         np.testing.assert_array_equal(array, two[name])
 
 
-def test_bytes_hold_a_probability_within_a_sixteenth() -> None:
+def test_bytes_represent_a_probability_within_a_sixteenth() -> None:
     p = np.geomspace(2.0**-20, 1, 500)[None]
     held = weights_of(to_bytes(p)) / 2.0**24
     assert np.abs(np.log2(held / p)).max() < np.log2(1 + 1 / 15)
 
 
-def test_a_codebook_too_large_for_any_context_is_told() -> None:
+def test_a_codebook_too_large_for_any_context_cannot_be_fitted() -> None:
     assert can_fit(1, 65535)
     assert can_fit(5, 512)
     assert can_fit(6, 8)

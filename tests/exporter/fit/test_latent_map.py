@@ -1,4 +1,4 @@
-"""The fit of the map prior against laws whose entropy is known, and on awkward data."""
+"""The fit of the map prior to distributions of known entropy, and to awkward data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_markov_field_costs_little_more_than_its_entropy(step: float) -> None:
     bits = prior.bits(codes).sum() / codes.size
     apart = FactorisedPrior(fit_tables(quantise(field(400, 0), steps[0])))
     factorised = apart.bits(codes).sum() / codes.size
-    # The lattice's first passes see few neighbours, the later ones no more than eight.
+    # The first passes have few neighbours, the later ones at most eight.
     assert entropy_bits(step) - 0.02 < bits < entropy_bits(step) + 0.25
     assert bits < factorised - 0.9
 

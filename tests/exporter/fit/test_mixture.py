@@ -38,11 +38,11 @@ def test_latents_without_clusters_keep_a_table_per_dimension():
     assert isinstance(fit_global_priors(mu, STEPS)[0], FactorisedPrior)
 
 
-def test_few_images_are_not_learned_by_heart():
+def test_few_images_are_not_memorised():
     assert isinstance(fit_global_priors(draw(100, 5), STEPS)[0], FactorisedPrior)
 
 
-def test_the_clusters_found_are_those_that_there_are():
+def test_the_fitted_clusters_are_the_true_ones():
     share, mean, variance = fit_clusters(draw(6000, 6), 40)
     near = np.abs(mean[:, None] - MEANS).max(2).argmin(1)
     weight = np.array([share[near == k].sum() for k in range(16)])
