@@ -92,15 +92,15 @@ bench-mutate: $(VENV)/.complete
 bench-index: $(VENV)/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/benchmarks/index_bits.py --model $(MODEL) --data $(DATA) $(if $(TEST),--test $(TEST)) --out build/bench/index.json
 
-# Images per second through gRPC beside bare onnxruntime with the same graphs, on one core each.
+# Images per second through gRPC, and with bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
 
-# Images per second of the training command beside a bare loop and beside Pythae, on two cores.
+# Images per second of the training command, of a bare loop and of Pythae, on two cores.
 bench-train: $(VENV)/.complete build/pythae
 	$(BIN)/python tests/benchmarks/training_speed/train.py --data $(DATA)/mnist --pythae build/pythae --out build/bench/train.json
 
-# Beside our packages, for its own process only; without a network the benchmark leaves it out.
+# Installed apart from our packages, for one process; without a network the benchmark leaves it out.
 build/pythae: tests/benchmarks/training_speed/pythae.txt | $(VENV)/.complete
 	-$(PIP) --no-deps --upgrade --target $@ -r $< && touch $@
 

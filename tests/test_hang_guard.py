@@ -14,7 +14,7 @@ CONFIG = """
 timeout = 60
 hang_grace = 1
 """
-# A command line of its own, by which its processes are found afterwards.
+# A unique command line, by which its processes are found afterwards.
 TESTS = """
 import subprocess, sys
 import pytest

@@ -1,11 +1,11 @@
-"""What records and archives cost beside the ideal code length, how fast archives are, and what an
+"""What records and archives cost above the ideal code length, how fast archives are, and what an
 interrupted one loses.
 
     make bench-archive
 
 Records of the Fashion-MNIST test images at the default quality of the shipped model, 10,000 of
 them. The ideal code length of an image is the sum of -log2 of its symbols' frequencies in the
-tables. Exit status 1 if a limit is broken: 3 bytes for a record of its own, 1.3 in an archive.
+tables. Exit status 1 if a limit is broken: 3 bytes for a record by itself, 1.3 in an archive.
 """
 
 import argparse
@@ -135,10 +135,8 @@ def torn_appends(folder: Path, records: Sequence[bytes], model_id: bytes) -> dic
 
 
 def kills(folder: Path, record: bytes, model_id: bytes, count: int) -> dict[str, int]:
-    """A process that appends without end, killed at random moments; records that were told of and
-    are gone.
-    """
-    rng, lost, told_of = np.random.default_rng(1), 0, 0
+    """Kills a process that appends without end at random moments, and counts lost records."""
+    rng, lost, acknowledged = np.random.default_rng(1), 0, 0
     for kill in range(count):
         path = folder / f"{kill}.rsa"
         create(path, model_id)
@@ -154,12 +152,12 @@ def kills(folder: Path, record: bytes, model_id: bytes, count: int) -> dict[str,
             time.sleep(rng.uniform(0, 0.2))
             process.kill()
             # The last line may be cut in the pipe.
-            told = process.stdout.read().count(b"\n") + 1
+            written = process.stdout.read().count(b"\n") + 1
         with ArchiveReader(path) as reader:
-            lost += max(0, told - len(reader))
+            lost += max(0, written - len(reader))
             assert all(found == record for found in reader)
-        told_of += told
-    return {"kills": count, "acknowledged": told_of, "lost": lost}
+        acknowledged += written
+    return {"kills": count, "acknowledged": acknowledged, "lost": lost}
 
 
 def main() -> None:
@@ -214,7 +212,7 @@ def broken(result: dict[str, dict[str, float]]) -> bool:
 
 def tell(result: dict[str, dict[str, float]]) -> None:
     """Prints all of it."""
-    table = Table(title=f"{result['record']['images']} records, ideally of so many bytes each")
+    table = Table(title=f"{result['record']['images']} records, ideal bytes of each")
     for column in ("", "bytes per image", "over the ideal", "append us"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_row("ideal code length", f"{result['record']['ideal']:.3f}", "", "")

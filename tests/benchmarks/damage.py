@@ -12,7 +12,7 @@ Damage = Callable[[bytes, bytes, Chance], bytes]
 
 
 def flipped(data: bytes, count: int, rng: Chance) -> bytes:
-    """So many different bits turned."""
+    """`count` different bits flipped."""
     changed = bytearray(data)
     for bit in rng.choice(8 * len(data), min(count, 8 * len(data)), replace=False).tolist():
         changed[bit // 8] ^= 1 << bit % 8
@@ -20,7 +20,7 @@ def flipped(data: bytes, count: int, rng: Chance) -> bytes:
 
 
 def burst(data: bytes, bits: int, rng: Chance) -> bytes:
-    """Bits wrong, the first and the last of at most so many in a row among them."""
+    """Bits wrong, the first and the last within a span of limited length."""
     span = int(rng.integers(1, min(bits, 8 * len(data)) + 1))
     start = int(rng.integers(0, 8 * len(data) - span + 1))
     pattern = int(rng.integers(0, 2**span)) | 1 | 1 << span - 1

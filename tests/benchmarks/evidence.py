@@ -2,11 +2,12 @@
 
     make bench-evidence DATA=DIR
 
-Test images of DeepPCB, good and defective, are compressed plainly and with evidence. Told are how
-many are flagged, how much of the defects lies inside of the boxes (pixel by pixel, and defect by
-defect, of those flagged and of all), and how many bytes that takes beside a lossless file of the
-whole image. The records of images that are not flagged have to be the plain ones, byte by byte, and
-the pixels inside of the boxes those of the original: else the exit status is 1.
+Test images of DeepPCB, good and defective, are compressed plainly and with evidence. The
+table says how many are flagged, how much of the defects lies inside of the boxes (pixel by pixel,
+and defect by defect, of those flagged and of all), and how many bytes that takes, compared with a
+lossless file of the whole image. The records of images that are not flagged have to be the plain
+ones, byte by byte, and the pixels inside of the boxes those of the original: else the exit status
+is 1.
 """
 
 import argparse
@@ -71,7 +72,7 @@ class Outcome:
 
 
 def read(data: Path, count: int | None) -> list[Sample]:
-    """Good and defective test images, at most so many of each."""
+    """Good and defective test images, at most `count` of each."""
     return [
         Sample(file.name, _gray(file)[..., None], _mask(data, file))
         for kind in ("good", "defect")

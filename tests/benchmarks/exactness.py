@@ -6,7 +6,7 @@ Every image is encoded at several levels under thread counts 1 and 2, batches of
 graph optimisation on and off. Each distinct record of any of them is decoded by constriction and by
 the reference in plain integers, and their symbols are compared; the records of the first setting
 are decoded under all of them, and their pixels are compared. Then entropy coding and decoding are
-timed beside the network, on one thread, in CPU time, in batches of 32.
+timed and compared with the network, on one thread, in CPU time, in batches of 32.
 
 fashion  10,000 test images of Fashion-MNIST at ten levels
 pcb      pieces of 64x64 of DeepPCB test images at four levels
@@ -191,7 +191,7 @@ def pcb(data: Path, count: int) -> np.ndarray:
 
 def show(results: dict[str, dict[str, Any]]) -> None:
     """Two tables."""
-    settings = Table(title="Beside the first setting, in per cent")
+    settings = Table(title="Compared with the first setting, in per cent")
     columns = ("bundle", "threads", "batch", "optimised", "records equal", "pixels equal", "apart")
     for column in columns:
         settings.add_column(column, justify="right")

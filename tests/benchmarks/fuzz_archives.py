@@ -43,7 +43,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - many small files, none of them kept
 BLOCKS, RECORDS = 3, 4
 # A megabyte of zeros, deflated, without the frame of zlib.
 BOMB = zlib.compress(bytes(2**20), 9)[2:-4]
-# What a reader may hold beside the archive: limits of a block's names and of the index are less.
+# What a reader may hold apart from the archive; a block's names and the index have lower limits.
 MAX_GROWTH_BYTES = 2**28
 RESEALED = ("columns", "name lists", "index", "ranges", "journal")
 
@@ -84,11 +84,11 @@ def put(folder: Path, archive: bytes, journal: bytes | None) -> Path:
     """Both files of an archive."""
     path = folder / "a.rsa"
     path.write_bytes(archive)
-    beside = journal_path(path)
+    journal_file = journal_path(path)
     if journal is None:
-        beside.unlink(missing_ok=True)
+        journal_file.unlink(missing_ok=True)
     else:
-        beside.write_bytes(journal)
+        journal_file.write_bytes(journal)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Train and measure cells of the ResLag report's Table 1; prints them beside the report's figures.
+"""Train and measure cells of the ResLag report's Table 1; prints them next to the report's figures.
 
     python tests/benchmarks/table_one.py --data DATA [--only mnist/*] [--epochs N] [--seeds 3]
 
@@ -23,7 +23,7 @@ from training.data.datasets import images, training_and_validation
 from training.data.image_sets import digest
 from training.evaluation.run.metrics import evaluation_state, pca_metrics, run_metrics
 from training.models.pca import fit_pca, pixel_variance
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 from training.run.checkpoint import BEST
 
 FOLDERS = {
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def measure(options: Options, cell: str, seed: int) -> dict[str, float]:
-    """Figures of one run on the test images, kept beside the run."""
+    """Figures of one run on the test images, kept in the run's folder."""
     run = options.runs / cell / str(seed)
     if not (run / BEST).exists():
         train(options, cell, seed, run)

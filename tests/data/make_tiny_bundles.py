@@ -1,4 +1,4 @@
-"""Makes the two tiny bundles beside this file: real training on drawn hills, real export, about a
+"""Makes the two tiny bundles in this folder: real training on drawn hills, real export, about a
 minute.
 
     python tests/data/make_tiny_bundles.py

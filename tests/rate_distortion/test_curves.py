@@ -1,4 +1,4 @@
-"""Numbers from curves, against sums done by hand and an integral of one's own."""
+"""Numbers from curves, against sums done by hand and a separate integral."""
 
 import numpy as np
 import pytest

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec import archive
+from codec import Codec, archive
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from codec import Codec
 from rate_distortion import ours
 
 DATA = Path(__file__).resolve().parents[1] / "data"

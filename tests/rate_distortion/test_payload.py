@@ -39,9 +39,11 @@ def test_a_jpeg_in_abbreviated_format_is_little_more_than_its_payload() -> None:
 
 def test_comments_and_profiles_are_no_payload() -> None:
     plain = saved(NOISE, format="JPEG", quality=60)
-    told = saved(NOISE, format="JPEG", quality=60, comment=b"\xff\xda" * 500, icc_profile=b"x" * 99)
-    assert len(told) > len(plain) + 1000
-    assert jpeg_payload(told) == jpeg_payload(plain)
+    tagged = saved(
+        NOISE, format="JPEG", quality=60, comment=b"\xff\xda" * 500, icc_profile=b"x" * 99
+    )
+    assert len(tagged) > len(plain) + 1000
+    assert jpeg_payload(tagged) == jpeg_payload(plain)
 
 
 def test_restart_markers_and_stuffed_bytes_belong_to_the_scan() -> None:
@@ -69,8 +71,8 @@ def test_a_webp_of_one_chunk_has_twenty_bytes_around_its_payload() -> None:
 @pytest.mark.parametrize("lossless", [False, True])
 def test_a_profile_of_a_webp_is_no_payload(lossless: bool) -> None:
     plain = saved(NOISE, format="WEBP", quality=50, lossless=lossless)
-    told = saved(NOISE, format="WEBP", quality=50, lossless=lossless, icc_profile=b"profile" * 30)
-    assert webp_payload(told) == webp_payload(plain) < len(plain)
+    tagged = saved(NOISE, format="WEBP", quality=50, lossless=lossless, icc_profile=b"profile" * 30)
+    assert webp_payload(tagged) == webp_payload(plain) < len(plain)
 
 
 def test_the_payload_of_an_avif_ends_the_file() -> None:

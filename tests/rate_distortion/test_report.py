@@ -81,8 +81,10 @@ def test_photographs_are_told_as_differences_of_rates() -> None:
 
 
 def test_what_one_model_loses_is_a_sentence() -> None:
-    told = summary.one_model(chapter("mnist", CURVES))
-    assert told.startswith("BD-rate of ours, <a> against the hull of one model per rate: A +1.0 %")
+    sentence = summary.one_model(chapter("mnist", CURVES))
+    assert sentence.startswith(
+        "BD-rate of ours, <a> against the hull of one model per rate: A +1.0 %"
+    )
     assert summary.one_model(chapter("mnist", CURVES[:2])) == ""
 
 

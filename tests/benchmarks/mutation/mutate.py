@@ -32,10 +32,10 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[3]
 COSTS = ROOT / "build/mutate_costs.json"
 EXPLAINED = Path(__file__).with_name("equivalent_mutants.toml")
-RECORD, ARCHIVE = "test_record.py", "tests/codec/archive"
+RECORD, ARCHIVE = "record/test_frame.py", "tests/codec/archive"
 # Which test file is asked first. All of the archive's follow; the record's have none to follow.
 FIRST = {
-    "record.py": RECORD,
+    "frame.py": RECORD,
     "columns.py": "test_columns.py",
     "name_lists.py": "test_name_lists.py",
     "blocks.py": "test_blocks.py",
@@ -47,7 +47,7 @@ FIRST = {
     "snapshot.py": "test_snapshot.py",
     "writer.py": "test_writer.py",
 }
-# What these start is a process of its own, which never sees the mutant.
+# These start a separate process, which never sees the mutant.
 BLIND = "not random_moments"
 # Tests are in tiers by their CPU seconds, so that a file's setting up is not repeated for each.
 TIERS = (0.03, 0.3)
@@ -143,7 +143,7 @@ class Check:
 
 
 def fork(work: Callable[[], int]) -> int:
-    """Starts some work in a process of its own, silent; its answer is the exit status."""
+    """Starts some work in a separate process, silent; its answer is the exit status."""
     child = os.fork()
     if child:
         return child
@@ -224,9 +224,8 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=3, help="CPU seconds of a test at most")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench/mutate.json")
     options = parser.parse_args()
-    paths = [
-        ROOT / "codec" / ("" if name == "record.py" else "archive") / name for name in options.only
-    ]
+    folders = {"frame.py": "record"}
+    paths = [ROOT / "codec" / folders.get(name, "archive") / name for name in options.only]
     chosen = [m for path in paths for m in mutants(path, ROOT) if options.match in m.key]
     if options.again:
         again = json.loads(options.again.read_text())["survivors"]

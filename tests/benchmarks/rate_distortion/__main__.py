@@ -49,7 +49,9 @@ def main() -> int:
     took = _time(results, time.perf_counter() - start, options.processes)
     _write(options, chapters, left_out, took, own)
     page.show(console, chapters, left_out)
-    console.print(f"{page.told(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(
+        f"{page.timing(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True
+    )
     return 0
 
 

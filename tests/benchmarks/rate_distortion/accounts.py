@@ -9,8 +9,8 @@ from rate_distortion.measurement import Curve, Kind, Layout, Point
 
 PHOTOGRAPH_RATES = (0.1, 0.5)
 """bits per pixel between which codecs for photographs are compared"""
-TOLD_RATES = (0.1, 0.25, 0.5)
-"""bits per pixel at which the PSNR of photographs is told"""
+REPORTED_RATES = (0.1, 0.25, 0.5)
+"""bits per pixel at which the PSNR of photographs is reported"""
 MODEL_COUNTS = (10_000, 1_000_000)
 RANKS: dict[Kind, int] = {"classical": 0, "pca": 1, "many": 2, "ours": 3}
 
@@ -194,9 +194,9 @@ def _below(anchor: Curve, test: Curve, found: Sequence[Curve]) -> bool:
 
 
 def psnr_at_rates(measured: Sequence[Curve], pixels: int) -> dict[str, list[float | None]]:
-    """PSNR of single files at each of TOLD_RATES, by codec."""
+    """PSNR of single files at each of REPORTED_RATES, by codec."""
     return {
-        curve.codec: [curves.psnr_at(curve, bpp * pixels / 8) for bpp in TOLD_RATES]
+        curve.codec: [curves.psnr_at(curve, bpp * pixels / 8) for bpp in REPORTED_RATES]
         for curve in measured
         if curve.layout == "single"
     }

@@ -133,5 +133,5 @@ def _three_axes(image: U8) -> U8:
 
 
 def _described(options: dict[str, Any]) -> str:
-    told = ", ".join(f"{name} {value}" for name, value in options.items() if name != "format")
-    return f"{told}; Pillow {PIL.__version__}" if "format" in options else told
+    settings = ", ".join(f"{name} {value}" for name, value in options.items() if name != "format")
+    return f"{settings}; Pillow {PIL.__version__}" if "format" in options else settings

@@ -52,7 +52,7 @@ def bytes_reaching(curve: Curve, target: float) -> float | None:
 
 
 def psnr_at(curve: Curve, size: float) -> float | None:
-    """PSNR in dB at so many stored bytes, linear in log bytes; None outside the curve."""
+    """PSNR in dB at a number of stored bytes, linear in log bytes; None outside the curve."""
     points = useful(curve.points)
     x = [point.stored for point in points]
     if not points or not x[0] <= size <= x[-1]:

@@ -11,7 +11,7 @@ from codec.images import metrics
 
 SMALLEST_ERROR = 1e-12
 Layout = Literal["single", "together"]
-"""every image a file of its own, or all images of the set in one"""
+"""one file per image, or all images of the set in one"""
 Kind = Literal["ours", "many", "pca", "classical"]
 """one model of ours, models of ours that were trained for one rate each, PCA, a classical codec"""
 

@@ -106,7 +106,7 @@ def in_layouts(
 ) -> Results:
     """The measurement of single records, and the same with all records in one archive.
 
-    What the archive holds beside the bodies, less the tails that it leaves out, is shared evenly.
+    All that the archive holds but the bodies, less the tails that it leaves out, is shared evenly.
     """
     shared = (archive_bytes(records, model_id) - sum(map(len, records))) / len(records)
     together = replace(single, stored=single.stored + shared)

@@ -20,7 +20,7 @@ from training.models.pca import Pca, fit_pca
 
 COMPONENTS = (24, 40, 64, 100, 144, 200, 250, 300, 400, 600)
 STEPS = tuple(0.25 * 2 ** (k / 2) for k in range(7))
-# Tables are fitted on so many training images or blocks, evenly spread; more change no byte.
+# Tables are fitted on this many training images or blocks, evenly spread; more change no byte.
 TABLE_VECTORS = 30_000
 CHUNK_IMAGES = 256
 

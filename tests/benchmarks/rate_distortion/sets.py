@@ -1,4 +1,4 @@
-"""The image sets: test images, training images, and at which PSNRs bytes are told."""
+"""The image sets: test images, training images, and at which PSNRs bytes are reported."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ from training.data.image_files import find_images, read_images
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A set by name: where it lies, what to know of it, at which PSNRs bytes are told.
+    """A set by name: where it lies, what to know of it, at which PSNRs bytes are reported.
 
     `goals` are bytes that ours should stay within, for some of `targets`; `below_pca` is the share
     that ours should save against PCA at all of them. `block` is the side of the blocks that PCA

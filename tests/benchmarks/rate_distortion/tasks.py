@@ -89,7 +89,7 @@ def classic_tasks(spec: sets.Spec) -> list[Classic]:
 
 
 def run_all(
-    tasks: Sequence[Task], place: Workplace, processes: int, told: Callable[[str], None]
+    tasks: Sequence[Task], place: Workplace, processes: int, report: Callable[[str], None]
 ) -> dict[Task, Timed | Failure]:
     """Results of all tasks, the longest begun first."""
     context = multiprocessing.get_context("fork")  # the images need not be copied
@@ -103,7 +103,7 @@ def run_all(
             results[task] = found
             if isinstance(found, Timed) and not found.recalled and found.seconds > TOLD_SECONDS:
                 done = f"{len(results)} of {len(tasks)}"
-                told(f"{done}: {task}, {found.seconds:.0f} processor seconds")
+                report(f"{done}: {task}, {found.seconds:.0f} processor seconds")
     return results
 
 

@@ -1,4 +1,4 @@
-"""The training command beside a bare loop and beside Pythae: images per second, two cores, one run.
+"""The training command, a bare loop and Pythae: images per second, two cores, one run.
 
     make bench-train
 
@@ -10,7 +10,7 @@ residuum   `residuum-train` on a terminal: steps, random order, uint8 to float, 
 pythae     its BaseTrainer with default settings (Adam, DataLoader, progress bar), in batches of the
            same size; once more in batches of 64, its default
 
-All train the same network on the same images; each turn is a process of its own. Imports, reading
+All train the same network on the same images; each turn is a separate process. Imports, reading
 the data, building the network and the checkpoint of a run that has not begun are outside the time.
 The contestants take turns for several rounds; medians and their ratios count. Ends with status 1
 below a bar.
@@ -80,7 +80,7 @@ def write_images(options: Options, folder: Path) -> str:
 
 
 class Contest:
-    """Runs contestants, each in a process and on a terminal of its own."""
+    """Runs contestants, each in a separate process and terminal."""
 
     def __init__(self, options: Options, folder: Path) -> None:
         self._options, self._folder = options, folder

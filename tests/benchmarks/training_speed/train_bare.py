@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from training.data.datasets import training_and_validation
 from training.models import GlobalVae
 from training.objectives import likelihoods as objectives
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from training.data.datasets import training_and_validation
 from training.models import GlobalVae
 from training.models.global_latent import GlobalDecoder, GlobalEncoder
 from training.models.layers import LOG_VAR_RANGE
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""`residuum-train` as a person types it, with a clock at the functions that it is made of."""
+"""`residuum-train` as typed on a terminal, with a clock at the functions that it is made of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import tyro
 from training import __main__ as command
 from training.cli import progress
 from training.loop import loop
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 from training.run import checkpoint
 
 Span = tuple[float, float]

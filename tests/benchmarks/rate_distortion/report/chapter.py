@@ -1,4 +1,4 @@
-"""All that is told of a set, as plain values."""
+"""All that is reported of a set, as plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

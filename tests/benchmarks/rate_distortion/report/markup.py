@@ -30,7 +30,7 @@ summary { cursor: pointer; color: #2b6cb0; }
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells of a row; `best` are the positions of those that are told in bold."""
+    """Cells of a row; `best` are the positions of those in bold."""
 
     cells: tuple[str, ...]
     kind: str = ""

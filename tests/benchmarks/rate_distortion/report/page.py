@@ -13,7 +13,7 @@ from rate_distortion.report.markup import Grid, Row, folded, paragraph, table
 TITLE = "Rate and distortion"
 ABOUT = (
     "Mean bytes per image over the test images of a set, at the PSNR of the mean squared error "
-    "over all of them, on decoded 8-bit pixels (gray, or RGB). A: every image a file of its own, "
+    "over all of them, on decoded 8-bit pixels (gray, or RGB). A: one file per image, "
     "as written, framing and checksum included. B: the payload of that file. C: all test images in "
     "one file, ours in its archive with random access, classical codecs as one atlas. D: C, and "
     "the bytes of decoder and tables shared among 10,000 or a million images. Fewest bytes in "
@@ -55,7 +55,7 @@ class Took:
     processes: int
 
 
-def told(took: Took) -> str:
+def timing(took: Took) -> str:
     """The time in a sentence."""
     worked = sum(sum(row.values()) for row in took.worked.values())
     return (
@@ -97,7 +97,7 @@ def to_html(
         "<h2>How it was measured</h2>",
         *map(paragraph, HOW),
         table(_plain("", ("codec", "settings"), settings.items())),
-        paragraph(told(took)),
+        paragraph(timing(took)),
         table(_times(took)),
     ]
     return markup.document(TITLE, "\n".join(body))

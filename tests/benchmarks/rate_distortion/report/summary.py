@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rate_distortion.accounts import ACCOUNTS, PHOTOGRAPH_RATES, TOLD_RATES, AtPsnr, codecs
+from rate_distortion.accounts import ACCOUNTS, PHOTOGRAPH_RATES, REPORTED_RATES, AtPsnr, codecs
 from rate_distortion.curves import Difference
 from rate_distortion.report.chapter import Chapter
 from rate_distortion.report.markup import Grid, Row
@@ -90,16 +90,16 @@ def _photographs(chapter: Chapter) -> Grid:
         if kind != "many"
     ]
     goals = ("< 0 %" if column in ((first, "A"), ("WebP", "A")) else "" for column in head)
-    rows.append(Row(("goal for ours", *goals, *[""] * len(TOLD_RATES)), kind="goal"))
+    rows.append(Row(("goal for ours", *goals, *[""] * len(REPORTED_RATES)), kind="goal"))
     low, high = PHOTOGRAPH_RATES
     return Grid(
         title=f"{chapter.images.spec.title}: BD-rate over {low:g} to {high:g} bits per pixel",
         groups=(
             (f"{first}: BD-rate against it", len(ACCOUNTS)),
             *((f"{other}: against it", 1) for other in others),
-            ("dB: PSNR at bits per pixel (A)", len(TOLD_RATES)),
+            ("dB: PSNR at bits per pixel (A)", len(REPORTED_RATES)),
         ),
-        head=("", *(account for _, account in head), *(f"{rate:g}" for rate in TOLD_RATES)),
+        head=("", *(account for _, account in head), *(f"{rate:g}" for rate in REPORTED_RATES)),
         rows=rows,
     )
 
@@ -121,7 +121,7 @@ def one_model(chapter: Chapter) -> str:
     kinds = codecs(chapter.curves)
     if MANY not in kinds:
         return ""
-    told = [
+    losses = [
         f"{codec} against the hull of {MANY.partition(', ')[2]}: "
         + ", ".join(
             f"{account.name} {difference(chapter.difference(codec, MANY, account.name))}"
@@ -130,4 +130,4 @@ def one_model(chapter: Chapter) -> str:
         for codec, kind in kinds.items()
         if kind == "ours"
     ]
-    return f"BD-rate of {'; '.join(told)} (goal: at most +{LARGEST_LOSS:g} %)." if told else ""
+    return f"BD-rate of {'; '.join(losses)} (goal: at most +{LARGEST_LOSS:g} %)." if losses else ""
