@@ -1,0 +1,3 @@
+"""The command `residuum-train`: its options, its output, and a run from start to exit status."""
+
+__all__: list[str] = []

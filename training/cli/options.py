@@ -1,4 +1,4 @@
-"""What can be said on the command line of `residuum-train`, and what of it makes sense."""
+"""The options of `residuum-train`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ import tyro
 
 from training.config.run import TrainConfig, from_json, to_json
 from training.errors import TrainingError
-from training.presets.catalog import PRESETS
+from training.presets.lookup import PRESETS
 from training.run import checkpoint
+from training.run.files import LAST
 
 PROGRAM = "residuum-train"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where to read and write, and on what to compute."""
+    """Folders, device and configuration of a run."""
 
     data: Path
     """folder with the images"""
     out: Path
-    """folder of the run, made if it does not exist"""
+    """folder of the run, created if it does not exist"""
     resume: bool = False
-    """go on with the run in --out, bit for bit"""
+    """continue the run in --out; the result is bit for bit that of an uninterrupted run"""
     save_every: float = 60.0
-    """seconds between checkpoints within an epoch, which is what a kill can lose; 0 = every step"""
+    """seconds between checkpoints within an epoch, the most a kill can lose; 0 = every step"""
     threads: int = 0
-    """CPU threads; 0 = torch's own choice"""
+    """CPU threads; 0 = torch's default"""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N"""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = dataclasses.field(
@@ -41,16 +42,16 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """What PRESET and the words behind it ask for; TrainingError when they cannot be meant."""
+    """Options from PRESET and the overrides after it. Raises TrainingError if they are invalid."""
     preset, *rest = arguments
     if preset not in PRESETS:
         near = difflib.get_close_matches(preset, PRESETS, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise TrainingError(f"there is no preset '{preset}'; --help lists them{hint}")
+        raise TrainingError(f"unknown preset '{preset}'; --help lists them{hint}")
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options
-    info = checkpoint.read(options.out / checkpoint.LAST).info
+    info = checkpoint.read(options.out / LAST).info
     began_with = info["provenance"].get("command", [PROGRAM, preset])[1]
     if preset != began_with:
         raise TrainingError(
@@ -60,21 +61,21 @@ def parse(arguments: Sequence[str]) -> Options:
     options = _overridden(preset, rest, saved)
     if changed := sorted(differences(to_json(options.config), to_json(saved)) - {"epochs"}):
         raise TrainingError(
-            "a resumed run keeps its configuration, of which only epochs may be changed; "
-            f"different are {', '.join(changed)}"
+            "a resumed run keeps its configuration, only epochs may change; "
+            f"changed: {', '.join(changed)}"
         )
     return options
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """The dotted names of what differs in two configurations."""
-    found = set()
+    """The dotted names of the values that differ between two configurations."""
+    names = set()
     for name, value in a.items():
         if isinstance(value, dict):
-            found |= differences(value, b[name], f"{prefix}{name}.")
+            names |= differences(value, b[name], f"{prefix}{name}.")
         elif value != b[name]:
-            found.add(prefix + name)
-    return found
+            names.add(prefix + name)
+    return names
 
 
 def _overridden(preset: str, arguments: Sequence[str], config: TrainConfig) -> Options:

@@ -1,42 +1,45 @@
-"""What a person sees of a run: a live bar on a terminal, else one plain line per epoch."""
+"""The output of a run: a live progress bar on a terminal, elsewhere one plain line per epoch."""
 
 from __future__ import annotations
 
-import io
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from codec.arrays import U8
-from training.data.datasets import Images
+from codec.images.files import to_pixels, write_png
+from training.data.image_sets import Images
 from training.evaluation.run.latent_pictures import reconstruct
 from training.loop.validation import batches
 from training.objectives.losses import Loss
-from training.run.checkpoint import write_atomically
+from training.run.files import write_atomically
 from training.run.state import State
 
+# Held-out images in the sample pictures.
 SAMPLES = 8
 
 
+def print_plain(console: Console, text: str) -> None:
+    """Print text as it is: no markup, no colours, no added line breaks."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 class Silent:
-    """The `Log` of all but the first of several processes."""
+    """The `Log` of every process but the first: it prints nothing."""
 
     def batch(self, state: State, loss: Loss | None, batches: int) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class RunLog:
-    """The `Log` of a command-line run; also draws RUN/samples/epoch_NNNN.png."""
+    """The `Log` of a command-line run; it also writes RUN/samples/epoch_NNNN.png."""
 
     def __init__(self, console: Console, run: Path, held_out: Images) -> None:
         self._console, self._run = console, run
@@ -82,7 +85,7 @@ class RunLog:
         )
 
     def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
-        """Print the line of an epoch and draw the examples."""
+        """Print the line of an epoch and write its sample picture."""
         rate, epochs_left = self._rate(), state.config.epochs - state.epoch
         left = epochs_left * (time.monotonic() - self._since)
         best = "  best" if improved else ""
@@ -96,7 +99,7 @@ class RunLog:
         write_samples(self._run / "samples" / f"epoch_{state.epoch:04d}.png", state, self._examples)
 
     def _rate(self) -> float:
-        """Training images per second of this epoch, without its validation."""
+        """Training images per second in this epoch, validation not counted."""
         return self._images / max(1e-9, self._seconds)
 
 
@@ -110,7 +113,7 @@ def _live(loss: Loss | None, rate: float) -> str:
 
 
 def describe(record: dict[str, Any]) -> str:
-    """The validation part of a record as words."""
+    """The validation figures of an epoch in one line."""
     parts = [f"loss {record['loss']:.2f}", f"rec {record['rec']:.2f}"]
     parts.append(f"psnr {record['psnr']:.2f} dB")
     if "rate" in record:
@@ -136,19 +139,9 @@ def _duration(seconds: float) -> str:
 
 @torch.no_grad()
 def write_samples(path: Path, state: State, examples: Images) -> None:
-    """A PNG with originals above and reconstructions below (of the posterior mean)."""
-    model = state.ema_model.eval()
+    """Write a PNG with originals above and their reconstructions, without noise, below."""
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
-    rows = [
-        np.concatenate(list(row), axis=-1) for row in (_to_u8(x), _to_u8(reconstruct(model, x)))
-    ]
-    sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
+    rows = (x, reconstruct(state.ema_model.eval(), x))
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    png = io.BytesIO()
-    Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet).save(png, "png")
-    write_atomically(path, png.getvalue())
-
-
-def _to_u8(x: torch.Tensor) -> U8:
-    array: U8 = (x * 255).round().clamp(0, 255).byte().cpu().numpy()
-    return array
+    write_atomically(path, write_png(to_pixels(sheet.nan_to_num(0).cpu().numpy())))

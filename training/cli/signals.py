@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop grants after its step."""
+"""Ctrl-C and SIGTERM as requests to stop after the current step."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def noted(said: Callable[[str], None], *, once: bool = True) -> Iterator[list[int]]:
-    """A list that gets the numbers of the signals SIGINT and SIGTERM.
+def stop_signals(report: Callable[[str], None], *, kill_on_second: bool) -> Iterator[list[int]]:
+    """A list to which SIGINT and SIGTERM append their numbers; the first one is reported.
 
-    With `once` the second signal ends the process. Without it does not: torchrun passes on what the
-    terminal has sent already, and kills by itself what does not end in time.
+    With `kill_on_second` a second signal ends the process at once. Under torchrun it must not:
+    torchrun passes on a signal that the terminal has already sent to every process.
     """
     received: list[int] = []
 
-    def note(number: int, _: object) -> None:
+    def handle(number: int, _: object) -> None:
         if not received:
-            said("stopping after this step" + ("; once more to stop without saving" * once))
+            hint = "; once more to stop without saving" if kill_on_second else ""
+            report(f"stopping after this step{hint}")
         received.append(number)
-        if once:
+        if kill_on_second:
             signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:

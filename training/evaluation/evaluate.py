@@ -20,7 +20,7 @@ from training.evaluation.bundle.evaluation import BundleOptions, evaluate_bundle
 from training.evaluation.report import report
 from training.evaluation.report.progress import Reporter
 from training.evaluation.run.evaluation import evaluate_run
-from training.run import checkpoint
+from training.run.files import BEST
 
 PROGRAM = "residuum-evaluate"
 INTERRUPTED = 130
@@ -93,12 +93,10 @@ def _is_run(source: Path) -> bool:
     """Whether `source` is a run, which has a checkpoint. Raises TrainingError if it is neither."""
     if not source.exists():
         raise TrainingError(f"{source} does not exist; expected the folder of a run, or a bundle")
-    if (source / checkpoint.BEST).exists():
+    if (source / BEST).exists():
         return True
     if source.is_dir() and not (source / MANIFEST).exists():
-        raise TrainingError(
-            f"{source} is neither a run (no {checkpoint.BEST}) nor a bundle (no {MANIFEST})"
-        )
+        raise TrainingError(f"{source} is neither a run (no {BEST}) nor a bundle (no {MANIFEST})")
     return False
 
 

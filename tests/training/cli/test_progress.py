@@ -10,7 +10,7 @@ from rich.console import Console
 from training.cli.progress import RunLog, describe, write_samples
 from training.data.batches import make_batches
 from training.loop import loop
-from training.run.state import new_state
+from training.run.start import new_state
 
 RECORD = {
     "loss": 1.0,

@@ -6,7 +6,7 @@ import dataclasses
 from importlib.metadata import version
 from typing import Any
 
-from training.data import datasets as data
+from training.data.image_sets import digest
 from training.evaluation.bundle import detection
 from training.evaluation.bundle.detection import Detection, Verdicts
 from training.evaluation.bundle.evaluation import BundleReport
@@ -23,7 +23,7 @@ def to_json(report: BundleReport) -> dict[str, Any]:
         "version": manifest.version,
         "family": manifest.family,
         "model_id": report.bundle.model_id.hex(),
-        "test_sha256": data.digest(report.test.images),
+        "test_sha256": digest(report.test.images),
         "onnxruntime": version("onnxruntime"),
         "threads": report.threads,
         "compression": dataclasses.asdict(report.compression),

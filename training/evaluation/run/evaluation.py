@@ -11,7 +11,7 @@ import numpy as np
 
 from training.config.model import GLOBAL_FAMILIES
 from training.data import datasets as data
-from training.data.datasets import Images
+from training.data.image_sets import Images, digest, take
 from training.data.labels import labels_of
 from training.errors import TrainingError
 from training.evaluation.report.progress import Reporter
@@ -22,6 +22,7 @@ from training.evaluation.run.metrics import evaluation_state, pca_metrics, run_m
 from training.evaluation.run.pictures import Subject
 from training.models.pca import fit_pca, pixel_variance
 from training.run import checkpoint
+from training.run.files import LAST
 from training.run.state import State
 
 
@@ -54,7 +55,7 @@ def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> Run
         "family": state.config.model.family,
         "epoch": subject.epoch,
         "epochs": len(subject.history),
-        "test_sha256": data.digest(subject.normal),
+        "test_sha256": digest(subject.normal),
         "defect_images_left_out": len(subject.test) - len(subject.normal),
         "metrics": metrics,
         "held_out": record,
@@ -66,7 +67,7 @@ def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> Run
 def _subject(run: Path, folder: Path, state: State, info: dict[str, Any], shown: int) -> Subject:
     """The run and its test images. Raises TrainingError if none of them is normal."""
     test = data.labelled_test(state.config.data, folder)
-    normal = data.take(test.images, np.flatnonzero(~test.defect))
+    normal = take(test.images, np.flatnonzero(~test.defect))
     if not len(normal):
         raise TrainingError(f"{folder} has no normal test images")
     return Subject(
@@ -83,7 +84,7 @@ def _subject(run: Path, folder: Path, state: State, info: dict[str, Any], shown:
 def _history(run: Path, info: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of all epochs, including those after the best one."""
     try:
-        history: list[dict[str, Any]] = checkpoint.read(run / checkpoint.LAST).info["history"]
+        history: list[dict[str, Any]] = checkpoint.read(run / LAST).info["history"]
     except TrainingError:
         history = info["history"]
     return history
@@ -101,7 +102,7 @@ def _pca(
         return {}, f"the latents of a {config.model.family} are a map"
     try:
         training, _ = data.training_and_validation(config.data, folder)
-        if data.digest(training) != info["provenance"]["data_sha256"]:
+        if digest(training) != info["provenance"]["data_sha256"]:
             return {}, f"the training images in {folder} are not those of the run"
         pca = fit_pca(training, config.model.latent)
     except TrainingError as error:

@@ -1,6 +1,7 @@
-"""Images that show what a latent space holds: model in, images [N, C, H, W] in [0, 1] out.
+"""Latents and images that show a latent space: samples, interpolations and traversals.
 
-Latents are z [D] or [D, h, w] of one image, without a batch dimension.
+Images are [N, C, H, W] in [0, 1]. Latents are z [D] or [D, h, w] of one image, without a batch
+dimension.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from torch import Tensor
 from training.metrics.latents import active_units
 from training.models import GaussianModel, IndexModel, Model
 
-REACH = 3.0
-"""how far a traversal goes, in standard deviations of the posterior means"""
+# How far a traversal goes to each side, in standard deviations of the posterior means.
+TRAVERSAL_DEVIATIONS = 3.0
+# At most this many pixels are decoded at a time, or one image.
 BATCH_PIXELS = 2**20
-"""pixels that are decoded at a time, at most (or one image)"""
 
 
 @torch.no_grad()
@@ -29,7 +30,7 @@ def reconstruct(model: Model, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def decode(model: GaussianModel, z: Tensor, pixels: int) -> Tensor:
-    """z [N, ...] to images, a part at a time; `pixels` of an image bound the memory."""
+    """Decode z [N, ...] in batches that bound the memory; `pixels` are those of one image."""
     size = max(1, BATCH_PIXELS // pixels)
     return torch.cat([model.decode(z[i : i + size]) for i in range(0, len(z), size)])
 
@@ -40,9 +41,9 @@ def gaussian_samples(count: int, shape: Sequence[int], generator: torch.Generato
 
 
 def index_samples(count: int, indices: Tensor, generator: torch.Generator) -> Tensor:
-    """Index maps whose symbols are drawn one by one as often as in `indices` [N, G, h, w].
+    """Index maps [count, G, h, w] with the symbol frequencies of `indices` [N, G, h, w].
 
-    Each of the G symbols has frequencies of its own; positions are independent.
+    Each of the G symbols has its own frequencies; positions are independent.
     """
     number, symbols, height, width = indices.shape
     pool = indices.transpose(0, 1).reshape(symbols, -1)
@@ -53,7 +54,7 @@ def index_samples(count: int, indices: Tensor, generator: torch.Generator) -> Te
 
 
 def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Latents on the straight line from one to another, both included: [steps, ...]."""
+    """Latents [steps, ...] on the straight line between two, both included."""
     return torch.stack([torch.lerp(first, last, k / (steps - 1)) for k in range(steps)])
 
 
@@ -67,24 +68,24 @@ def between_four(corners: Tensor, side: int) -> Tensor:
 
 
 def spreads(means: Tensor) -> Tensor:
-    """Standard deviations [D] of posterior means [N, D] or [N, D, h, w]; a map is pooled."""
+    """Standard deviations [D] of posterior means [N, D] or [N, D, h, w], over all positions."""
     return means.transpose(0, 1).flatten(1).std(dim=1, unbiased=False)
 
 
 def most_active(means: Tensor, count: int) -> list[int]:
-    """The active latents that vary most, at most `count` of them, the most active first."""
+    """At most `count` active latents, those that vary most first."""
     order = spreads(means).argsort(descending=True)[:count].tolist()
     active = active_units(means)
     return [d for d in order if active[d]]
 
 
 def traversals(z: Tensor, latents: Sequence[int], means: Tensor, columns: int) -> Tensor:
-    """One row of `columns` latents for each of `latents`, [R, columns, ...].
+    """One row of `columns` variants of z for each of the `latents`: [len(latents), columns, ...].
 
-    The latent goes from -3 to +3 standard deviations of the posterior means around its value in z;
-    in a map at all positions at once.
+    The latent goes from -3 to +3 standard deviations of the posterior means around its value in z,
+    in a map at all positions together.
     """
-    offsets = torch.linspace(-REACH, REACH, columns)
+    offsets = torch.linspace(-TRAVERSAL_DEVIATIONS, TRAVERSAL_DEVIATIONS, columns)
     if columns % 2:
         offsets[columns // 2] = 0.0
     rows = z.expand(len(latents), columns, *z.shape).clone()

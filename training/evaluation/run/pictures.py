@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from codec.arrays import U8
-from training.data.datasets import Images
+from training.data.image_sets import Images
 from training.data.labels import Labels
 from training.evaluation.report.charts import scatter, training_curves
 from training.evaluation.report.section import Picture, Section
@@ -25,24 +25,24 @@ from training.models import GaussianModel, IndexModel
 from training.run.state import State
 
 SAMPLES, SAMPLE_COLUMNS = 16, 8
+# Interpolations: images in a row, rows, and the side of the square between four images.
 STEPS, PAIRS, SIDE = 8, 3, 5
-"""of interpolations: images of a row, rows, and the side of the square between four images"""
 TRAVERSED, TRAVERSAL_COLUMNS = 8, 7
+# The side of the part of a large image that is encoded, pixels.
 WINDOW = 128
-"""side of what is shown of the latents of large images, pixels"""
 ERROR_GAIN = 2
+# How many images are encoded for the pictures of latents, and how many at a time.
 ENCODED, ENCODED_AT_ONCE = 1000, 50
-"""images whose latents are looked at"""
 SEED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What the pictures are made of."""
+    """A run and the images that the pictures show."""
 
     state: State
     normal: Images
-    """normal test images"""
+    """normal test images [C, H, W]"""
     test: Images
     """all test images"""
     labels: Labels | None
@@ -50,34 +50,34 @@ class Subject:
     history: Sequence[Mapping[str, Any]]
     """records of the run's epochs"""
     epoch: int | None
-    """that of the weights"""
+    """the epoch of the weights"""
     count: int
-    """reconstructions"""
+    """how many reconstructions to show"""
 
 
 @torch.no_grad()
 def sections(subject: Subject) -> list[Section]:
-    """All pictures of a run, in the order in which people ask."""
+    """All sections with pictures, the most asked-for first."""
     model, x = subject.state.model, windows(subject.state, subject.normal)
-    made = [_reconstructions(subject)]
+    parts = [_reconstructions(subject)]
     if isinstance(model, IndexModel):
-        made.append(_index_samples(model, x))
+        parts.append(_index_samples(model, x))
     else:
         z = encode(model, x)
-        made += [_prior_samples(model, z, x), _interpolations(model, z, x)]
-        made += [_traversals(model, z, x), _embedding(subject, model)]
-    return [*made, _curves(subject)]
+        parts += [_prior_samples(model, z, x), _interpolations(model, z, x)]
+        parts += [_traversals(model, z, x), _embedding(subject, model)]
+    return [*parts, _curves(subject)]
 
 
 def windows(state: State, images: Images) -> Tensor:
-    """Evenly spread images in [0, 1], [N, C, H, W]; the middle of images that differ in size."""
+    """Evenly spread images [N, C, H, W] in [0, 1]; of images that differ in size, the middle."""
     config = state.config
-    some = [whole_cells(images[i], config) for i in evenly(len(images), ENCODED)]
+    chosen = [whole_cells(images[i], config) for i in evenly(len(images), ENCODED)]
     if config.crop:
         most = WINDOW // config.model.stride * config.model.stride
-        sides = [min(most, *(image.shape[axis] for image in some)) for axis in (1, 2)]
-        some = [_middle(image, *sides) for image in some]
-    return to_float(np.stack(some))
+        sides = [min(most, *(image.shape[axis] for image in chosen)) for axis in (1, 2)]
+        chosen = [_middle(image, *sides) for image in chosen]
+    return to_float(np.stack(chosen))
 
 
 def _middle(image: U8, height: int, width: int) -> U8:
@@ -86,12 +86,12 @@ def _middle(image: U8, height: int, width: int) -> U8:
 
 
 def encode(model: GaussianModel, x: Tensor) -> Tensor:
-    """Posterior means of images [N, C, H, W]."""
+    """Posterior means [N, D] or [N, D, h, w] of images [N, C, H, W]."""
     return torch.cat([model.encode(part).mu for part in torch.split(x, ENCODED_AT_ONCE)])
 
 
 def _spread(x: Tensor, count: int) -> list[int]:
-    """`count` evenly spread positions; some twice where there are fewer."""
+    """`count` evenly spread positions; if x has fewer images, positions repeat."""
     return [i * len(x) // count for i in range(count)]
 
 
@@ -111,7 +111,7 @@ def _reconstructions(subject: Subject) -> Section:
     caption = f"originals; reconstructions; absolute error, {ERROR_GAIN} times as bright"
     return Section(
         title="Reconstructions",
-        text="Test images, evenly spread over the set and not chosen, through their codes.",
+        text="Test images, evenly spread and not hand-picked, through their codes.",
         pictures=[Picture(png=sheet(list(zip(*columns, strict=True))), caption=caption)],
     )
 
@@ -122,8 +122,8 @@ def _prior_samples(model: GaussianModel, means: Tensor, x: Tensor) -> Section:
     drawn = latents.decode(model, z, x[0].numel())
     return Section(
         title="Samples of the prior",
-        text="What the decoder makes of latents that no image gave. The more they look like the "
-        "data, the better the codes of the data fill the prior.",
+        text="Decoded latents that come from no image. The more they look like the data, the "
+        "better the codes of the data fill the prior.",
         pictures=[Picture(png=sheet(_rows(drawn, SAMPLE_COLUMNS)), caption="z ~ N(0, I), decoded")],
     )
 
@@ -136,8 +136,8 @@ def _index_samples(model: IndexModel, x: Tensor) -> Section:
     caption = "codes drawn one by one, decoded"
     return Section(
         title="Samples of the codes",
-        text="Each code is drawn as often as test images use it, without regard to its neighbours. "
-        "Between indices there is nothing: no interpolations, traversals and t-SNE.",
+        text="Each code is drawn as often as test images use it, independently of its neighbours. "
+        "Indices cannot be interpolated, so there are no interpolations, traversals or t-SNE.",
         pictures=[Picture(png=sheet(_rows(drawn, SAMPLE_COLUMNS)), caption=caption)],
     )
 
@@ -151,8 +151,8 @@ def _interpolations(model: GaussianModel, means: Tensor, x: Tensor) -> Section:
     square = _rows(latents.decode(model, z, pixels), SIDE)
     return Section(
         title="Interpolations",
-        text="Decoded points of the straight line between the posterior means of two test images, "
-        "and of the square between those of four.",
+        text="Decoded points on the straight line between the posterior means of two test images, "
+        "and on the square between those of four.",
         pictures=[
             Picture(
                 png=sheet(rows),
@@ -167,15 +167,16 @@ def _interpolations(model: GaussianModel, means: Tensor, x: Tensor) -> Section:
 def _traversals(model: GaussianModel, means: Tensor, x: Tensor) -> Section:
     chosen = latents.most_active(means, TRAVERSED)
     if not chosen:
-        text = "No latent varies with the image: there is nothing to move."
+        text = "No latent varies with the image, so there is nothing to move."
         return Section(title="Latent traversals", text=text)
     z = latents.traversals(means[len(x) // 2], chosen, means, TRAVERSAL_COLUMNS).flatten(0, 1)
     drawn = latents.decode(model, z, x[0].numel())
     names = ", ".join(map(str, chosen))
     return Section(
         title="Latent traversals",
-        text=f"One test image while one latent moves by {latents.REACH:g} standard deviations of "
-        "the posterior means to either side; the middle column is its reconstruction.",
+        text=f"One test image while one latent moves by {latents.TRAVERSAL_DEVIATIONS:g} "
+        "standard deviations of the posterior means to either side. The middle column is its "
+        "reconstruction.",
         pictures=[
             Picture(
                 png=sheet(_rows(drawn, TRAVERSAL_COLUMNS)),
@@ -189,12 +190,12 @@ def _embedding(subject: Subject, model: GaussianModel) -> Section:
     title, labels, images = "t-SNE of the codes", subject.labels, subject.test
     if labels is None or len(images) < embedding.FEWEST:
         why = f"{len(images)} images are too few" if labels else "the data folder has no labels"
-        return Section(title=title, text=f"Left out: {why}.")
+        return Section(title=title, text=f"Omitted: {why}.")
     x = windows(subject.state, images)
     means = encode(model, x)
     codes = means.flatten(2).mean(2) if means.dim() > 2 else means
     if not codes.isfinite().all():
-        return Section(title=title, text="Left out: there are codes that are not finite.")
+        return Section(title=title, text="Omitted: there are codes that are not finite.")
     points = embedding.tsne(codes.numpy(), torch.get_num_threads())
     classes = labels.classes[evenly(len(images), ENCODED)]
     return Section(
@@ -213,6 +214,6 @@ def _curves(subject: Subject) -> Section:
     png = training_curves(subject.history, subject.epoch, cropped=cropped)
     return Section(
         title="Training",
-        text="The records of all epochs: training images and held-out images, no test images.",
+        text="The records of all epochs, on training and held-out images, not on test images.",
         pictures=[Picture(png=png, caption="over the epochs; dotted: the epoch of the weights")],
     )

@@ -1,4 +1,4 @@
-"""What a report says about a run in tables: every number with its unit, no two splits in one."""
+"""The tables of a run's report: every number with its unit, no two splits in one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PIXEL = "squared units of [0, 1]"
 
 
 class Row(NamedTuple):
-    """A number of a record and how it is called; the title may name other numbers of the record."""
+    """A number of a record: key, title and unit; the title may hold other keys in {}."""
 
     key: str
     title: str
@@ -63,7 +63,7 @@ HEAD = ("measure", "value", "unit")
 
 
 def tables(metrics: Mapping[str, Any], pca: str | None) -> list[Section]:
-    """The numbers of test images; `pca` says why there is no PCA."""
+    """The tables of the test images; `pca` says why there is no PCA, or is None."""
     return [
         table(
             "Test images: reconstruction",
@@ -85,24 +85,24 @@ def tables(metrics: Mapping[str, Any], pca: str | None) -> list[Section]:
             LATENTS,
             metrics,
             "How much of the code is used. The estimate of mutual information cannot be above ln N "
-            "of N images: at that bound it says that all of them are told apart, and no more.",
+            "of N images: at that bound it only says that the images can be distinguished.",
         ),
-        _yardstick(metrics, pca),
+        _pca_baseline(metrics, pca),
     ]
 
 
 def held_out(record: Mapping[str, Any]) -> Section:
-    """The record of the epoch that gave the weights."""
+    """The table of the epoch whose weights are evaluated."""
     return table(
         f"Held-out images after epoch {record.get('epoch', '?')}",
         RECONSTRUCTION + LIKELIHOOD + LATENTS,
         record,
-        "Measured while training; they chose the epoch, so they flatter it.",
+        "Measured during training. They chose the epoch, so they are optimistic.",
     )
 
 
 def table(title: str, rows: tuple[Row, ...], numbers: Mapping[str, Any], text: str) -> Section:
-    """A section of those rows whose number is there."""
+    """A section with the rows whose number is in `numbers`."""
     return Section(
         title=title,
         text=text,
@@ -115,22 +115,22 @@ def table(title: str, rows: tuple[Row, ...], numbers: Mapping[str, Any], text: s
     )
 
 
-def _yardstick(metrics: Mapping[str, Any], missing: str | None) -> Section:
-    title = "Test images: PCA as yardstick"
+def _pca_baseline(metrics: Mapping[str, Any], missing: str | None) -> Section:
+    title = "Test images: PCA baseline"
     if missing is not None:
-        return Section(title=title, text=f"Left out: {missing}.")
+        return Section(title=title, text=f"Omitted: {missing}.")
     gain = 1 - metrics["rec_mean"] / metrics["pca_rec"]
     verdict = (
         f"The model's error is {gain:.1%} below that of PCA."
         if gain > 0
-        else f"PCA is better: the model's error is {-gain:.1%} above."
+        else f"PCA is better: the model's error is {-gain:.1%} above that of PCA."
     )
     text = f"A linear code of as many numbers, fitted on the run's training images. {verdict}"
     return table(title, PCA, metrics, text)
 
 
 def words(value: float) -> str:
-    """Counts whole, other numbers to five digits, large ones to a tenth."""
+    """A number in words: counts exactly, others to five digits, large ones to one decimal."""
     if isinstance(value, int):
         return str(value)
     return f"{value:.1f}" if abs(value) >= LARGE else f"{value:.5g}"

@@ -17,7 +17,7 @@ from training.data import datasets as data
 from training.evaluation.evaluate import main
 from training.run import checkpoint
 from training.run.checkpoint import load_run
-from training.run.state import new_state
+from training.run.start import new_state
 
 GOOD, DEFECT, EPOCHS = 6, 5, 8
 
@@ -142,7 +142,7 @@ def test_the_pca_row_is_the_error_of_scikit_learn(report_of, kind, inspected):
     found = read(out)["metrics"]
     if kind in ("map", "indices"):
         assert "pca_rec" not in found
-        assert "Left out: the latents" in (out / "report.html").read_text()
+        assert "Omitted: the latents" in (out / "report.html").read_text()
         return
     config = load_run(run)[0]
     training, _ = data.training_and_validation(config.data, inspected)
@@ -155,7 +155,7 @@ def test_the_pca_row_is_the_error_of_scikit_learn(report_of, kind, inspected):
     assert found["pca_psnr"] == pytest.approx(-10 * np.log10(error.mean()), abs=0.01)
 
 
-def test_other_training_images_give_no_yardstick(tmp_path):
+def test_other_training_images_give_no_pca_baseline(tmp_path):
     for seed, name in enumerate(("mine", "other")):
         write_hills(tmp_path / name / "train", 8, seed)
         write_hills(tmp_path / name / "test", 4, 9)

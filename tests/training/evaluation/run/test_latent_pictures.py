@@ -112,7 +112,7 @@ def test_index_models_are_reconstructed_from_their_codes(family):
         ModelConfig(family=family, latent=3, widths=(4, 8), codebook=8, levels=(3, 3, 3))
     )
     x = images(3)
-    model.start(x, seeded())
+    model.seed_codebooks(x, seeded())
     drawn = pictures.reconstruct(model, x)
     assert torch.allclose(drawn, model.decode(model.encode(x).z), atol=1e-5)
     sampled = pictures.index_samples(2, model.encode(x).indices, seeded())

@@ -18,7 +18,7 @@ from training.evaluation.run.metrics import (
 from training.metrics.images import ssim
 from training.models.pca import fit_pca
 from training.run import checkpoint
-from training.run.state import new_state
+from training.run.start import new_state
 
 REC, RATE, VALUES = 8.0, 5.0, 256.0
 
@@ -139,7 +139,7 @@ def test_numbers_are_said_without_powers_of_ten(value, said):
 @pytest.mark.parametrize(
     ("rec", "verdict"), [(5.0, "50.0% below that of PCA"), (12.0, "PCA is better: the model's")]
 )
-def test_the_yardstick_says_who_is_better(rec, verdict):
+def test_the_pca_baseline_says_which_is_better(rec, verdict):
     numbers = {"rec_mean": rec, "pca_rec": 10.0, "pca_psnr": 20.0, "psnr": 22.0}
     sections = run_tables.tables(numbers | {"pca_components": 4, "latents": 4}, None)
     (pca,) = [section for section in sections if "PCA" in section.title]
