@@ -14,8 +14,7 @@ from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
 from training.models.pca_vae import PcaVae
 from training.models.pca_vae_map import PcaVaeMap
-from training.models.vq_vae import VqVae
-from training.models.vq_vae_2 import VqVae2
+from training.models.vq_vae import VqVae, VqVae2
 
 Model = GaussianModel | IndexModel
 

@@ -44,7 +44,7 @@ class Fsq(IndexModel):
         self.register_buffer("shift", torch.tan(offset / half_range), persistent=False)
 
     def encode(self, x: Tensor) -> Quantised:
-        """See IndexModel; `distance` is the squared rounding error, levels being 1 apart."""
+        """x to codes [B, G, h, w]; `distance` is the squared rounding error of levels 1 apart."""
         bounded = self.bound(self.encoder(x).float())
         whole = bounded.round()
         indices = whole.long() + self.levels // 2
@@ -52,7 +52,7 @@ class Fsq(IndexModel):
         return Quantised(z, indices, (bounded.detach() - whole) ** 2, ())
 
     def decode_indices(self, indices: Tensor) -> Tensor:
-        """See IndexModel."""
+        """Indices int64 [B, G, h, w] to x_hat [B, C, H, W] in [0, 1]."""
         return self.decode(self._scaled((indices - self.levels // 2).float()))
 
     def tally(self, indices: Tensor) -> Mapping[str, Tensor]:

@@ -1,19 +1,56 @@
 """Presets of codecs: networks for a range of rates, for the data sets that codecs are measured on.
 
-A decoder that knows the rate, trained with a fixed noise of the pixels around the middle of the
-range. Their figures are those of RESULTS.md and `make bench-rd`.
+The decoders know the rate. They are trained with fixed pixel noise that suits the middle of the
+range. RESULTS.md has their figures, and `make bench-rd` measures them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from training.config.run import ModelConfig, ObjectiveConfig, Source, TrainConfig
 
 
-def presets() -> Mapping[str, TrainConfig]:
-    """By name."""
-    return {
+def _objective(variance: float, step_range: tuple[float, float]) -> ObjectiveConfig:
+    return ObjectiveConfig(sigma="fixed", fixed_variance=variance, octaves=step_range)
+
+
+def _principal(
+    channels: int,
+    side: int,
+    latent: int,
+    *,
+    step_range: tuple[float, float],
+    epochs: int,
+    source: Source = "auto",
+) -> TrainConfig:
+    """Small images, from their principal components on."""
+    model = ModelConfig(
+        family="pca_vae",
+        channels=channels,
+        height=side,
+        width=side,
+        latent=latent,
+        widths=(96,),
+        depth=3,
+        stride=4,
+        rate_aware=True,
+    )
+    return TrainConfig(
+        model=model,
+        objective=_objective(0.02, step_range),
+        source=source,
+        validation_fraction=0.05,
+        flip=True,
+        epochs=epochs,
+        batch_size=64,
+        lr_warmup_steps=200,
+    )
+
+
+CODECS: Mapping[str, TrainConfig] = MappingProxyType(
+    {
         "codec/mnist": TrainConfig(
             model=ModelConfig(
                 family="sigma_vae",
@@ -28,8 +65,8 @@ def presets() -> Mapping[str, TrainConfig]:
             validation_fraction=0.05,
             epochs=20,
         ),
-        "codec/cifar10": _principal(3, 32, 256, octaves=(-1.0, 1.5), epochs=9, source="cifar10"),
-        "codec/faces": _principal(1, 64, 320, octaves=(-1.0, 1.0), epochs=38),
+        "codec/cifar10": _principal(3, 32, 256, step_range=(-1.0, 1.5), epochs=9, source="cifar10"),
+        "codec/faces": _principal(1, 64, 320, step_range=(-1.0, 1.0), epochs=38),
         "photo": TrainConfig(
             model=ModelConfig(
                 family="pca_vae_map",
@@ -52,40 +89,4 @@ def presets() -> Mapping[str, TrainConfig]:
             lr_warmup_steps=100,
         ),
     }
-
-
-def _objective(variance: float, octaves: tuple[float, float]) -> ObjectiveConfig:
-    return ObjectiveConfig(sigma="fixed", fixed_variance=variance, octaves=octaves)
-
-
-def _principal(
-    channels: int,
-    side: int,
-    latent: int,
-    *,
-    octaves: tuple[float, float],
-    epochs: int,
-    source: Source = "auto",
-) -> TrainConfig:
-    """Small images, from their principal components on."""
-    model = ModelConfig(
-        family="pca_vae",
-        channels=channels,
-        height=side,
-        width=side,
-        latent=latent,
-        widths=(96,),
-        depth=3,
-        stride=4,
-        rate_aware=True,
-    )
-    return TrainConfig(
-        model=model,
-        objective=_objective(0.02, octaves),
-        source=source,
-        validation_fraction=0.05,
-        flip=True,
-        epochs=epochs,
-        batch_size=64,
-        lr_warmup_steps=200,
-    )
+)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, from_json, to_json
 from training.errors import TrainingError
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", PRESETS)

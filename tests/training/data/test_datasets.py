@@ -13,7 +13,7 @@ from training.data import datasets as data
 from training.data.image_sets import digest
 from training.data.sources import CIFAR_JPEG
 from training.errors import TrainingError
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 
 
 @given(

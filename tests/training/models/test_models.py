@@ -9,7 +9,7 @@ from training.config.run import GLOBAL_FAMILIES, ModelConfig
 from training.models import FACTORIES, IndexModel, VqVae, build
 from training.models.global_latent import running_mean, side_shapes
 from training.models.pca_vae_map import PcaVaeMap
-from training.presets.catalog import PRESETS
+from training.presets import PRESETS
 
 
 def small(family: str, **changes: object) -> ModelConfig:

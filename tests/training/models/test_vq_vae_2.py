@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from training.config.run import ModelConfig
 from training.models import VqVae2, build
-from training.models.vq_vae_2 import cells, pixels
+from training.models.vq_vae import cells, pixels
 
 
 def generator(seed: int = 0) -> torch.Generator:
