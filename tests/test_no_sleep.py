@@ -8,9 +8,7 @@ from source_tree import parse, python_files
 
 # Calls of `sleep` outside of a loop that polls, and why they do not decide a test.
 ALLOWED = {
-    "tests/codec/archive/test_crash.py": "a process is killed at random moments; each must do",
     "tests/training/loop/test_kill.py": "a process is killed at random moments; each must do",
-    "tests/benchmarks/archive.py": "a process is killed at random moments; each must do",
     "tests/plugins/hang_guard.py": "killed processes need a moment; they are looked for again",
 }
 TESTS = [path for path in python_files() if path.parts[0] == "tests"]

@@ -1,4 +1,4 @@
-"""Integer frequency tables, with which codes are coded.
+"""Integer frequency tables for coding codes.
 
 A row divides `TOTAL = 2**24` among the values `low .. low + K - 2` and, as its last symbol, the
 escape that announces any other value. Every frequency is at least 1. The integers are stored in the

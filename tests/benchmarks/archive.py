@@ -61,9 +61,9 @@ def records_of(path: Path, data: Path, count: int) -> tuple[list[bytes], F64, F6
     images = read_idx(file)[:count, :, :, None]
     records, bits = [], []
     for first in range(0, len(images), BATCH):
-        made = codec.compress(list(images[first : first + BATCH]))
-        bits += coder.bits([coded for coded, _ in coder.read(made)])
-        records += made
+        batch = codec.compress(list(images[first : first + BATCH]))
+        bits += coder.bits([coded for coded, _ in coder.read(batch)])
+        records += batch
     payloads = [len(unpack(r, bundle.model_id, sized=False).payload) for r in records]
     return records, np.array(bits) / 8, np.array(payloads, float), bundle.model_id
 
@@ -104,11 +104,11 @@ def access(path: Path, records: Sequence[bytes]) -> dict[str, float]:
         start = time.perf_counter()
         assert list(reader) == list(records)
         whole = time.perf_counter() - start
-    found = {"open_us": float(np.median(opening)), "all_us_per_record": 1e6 * whole / len(records)}
+    facts = {"open_us": float(np.median(opening)), "all_us_per_record": 1e6 * whole / len(records)}
     for name, spent in (("number", by_number), ("name", by_name)):
-        found |= {f"by_{name}_us": float(np.median(spent))}
-        found |= {f"by_{name}_p99_us": float(np.percentile(spent, 99))}
-    return found
+        facts |= {f"by_{name}_us": float(np.median(spent))}
+        facts |= {f"by_{name}_p99_us": float(np.percentile(spent, 99))}
+    return facts
 
 
 def torn_appends(folder: Path, records: Sequence[bytes], model_id: bytes) -> dict[str, int]:
@@ -148,14 +148,15 @@ def kills(folder: Path, record: bytes, model_id: bytes, count: int) -> dict[str,
             assert process.stdout is not None
             process.stdin.write((bytes([len(record)]) + record).hex().encode())
             process.stdin.close()
-            process.stdout.readline()
-            time.sleep(rng.uniform(0, 0.2))
+            written = int(rng.integers(1, 5000))
+            for _ in range(written):
+                process.stdout.readline()
             process.kill()
             # The last line may be cut in the pipe.
-            written = process.stdout.read().count(b"\n") + 1
+            written += process.stdout.read().count(b"\n")
         with ArchiveReader(path) as reader:
             lost += max(0, written - len(reader))
-            assert all(found == record for found in reader)
+            assert all(stored == record for stored in reader)
         acknowledged += written
     return {"kills": count, "acknowledged": acknowledged, "lost": lost}
 
@@ -169,7 +170,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("build/bench/archive.json"))
     options = parser.parse_args()
-    records, ideal, payloads, model_id = records_of(options.bundle, options.data, options.count)
+    result = measure(*records_of(options.bundle, options.data, options.count), options.kills)
+    show(result)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    sys.exit(broken(result))
+
+
+def measure(
+    records: Sequence[bytes], ideal: F64, payloads: F64, model_id: bytes, kill_count: int
+) -> dict[str, dict[str, float]]:
+    """All measurements, from records and their ideal and payload bytes."""
     sizes = np.array([len(record) for record in records], float)
     result: dict[str, dict[str, float]] = {
         "record": {
@@ -193,15 +204,12 @@ def main() -> None:
         synced, _ = write(folder / "synced.rsa", records[:100], model_id, named=True, sync=True)
         result["access"]["synced_append_us"] = 1e6 * synced
         result["torn appends"] = torn_appends(folder, records, model_id)
-        result["kills"] = kills(folder, records[0], model_id, options.kills)
-    tell(result)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    sys.exit(broken(result))
+        result["kills"] = kills(folder, records[0], model_id, kill_count)
+    return result
 
 
 def broken(result: dict[str, dict[str, float]]) -> bool:
-    """Whether a limit is."""
+    """Whether a limit is broken."""
     return (
         result["record"]["overhead"] > MAX_RECORD_OVERHEAD
         or result["archive"]["overhead"] > MAX_ARCHIVE_OVERHEAD
@@ -210,8 +218,8 @@ def broken(result: dict[str, dict[str, float]]) -> bool:
     )
 
 
-def tell(result: dict[str, dict[str, float]]) -> None:
-    """Prints all of it."""
+def show(result: dict[str, dict[str, float]]) -> None:
+    """Prints the results."""
     table = Table(title=f"{result['record']['images']} records, ideal bytes of each")
     for column in ("", "bytes per image", "over the ideal", "append us"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -4,8 +4,8 @@
 
 Every image is encoded at several levels under thread counts 1 and 2, batches of 1, 7 and 64, with
 graph optimisation on and off. Each distinct record of any of them is decoded by constriction and by
-the reference in plain integers, and their symbols are compared; the records of the first setting
-are decoded under all of them, and their pixels are compared. Then entropy coding and decoding are
+the reference in plain integers, and their symbols are compared. The records of the first setting
+are decoded under all settings, and their pixels are compared. Then entropy coding and decoding are
 timed and compared with the network, on one thread, in CPU time, in batches of 32.
 
 fashion  10,000 test images of Fashion-MNIST at ten levels
@@ -83,17 +83,17 @@ def keep(work: Work, records: Sequence[bytes], path: Path) -> None:
 
 
 def pixels_apart(work: Work, setting: Setting, records: Sequence[bytes], path: Path) -> np.ndarray:
-    """How many pixels are 0, 1, ... 255 levels off those that were kept."""
-    kept, found, start = np.load(path, mmap_mode="r"), np.zeros(256, np.int64), 0
+    """Number of pixels that are 0, 1, ... 255 levels away from the kept ones."""
+    kept, counts, start = np.load(path, mmap_mode="r"), np.zeros(256, np.int64), 0
     for images in decoded(work, setting, records):
         apart = np.abs(images.astype(np.int16) - kept[start : start + len(images)])
-        found += np.bincount(apart.ravel(), minlength=256)
+        counts += np.bincount(apart.ravel(), minlength=256)
         start += len(images)
-    return found
+    return counts
 
 
 def symbols_apart(work: Work, records: Sequence[bytes]) -> tuple[int, int]:
-    """Symbols of the records, and how many of them the two coders decode differently."""
+    """Number of symbols of the records, and of those that the two coders decode differently."""
     bundle = load_bundle(work.bundle)
     coders = [ReferenceCoder(prior) for prior in bundle.priors]
     symbols, differing = 0, 0
@@ -137,36 +137,36 @@ def coding_share(work: Work, level: int) -> dict[str, float]:
     }
 
 
-def measure(work: Work, workers: int, folder: Path, tell: Console) -> dict[str, Any]:
-    """All of it for one bundle."""
+def measure(work: Work, workers: int, folder: Path, console: Console) -> dict[str, Any]:
+    """All measurements of one bundle."""
     context, count = multiprocessing.get_context("spawn"), len(SETTINGS)
     with ProcessPoolExecutor(workers, context) as pool:
         records = list(pool.map(encoded, [work] * count, SETTINGS))
         first, path = records[0], folder / "decoded.npy"
         distinct = sorted(set(itertools.chain.from_iterable(records)))
-        tell.print(f"{work.bundle.name}: encoded; {len(distinct)} distinct records")
+        console.print(f"{work.bundle.name}: encoded; {len(distinct)} distinct records")
         shares = [distinct[start::16] for start in range(16)]
         symbols = list(pool.map(symbols_apart, [work] * 16, shares))
-        tell.print(f"{work.bundle.name}: read by both coders")
+        console.print(f"{work.bundle.name}: read by both coders")
         pool.submit(keep, work, first, path).result()
         same = [[value] * count for value in (first, path)]
         apart = list(pool.map(pixels_apart, [work] * count, SETTINGS, *same))
-        tell.print(f"{work.bundle.name}: decoded")
+        console.print(f"{work.bundle.name}: decoded")
     return {
         "payloads": len(first),
         "levels": work.levels,
         "record_bytes": sum(map(len, first)) / len(first),
         "distinct_records": len(distinct),
-        "symbols": sum(some for some, _ in symbols),
+        "symbols": sum(count for count, _ in symbols),
         "differing_symbols": sum(differing for _, differing in symbols),
         "settings": [
             {
                 **asdict(setting),
-                "equal_records": sum(map(bytes.__eq__, some, first)) / len(first),
+                "equal_records": sum(map(bytes.__eq__, theirs, first)) / len(first),
                 "equal_pixels": float(counts[0] / counts.sum()),
                 "levels_apart": int(np.flatnonzero(counts).max()),
             }
-            for setting, some, counts in zip(SETTINGS, records, apart, strict=True)
+            for setting, theirs, counts in zip(SETTINGS, records, apart, strict=True)
         ],
         "coding_share": {level: coding_share(work, level) for level in work.levels},
     }
@@ -190,7 +190,7 @@ def pcb(data: Path, count: int) -> np.ndarray:
 
 
 def show(results: dict[str, dict[str, Any]]) -> None:
-    """Two tables."""
+    """Prints two tables."""
     settings = Table(title="Compared with the first setting, in per cent")
     columns = ("bundle", "threads", "batch", "optimised", "records equal", "pixels equal", "apart")
     for column in columns:
@@ -235,7 +235,7 @@ def main() -> None:
         "fashion": fashion(options.data, options.images),
         "pcb": pcb(options.data, options.pieces),
     }
-    results, tell = {}, Console(stderr=True)
+    results, console = {}, Console(stderr=True)
     for name, images in sets.items():
         bundle = options.bundles / name
         most = load_bundle(bundle).manifest.quality_levels - 1
@@ -244,7 +244,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             np.save(Path(folder, "images.npy"), images)
             work = Work(bundle, Path(folder, "images.npy"), levels)
-            results[name] = measure(work, options.workers, Path(folder), tell)
+            results[name] = measure(work, options.workers, Path(folder), console)
     show(results)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=1) + "\n")
@@ -252,7 +252,7 @@ def main() -> None:
 
 
 def broken(result: dict[str, Any]) -> bool:
-    """Whether a result misses what is promised."""
+    """Whether a result breaks a limit."""
     apart = max(one["levels_apart"] for one in result["settings"])
     share = statistics.median(one["alone"] for one in result["coding_share"].values())
     return bool(result["differing_symbols"]) or apart > MAX_LEVELS_APART or share > MAX_SHARE

@@ -14,7 +14,7 @@ from codec.bundle.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How graphs are run."""
+    """How graphs are run: threads, batch size and optimisation."""
 
     threads: int
     batch: int
@@ -26,7 +26,7 @@ SETTINGS = [Setting(*one) for one in itertools.product((1, 2), (64, 7, 1), (True
 
 
 class Sessions:
-    """A codec.graphs.protocol.Graphs under a setting; a batch is encoded once, whatever its level.
+    """A codec.graphs.protocol.Graphs under a setting, which encodes each batch once for all levels.
 
     `seconds` is the CPU time of the calling thread inside of the graphs.
     """
@@ -49,7 +49,7 @@ class Sessions:
         return np.concatenate([self._run(self._decoder, part)[0] for part in self._parts(latent)])
 
     def forget(self) -> None:
-        """Encodes anew from now on."""
+        """Forgets all encoded batches."""
         self._known.clear()
 
     def _encode(self, x: np.ndarray) -> list[np.ndarray]:

@@ -1,12 +1,12 @@
-"""Hostile archives: what they give is exact, or refused with ArchiveError, in bounded memory.
+"""Hostile archives: every record is exact or refused with ArchiveError, in bounded memory.
 
     make bench-fuzz
 
-Small archives of several blocks, with and without names, closed or with a journal, damaged in every
-way of damage.py and read whole: every record, entry and name. Everything is under a CRC-32, so that
-nothing wrong may pass. Then parts whose checksums are right and whose insides are not: they reach
-the parsers of columns, names, blocks, index and journal, and only have to be refused or give
-something, without another error, and without much memory.
+Small archives of several blocks, with and without names, closed or with a journal, are damaged in
+every way of damage.py and read completely: every record, entry and name. A CRC-32 covers
+everything, so no damage may pass. Then come parts with right checksums and damaged contents, which
+reach the parsers of columns, names, blocks, index and journal. They must be refused or read,
+without another error and without much memory.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from damage import KINDS, Chance
+from damage import KINDS, Rng
 from rich.console import Console
 from rich.table import Table
 
@@ -39,7 +39,7 @@ from codec.record.frame import open_seal
 from codec.varint import write_varint
 
 MODEL = bytes(range(32))
-MEMORY = Path("/dev/shm")  # noqa: S108 - many small files, none of them kept
+MEMORY = Path("/dev/shm")  # noqa: S108 - many small files, all temporary
 BLOCKS, RECORDS = 3, 4
 # A megabyte of zeros, deflated, without the frame of zlib.
 BOMB = zlib.compress(bytes(2**20), 9)[2:-4]
@@ -57,7 +57,7 @@ class Whole:
     items: tuple[Item, ...]
 
 
-def sound(named: bool, closed: bool, rng: Chance) -> Whole:
+def sound(named: bool, closed: bool, rng: Rng) -> Whole:
     """An archive of a few small blocks, and records in a journal unless it is closed."""
     packed = pack_header(Header(MODEL, "fuzz", "1"))
     seed, layout, data = header_seed(packed), Layout(len(packed)), packed
@@ -74,7 +74,7 @@ def sound(named: bool, closed: bool, rng: Chance) -> Whole:
     return Whole(data, journal, (*items, *more))
 
 
-def item(number: int, named: bool, rng: Chance) -> Item:
+def item(number: int, named: bool, rng: Rng) -> Item:
     """A record as an archive holds it."""
     name = b"n/%03d.png" % number if named and number % 5 else b""
     return Item(int(rng.integers(0, 32)), rng.bytes(int(rng.integers(0, 40))), name)
@@ -93,8 +93,8 @@ def put(folder: Path, archive: bytes, journal: bytes | None) -> Path:
 
 
 def read(path: Path, *, salvage: bool) -> list[Item | None]:
-    """Everything an archive gives, None for what it refuses to."""
-    found: list[Item | None] = []
+    """The records of an archive, None for each that is refused."""
+    records: list[Item | None] = []
     with ArchiveReader(path, salvage=salvage) as reader:
         for number in range(len(reader)):
             try:
@@ -102,28 +102,28 @@ def read(path: Path, *, salvage: bool) -> list[Item | None]:
                 entry = reader.entry(number)
                 if entry.name is not None:
                     reader.find(entry.name)
-                found.append(Item(level, body, (entry.name or "").encode()))
+                records.append(Item(level, body, (entry.name or "").encode()))
             except ArchiveError:
-                found.append(None)
+                records.append(None)
         list(reader.verify())
-        return found
+        return records
 
 
-def judge(found: Sequence[Item | None], whole: Whole, other: Whole) -> str:
-    """What became of an archive of which this was read.
+def judge(records: Sequence[Item | None], whole: Whole, other: Whole) -> str:
+    """The outcome of reading a damaged archive.
 
-    Where a sound block of another archive of the model stands in its very place, no checksum can
-    know: such a block counts as exact.
+    A whole block of another archive of the model in the same place has right checksums. It counts
+    as exact.
     """
-    pairs = zip(found, whole.items, other.items, strict=False)
-    if len(found) > len(whole.items) or any(a not in (None, b, c) for a, b, c in pairs):
+    pairs = zip(records, whole.items, other.items, strict=False)
+    if len(records) > len(whole.items) or any(a not in (None, b, c) for a, b, c in pairs):
         return "undetected"
-    if None in found:
+    if None in records:
         return "in part"
-    return "exact" if len(found) == len(whole.items) else "shorter"
+    return "exact" if len(records) == len(whole.items) else "shorter"
 
 
-def damaged(whole: Whole, other: Whole, kind: str, rng: Chance) -> tuple[bytes, bytes | None]:
+def damaged(whole: Whole, other: Whole, kind: str, rng: Rng) -> tuple[bytes, bytes | None]:
     """One of the two files damaged."""
     damage = KINDS[kind]
     if whole.journal is not None and rng.random() < 0.5:
@@ -131,50 +131,49 @@ def damaged(whole: Whole, other: Whole, kind: str, rng: Chance) -> tuple[bytes, 
     return damage(whole.archive, other.archive, rng), whole.journal
 
 
-def column(rng: Chance) -> bytes:
-    """A column, or something like one."""
+def column(rng: Rng) -> bytes:
+    """A column, whole, damaged or random."""
     values = rng.integers(0, 2 ** int(rng.integers(1, 33)), int(rng.integers(1, 9)))
-    made = pack_column(values.astype(np.int64))
+    whole = pack_column(values.astype(np.int64))
     start = write_varint(int(rng.integers(0, 2**32))) + bytes(
         [int(rng.choice([0, 1, 33, 34, 255]))]
     )
-    return (made, start + rng.bytes(int(rng.integers(0, 40))), KINDS["bytes"](made, b"", rng))[
-        int(rng.integers(3))
-    ]
+    columns = whole, start + rng.bytes(int(rng.integers(0, 40))), KINDS["bytes"](whole, b"", rng)
+    return columns[int(rng.integers(3))]
 
 
-def name_list(rng: Chance) -> bytes:
-    """A list of names, or something like one: bombs of deflate and of steps among them."""
+def name_list(rng: Rng) -> bytes:
+    """A list of names, whole, damaged, or a small one that inflates to a megabyte."""
     names = [b"%d" % i * int(rng.integers(1, 60)) for i in range(int(rng.integers(1, 9)))]
-    made = pack_names(names)
+    whole = pack_names(names)
     kind = int(rng.integers(4))
     if kind == 0:
-        return made
+        return whole
     if kind == 1:
         return b"\1" + write_varint(int(rng.choice([2**20, 2**18, 2**31]))) + BOMB
-    return list(KINDS.values())[int(rng.integers(len(KINDS)))](made, made, rng)
+    return list(KINDS.values())[int(rng.integers(len(KINDS)))](whole, whole, rng)
 
 
-def hostile(kind: str, rng: Chance) -> tuple[bytes, bytes | None]:
-    """An archive whose checksums are right and which holds nonsense of a kind."""
+def hostile(kind: str, rng: Rng) -> tuple[bytes, bytes | None]:
+    """An archive with right checksums and hostile contents of one kind."""
     packed = pack_header(Header(MODEL, "fuzz", "1"))
     seed = header_seed(packed)
     bodies = rng.bytes(int(rng.integers(0, 30)))
-    about = column(rng) + column(rng) + (name_list(rng) if kind == "name lists" else b"")
+    columns = column(rng) + column(rng) + (name_list(rng) if kind == "name lists" else b"")
     count = int(rng.choice([1, 2, 8, 256]))
     if kind == "name lists":
-        about = b"\x08\xff" + write_varint(len(bodies)) + b"\xff" + name_list(rng)
+        columns = b"\x08\xff" + write_varint(len(bodies)) + b"\xff" + name_list(rng)
         count = 1 if rng.random() < 0.5 else count
-    block = PREFIX.pack(b"B", count - 1, len(about), len(bodies), zlib.crc32(bodies)) + about
+    block = PREFIX.pack(b"B", count - 1, len(columns), len(bodies), zlib.crc32(bodies)) + columns
     block += CRC.pack(zlib.crc32(block, zlib.crc32(bytes(8), seed))) + bodies
     if kind == "journal":
-        place = JournalStart(*(int(rng.choice([0, 1, len(packed), 2**32 - 1])) for _ in range(3)))
+        start = JournalStart(*(int(rng.choice([0, 1, len(packed), 2**32 - 1])) for _ in range(3)))
         journal = pack_journal(JournalStart(0, len(packed), 0), [item(0, True, rng)], seed)
         entry = bytearray(pack_entry(item(1, True, rng), 1, seed))
         entry[:7] = KINDS["bytes"](bytes(entry[:7]), b"", rng)
         entry[7:ENTRY_BYTES] = CRC.pack(zlib.crc32(entry[:7], zlib.crc32(b"\0" * 7 + b"\1", seed)))
-        made = journal + bytes(entry) if rng.random() < 0.7 else pack_journal(place, [], seed)
-        return packed, made
+        bad_entry = rng.random() < 0.7
+        return packed, journal + bytes(entry) if bad_entry else pack_journal(start, [], seed)
     inside = (
         b"I"
         + (1).to_bytes(4, "big")
@@ -195,9 +194,9 @@ def hostile(kind: str, rng: Chance) -> tuple[bytes, bytes | None]:
 
 
 def cases(
-    count: int, rng: Chance
+    count: int, rng: Rng
 ) -> Iterator[tuple[str, tuple[bytes, bytes | None], tuple[Whole, Whole] | None]]:
-    """Kinds, both files, and the two that they were made of; none for the resealed ones."""
+    """Kinds, both files, and the two archives from which they were made; none for hostile ones."""
     wholes = [sound(named, closed, rng) for named in (True, False) for closed in (True, False)] * 2
     names = [*KINDS, *RESEALED]
     for index in range(count):
@@ -221,8 +220,8 @@ def attack(folder: Path, count: int, seed: int) -> tuple[dict[str, Counter[str]]
         start = time.perf_counter()
         outcome = "refused"
         try:
-            found = read(path, salvage=number % 2 == 1)
-            outcome = judge(found, *wholes) if wholes else "read"
+            records = read(path, salvage=number % 2 == 1)
+            outcome = judge(records, *wholes) if wholes else "read"
         except ArchiveError:
             pass
         longest = max(longest, time.perf_counter() - start)
@@ -240,26 +239,26 @@ def main() -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         outcomes, longest = attack(Path(name), options.count, seed=1)
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-        tracemalloc.start()  # slow, so only for some
+        tracemalloc.start()  # slow, so only for a few
         attack(Path(name), options.count // 50, seed=2)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    tell(outcomes, longest, growth, peak)
+    show(outcomes, longest, growth, peak)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     facts = {"count": options.count, "longest_s": longest, "growth_bytes": growth, "peak": peak}
     options.out.write_text(json.dumps(facts | {"kinds": outcomes}, indent=1) + "\n")
-    wrong = any(found["undetected"] for found in outcomes.values())
+    wrong = any(counts["undetected"] for counts in outcomes.values())
     sys.exit(wrong or max(growth, peak) > MAX_GROWTH_BYTES)
 
 
-def tell(outcomes: dict[str, Counter[str]], longest: float, growth: int, peak: int) -> None:
+def show(outcomes: dict[str, Counter[str]], longest: float, growth: int, peak: int) -> None:
     """Prints the table."""
-    table = Table(title="damaged archives; below them such with right checksums")
+    table = Table(title="damaged archives; the last kinds have right checksums")
     columns = ("refused", "in part", "shorter", "exact", "read", "undetected")
     for column_name in ("kind", *columns):
         table.add_column(column_name, justify="right", no_wrap=True)
-    for kind, found in outcomes.items():
-        table.add_row(kind, *(str(found[outcome]) for outcome in columns))
+    for kind, counts in outcomes.items():
+        table.add_row(kind, *(str(counts[outcome]) for outcome in columns))
     console = Console(width=100)
     console.print(table)
     console.print(

@@ -4,9 +4,9 @@
 
 Real records of two shipped and two small models, of global and of convolutional latents, with and
 without evidence, damaged in every way of damage.py. One damaged record in 2,048 passes CRC-11, and
-of those that end in CRC-32 none; up to three wrong bits and a burst of up to 11 within the body are
-always found. A quarter more have damaged insides under a right checksum: they reach the parsers and
-the range coder, and only have to be refused or decode, without another error.
+none passes CRC-32. Up to three wrong bits, and a burst of up to 11 within the body, are always
+detected. Another quarter have damaged contents with a right checksum: they reach the parsers and
+the range coder, and must be refused or decode, without another error.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from damage import KINDS, Chance, burst
+from damage import KINDS, Rng, burst
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -48,15 +48,15 @@ BUNDLES = {
 }
 CERTAIN = ("1 bit", "2-3 bits", "burst in the body")
 RESEALED = "resealed"
-# What the documentation promises: decoding one record of any bytes stays below this.
+# The documented memory limit of decoding one record of any bytes.
 MAX_GROWTH_BYTES = 2**30
-# Most resealed records are of small images, or the run would take hours: only a few are not.
+# Most resealed records are of small images, since large ones would take hours.
 MAX_SIDE, LARGE = 64, 500
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of damaged records of one kind. `small` of them ended in CRC-11."""
+    """Counts of damaged records of one kind; `small` of them ended in CRC-11."""
 
     count: int = 0
     small: int = 0
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def allowed(self) -> float:
-        """How many the checksum lets pass, four standard deviations more, and none of 2^32."""
+        """Expected number that pass CRC-11, plus four standard deviations; none pass CRC-32."""
         mean = self.small / 2**11
         return mean + 4 * mean**0.5
 
@@ -78,7 +78,7 @@ def open_codec(path: Path) -> Codec:
 
 
 def sample_images(codec: Codec, folder: Path | None) -> list[np.ndarray]:
-    """The samples of a shipped model; for others noise and ramps of a size they take."""
+    """The samples of a shipped model; noise and ramps for others."""
     if folder is not None:
         files = sorted(folder.glob("*.png"))[:6]
         return [np.asarray(Image.open(file).convert("L"))[..., None] for file in files]
@@ -92,11 +92,11 @@ def real_records(codec: Codec, images: Sequence[np.ndarray]) -> list[bytes]:
     """Records of images at three qualities, and with evidence."""
     levels = (0, codec.manifest.quality_default, codec.manifest.quality_levels - 1)
     records = [record for level in levels for record in codec.compress(images, level)]
-    seen = Scorer(codec).compress_with_evidence(images, Rate(), 0.999)
-    return records + [made.record for made in seen if made.evidence_bytes]
+    compressed = Scorer(codec).compress_with_evidence(images, Rate(), 0.999)
+    return records + [one.record for one in compressed if one.evidence_bytes]
 
 
-def in_the_body(data: bytes, _: bytes, rng: Chance) -> bytes:
+def in_the_body(data: bytes, _: bytes, rng: Rng) -> bytes:
     """A burst of up to 11 bits before the tail."""
     tail = SMALL_TAIL if len(data) <= SMALL_BODY + SMALL_TAIL else LARGE_TAIL
     if len(data) <= tail:
@@ -104,8 +104,8 @@ def in_the_body(data: bytes, _: bytes, rng: Chance) -> bytes:
     return burst(data[:-tail], 11, rng) + data[-tail:]
 
 
-def resealed(record: bytes, other: bytes, codec: Codec, rng: Chance) -> bytes:
-    """Something damaged under a right checksum: size, payload, evidence or the length inside."""
+def resealed(record: bytes, other: bytes, codec: Codec, rng: Rng) -> bytes:
+    """A record with a right checksum and damaged contents: size, payload, evidence or length."""
     sized = codec.manifest.input.sized
     inside, more = (unpack(data, codec.model_id, sized=sized) for data in (record, other))
     damage = list(KINDS.values())[int(rng.integers(len(KINDS)))]
@@ -127,7 +127,7 @@ def resealed(record: bytes, other: bytes, codec: Codec, rng: Chance) -> bytes:
 
 
 def cases(
-    codec: Codec, records: Sequence[bytes], count: int, rng: Chance
+    codec: Codec, records: Sequence[bytes], count: int, rng: Rng
 ) -> Iterator[tuple[str, bytes]]:
     """Kinds and damaged records, all kinds in turn."""
     kinds = {**KINDS, CERTAIN[2]: in_the_body}
@@ -161,7 +161,7 @@ def attack(codec: Codec, records: Sequence[bytes], count: int, seed: int) -> dic
 
 
 def largest(codec: Codec, images: Sequence[np.ndarray]) -> None:
-    """The largest image there and back, where the model takes any size: what a record may cost."""
+    """Codes the largest image, if the model takes any size, to measure its memory."""
     if codec.manifest.input.fit == "pad":
         side = int(MAX_RECORD_PIXELS**0.5)
         image = np.resize(images[0], (side, side, images[0].shape[2]))
@@ -169,7 +169,7 @@ def largest(codec: Codec, images: Sequence[np.ndarray]) -> None:
 
 
 def broken(outcomes: dict[str, Outcome]) -> list[str]:
-    """Kinds of which more passed than may."""
+    """Kinds of which too many passed."""
     return [
         kind
         for kind, outcome in outcomes.items()
@@ -178,7 +178,7 @@ def broken(outcomes: dict[str, Outcome]) -> list[str]:
     ]
 
 
-def tell(console: Console, name: str, outcomes: dict[str, Outcome], growth: int) -> None:
+def show(console: Console, name: str, outcomes: dict[str, Outcome], growth: int) -> None:
     """The table of one model."""
     table = Table(title=f"{name}: damaged records; memory grew by {growth / 1e6:.0f} MB")
     for column in ("kind", "count", "exact", "undetected", "share", "expected", "longest s"):
@@ -186,8 +186,15 @@ def tell(console: Console, name: str, outcomes: dict[str, Outcome], growth: int)
     for kind, one in outcomes.items():
         share = f"{one.undetected / one.count:.6f}"
         expected = 0.0 if kind in CERTAIN else one.small / 2**11 / one.count
-        hoped = "-" if kind == RESEALED else f"{expected:.6f}"
-        numbers = (one.count, one.exact, one.undetected, share, hoped, f"{one.longest:.3f}")
+        wanted = "-" if kind == RESEALED else f"{expected:.6f}"
+        numbers = (
+            one.count,
+            one.exact,
+            one.undetected,
+            share,
+            wanted,
+            f"{one.longest:.3f}",
+        )
         table.add_row(kind, *map(str, numbers))
     console.print(table)
 
@@ -209,13 +216,13 @@ def main() -> None:
         outcomes = attack(codec, records, options.count // len(options.models), seed=1)
         largest(codec, images)
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-        tell(console, name, outcomes, growth)
+        show(console, name, outcomes, growth)
         wrong += broken(outcomes) + ["memory"] * (growth > MAX_GROWTH_BYTES)
         facts = {kind: {f: getattr(o, f) for f in o.__slots__} for kind, o in outcomes.items()}
         results[name] = {"growth_bytes": growth, "kinds": facts}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"count": options.count, **results}, indent=1) + "\n")
-    sys.exit(f"more passed than may: {', '.join(wrong)}" if wrong else 0)
+    sys.exit(f"too many passed: {', '.join(wrong)}" if wrong else 0)
 
 
 if __name__ == "__main__":
