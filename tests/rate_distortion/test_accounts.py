@@ -109,7 +109,7 @@ def test_photographs_are_compared_between_a_tenth_and_half_a_bit_per_pixel() -> 
     assert found.percent == pytest.approx(-20.0, abs=0.1)
 
 
-def test_the_psnr_of_photographs_is_told_at_fixed_rates() -> None:
+def test_the_psnr_of_photographs_is_given_at_fixed_rates() -> None:
     found = accounts.psnr_at_rates([made("WebP", "classical", "single", 5)], 8 * 100)
     assert found == {
         "WebP": [pytest.approx(22.0), pytest.approx(24.64386), pytest.approx(26.64386)]

@@ -99,7 +99,7 @@ def test_a_window_wider_than_the_curve_changes_nothing() -> None:
     assert curves.window(STRAIGHT, 1, 1000).points == STRAIGHT.points
 
 
-def test_psnr_is_that_of_the_mean_error_and_beside_it_the_mean_of_the_psnrs() -> None:
+def test_a_point_has_the_psnr_of_the_mean_error_and_the_mean_of_the_psnrs() -> None:
     found = Measurement(np.array([3.0, 5.0]), np.array([1.0, 2.0]), np.array([0.01, 0.0001]), 9)
     point = summarise("q", found)
     assert (point.stored, point.payload, point.model) == (4.0, 1.5, 9)

@@ -46,12 +46,10 @@ def main() -> int:
         {f"{task}: {r.reason}" for task, r in results.items() if isinstance(r, tasks.Failure)}
     )
     chapters = [_chapter(images, results) for images in found.values()]
-    took = _time(results, time.perf_counter() - start, options.processes)
-    _write(options, chapters, left_out, took, own)
+    timing = _time(results, time.perf_counter() - start, options.processes)
+    _write(options, chapters, left_out, timing, own)
     page.show(console, chapters, left_out)
-    console.print(
-        f"{page.timing(took)} {options.out / 'report.html'}", markup=False, soft_wrap=True
-    )
+    console.print(f"{timing} {options.out / 'report.html'}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -146,8 +144,8 @@ def _curves(spec: sets.Spec, results: Found) -> list[Curve]:
     return [curve(*key, points[key]) for key in sorted(points, key=place)]
 
 
-def _time(results: Found, seconds: float, processes: int) -> page.Took:
-    """What took how long, by set and codec, in processor seconds."""
+def _time(results: Found, seconds: float, processes: int) -> page.Timing:
+    """How long the work took, by set and codec."""
     by_task: dict[str, dict[str, float]] = {}
     recalled = 0
     for task, found in results.items():
@@ -156,14 +154,14 @@ def _time(results: Found, seconds: float, processes: int) -> page.Took:
             row = by_task.setdefault(task.set_name, {})
             name = tasks.label(task)[0].partition(",")[0]
             row[name] = row.get(name, 0) + found.seconds
-    return page.Took(seconds, by_task, len(results), recalled, processes)
+    return page.Timing(seconds, by_task, len(results), recalled, processes)
 
 
 def _write(
     options: argparse.Namespace,
     chapters: Sequence[Chapter],
     left_out: Sequence[str],
-    took: page.Took,
+    timing: page.Timing,
     own: Sequence[tasks.Task],
 ) -> None:
     settings = {
@@ -173,7 +171,7 @@ def _write(
     }
     out: Path = options.out
     facts = {
-        "took": asdict(took),
+        "took": asdict(timing),
         "settings": settings,
         "left_out": list(left_out),
         "bundles": [_bundle_facts(task) for task in own if isinstance(task, tasks.Ours)],
@@ -182,7 +180,7 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     for chapter in chapters:
         write_file(out / f"{chapter.images.spec.name}.png", chapter.picture)
-    write_file(out / "report.html", page.to_html(chapters, left_out, took, settings).encode())
+    write_file(out / "report.html", page.to_html(chapters, left_out, timing, settings).encode())
     text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
     write_file(out.parent / f"{out.name}.json", text.encode())
 

@@ -7,10 +7,10 @@ from rate_distortion import curves
 from rate_distortion.curves import Difference
 from rate_distortion.measurement import Curve, Kind, Layout, Point
 
+# Bits per pixel between which codecs for photographs are compared.
 PHOTOGRAPH_RATES = (0.1, 0.5)
-"""bits per pixel between which codecs for photographs are compared"""
+# Bits per pixel at which the PSNR of photographs is reported.
 REPORTED_RATES = (0.1, 0.25, 0.5)
-"""bits per pixel at which the PSNR of photographs is reported"""
 MODEL_COUNTS = (10_000, 1_000_000)
 RANKS: dict[Kind, int] = {"classical": 0, "pca": 1, "many": 2, "ours": 3}
 

@@ -14,10 +14,10 @@ import numpy as np
 from codec.atomic import write_file
 from rate_distortion.measurement import Layout, Measurement
 
+# By layout and setting.
 Results = dict[tuple[Layout, str], Measurement]
-"""by layout and setting"""
+# Raised when what is measured under the same facts changes.
 VERSION = 2
-"""raised when what is measured under the same facts changes"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

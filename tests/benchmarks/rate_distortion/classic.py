@@ -32,8 +32,8 @@ class Codec:
     dial: str = "quality"
 
 
+# Of libaom, 0 to 10. With 4, an atlas of CIFAR-10 has 7 % fewer bytes, in five times the time.
 AVIF_SPEED = 6
-"""of libaom, 0 to 10. With 4, an atlas of CIFAR-10 has 7 % fewer bytes, in five times the time."""
 
 
 def codecs(channels: int, avif_speed: int = AVIF_SPEED) -> tuple[Codec, ...]:

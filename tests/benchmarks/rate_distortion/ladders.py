@@ -1,4 +1,4 @@
-"""The qualities of the classical codecs: they cover the PSNRs where ours are, and some more.
+"""The qualities of the classical codecs. They cover more than the PSNRs of our bundles.
 
 AVIF and JPEG XL need 15 to 30 seconds for 10,000 single files at one quality. To stay within a
 quarter of an hour they have three qualities there; all images are measured at each of them.

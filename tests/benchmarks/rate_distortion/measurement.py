@@ -1,4 +1,4 @@
-"""What is measured of each image, and the points and curves that are drawn from it."""
+"""Measurements of images, and the points and curves made from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ from codec.arrays import F64, U8
 from codec.images import metrics
 
 SMALLEST_ERROR = 1e-12
+# One file per image, or all images of the set in one.
 Layout = Literal["single", "together"]
-"""one file per image, or all images of the set in one"""
+# One model of ours, models of ours that were trained for one rate each, PCA, a classical codec.
 Kind = Literal["ours", "many", "pca", "classical"]
-"""one model of ours, models of ours that were trained for one rate each, PCA, a classical codec"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """One setting of one codec, image by image: stored bytes `[n]`, payload bytes `[n]`, mean
-    squared errors `[n]` of pixels in [0, 1]; bytes of the model that a decoder needs, 0 for none.
+    """One setting of one codec, image by image.
 
-    Images that share a file share its bytes evenly. All images have the same number of values.
+    `stored` and `payload` are bytes `[n]`, `errors` mean squared errors `[n]` of pixels in [0, 1],
+    `model` the bytes of the model that a decoder needs, 0 without a model. Images in one file share
+    its bytes evenly. All images have the same number of values.
     """
 
     stored: F64

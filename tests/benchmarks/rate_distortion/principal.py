@@ -159,10 +159,10 @@ def _point(
         latents = quantised[first : first + CHUNK_IMAGES] * np.float32(one.step)
         rows = np.rint(255 * (latents.reshape(-1, d) @ components + mean)).clip(0, 255)
         back = rows.astype(np.uint8).reshape(len(latents), count, -1)
-        some = images.images[first : first + CHUNK_IMAGES]
+        chunk = images.images[first : first + CHUNK_IMAGES]
         errors += [
             squared_error(image, _unblocked(own, image, side))
-            for image, own in zip(some, back, strict=True)
+            for image, own in zip(chunk, back, strict=True)
         ]
     model = {"components": components, "mean": mean} | ours.as_arrays(tables)
     found = Measurement(

@@ -1,4 +1,4 @@
-"""The image sets: test images, training images, and at which PSNRs bytes are reported."""
+"""The image sets: test images, training images, and the PSNRs at which bytes are reported."""
 
 import functools
 import hashlib
@@ -19,11 +19,11 @@ from training.data.image_files import find_images, read_images
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A set by name: where it lies, what to know of it, at which PSNRs bytes are reported.
+    """A set by name: its folders, and the PSNRs at which bytes are reported.
 
-    `goals` are bytes that ours should stay within, for some of `targets`; `below_pca` is the share
-    that ours should save against PCA at all of them. `block` is the side of the blocks that PCA
-    works on, 0 for whole images; `mirrored` adds mirror images to its training images.
+    `goals` are bytes that ours should not exceed at `targets`, None without a goal; `below_pca` is
+    the share that ours should save against PCA at all of them. `block` is the side of the blocks
+    that PCA works on, 0 for whole images; `mirrored` adds mirror images to its training images.
     """
 
     name: str

@@ -18,7 +18,7 @@ from rate_distortion.measurement import Kind, Layout, Measurement, squared_error
 from training.errors import TrainingError
 
 PCA, MANY = "PCA", "ours, one model per rate"
-TOLD_SECONDS = 2.0
+REPORTED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def run_all(
         for future in as_completed(waiting):
             task, found = waiting[future], future.result()
             results[task] = found
-            if isinstance(found, Timed) and not found.recalled and found.seconds > TOLD_SECONDS:
+            if isinstance(found, Timed) and not found.recalled and found.seconds > REPORTED_SECONDS:
                 done = f"{len(results)} of {len(tasks)}"
                 report(f"{done}: {task}, {found.seconds:.0f} processor seconds")
     return results

@@ -49,18 +49,18 @@ def test_a_terminal_gets_a_bar_with_the_losses_and_the_time_left(tiny, tmp_path)
     assert "0:00:00" in shown
 
 
-def test_the_lines_of_a_vq_vae_tell_how_the_codebook_is_used(tiny, tmp_path):
+def test_the_lines_of_a_vq_vae_show_how_the_codebook_is_used(tiny, tmp_path):
     line = run(tiny["vq_vae"], tmp_path, terminal=False).splitlines()[-1]
     assert "codes " in line
     assert "perplexity " in line
 
 
-def test_skipped_steps_are_told():
+def test_skipped_steps_are_shown():
     assert describe({**RECORD, "skipped": 4}).endswith("skipped 4")
     assert "skipped" not in describe(RECORD)
 
 
-def test_information_and_collapse_are_told_where_they_are_known():
+def test_mutual_information_and_collapse_are_shown_if_they_were_measured():
     found = describe({**RECORD, "mi": 5.125, "mi_cap": 7.625, "collapsed_units": 2})
     assert found.endswith(
         "rec 5.00  psnr 20.00 dB  rate 2.0 nats  active 3  mi 5.12 of 7.62 nats  collapsed 2"

@@ -40,7 +40,7 @@ def save(path, array):
 
 @pytest.fixture(scope="module")
 def inspected(tmp_path_factory):
-    """Hills of 40x40; some with a dark scratch, and masks of the scratches."""
+    """Hills of 40x40, normal and with a dark scratch, and masks of the scratches."""
     folder, rng = tmp_path_factory.mktemp("inspected"), np.random.default_rng(5)
     for i in range(8):
         save(folder / "train" / "good" / f"{i}.png", hill(rng, 40))

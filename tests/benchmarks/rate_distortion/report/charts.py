@@ -27,8 +27,8 @@ COLOURS = {
 }
 OURS = ("#c53030", "#dd6b20", "#d53f8c", "#b7791f")
 BELOW, ABOVE, HEADROOM = 2.5, 0.8, 0.16
+# Size of labels in points, width of a letter as a share of a panel's width.
 LABEL_SIZE, LETTER = 9.5, 0.013
-"""size of labels in points, width of a letter as a share of a panel's width"""
 GAP = 0.042
 COUNTS = np.logspace(2, 7, 101)
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from rate_distortion.accounts import ACCOUNTS, PHOTOGRAPH_RATES, REPORTED_RATES, AtPsnr, codecs
 from rate_distortion.curves import Difference
 from rate_distortion.report.chapter import Chapter
-from rate_distortion.report.markup import Grid, Row
+from rate_distortion.report.grid import Grid, Row
 from rate_distortion.tasks import MANY, PCA
 
 NONE = "-"
+# Per cent of BD-rate that one model may lose against models for one rate each.
 LARGEST_LOSS = 2.0
-"""per cent of BD-rate that one model may lose against models for one rate each"""
 
 
 def summary(chapter: Chapter) -> Grid:
@@ -28,7 +28,7 @@ def _small(chapter: Chapter) -> Grid:
     best = {column: _fewest(by_codec, column) for column in columns}
     rows = [
         Row(
-            (codec, *(_told(found[target], account) for account, target in columns)),
+            (codec, *(_bytes(found[target], account) for account, target in columns)),
             kind=next(iter(found.values())).kind,
             best=frozenset(i + 1 for i, column in enumerate(columns) if best[column] == codec),
         )
@@ -49,7 +49,7 @@ def _fewest(by_codec: dict[str, dict[float, AtPsnr]], column: tuple[str, float])
     return min(there, key=lambda codec: there[codec], default="")
 
 
-def _told(row: AtPsnr, account: str) -> str:
+def _bytes(row: AtPsnr, account: str) -> str:
     cost = row.found.get(account)
     return NONE if cost is None else size(cost) + "†" * (account in row.over)
 

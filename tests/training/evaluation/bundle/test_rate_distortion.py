@@ -54,11 +54,11 @@ def test_the_facts_are_those_of_the_records(codec):
 
 
 def test_every_level_is_measured_and_finer_ones_cost_more(codec):
-    told = []
-    table = rate_distortion.levels(codec, drawn(codec), lambda *progress: told.append(progress))
+    calls = []
+    table = rate_distortion.levels(codec, drawn(codec), lambda *progress: calls.append(progress))
     assert [facts.quality for facts in table] == list(range(17))
     assert table[-1].bytes_mean > table[0].bytes_mean
-    assert told[-1] == (17, 17)
+    assert calls[-1] == (17, 17)
 
 
 def test_the_reference_coder_agrees_on_every_record(bundle, codec):

@@ -32,7 +32,7 @@ def test_a_report_is_one_file_with_its_pictures_inside(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_report_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+def test_a_report_that_cannot_be_written_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         report.write(tmp_path / "out", "x", {"bytes": float("nan")}, [])
     assert list(tmp_path.iterdir()) == []
