@@ -37,8 +37,9 @@ def write_card(manifest: Manifest, facts: Mapping[str, str]) -> str:
     rows = "\n".join(f"| {label} | {value} |" for label, value in facts.items())
     return f"""# {manifest.name} {manifest.version}
 
-A `{manifest.family}` model for {_images(manifest)}. It compresses an image to a small record, and
-scores anomalies by comparing the image with its reconstruction.
+A `{manifest.family}` model for {_images(manifest)}.
+It compresses an image to a small record, and scores anomalies by comparing the image with its
+reconstruction.
 
 ![Held-out images, their reconstructions and heat maps]({PICTURES})
 
@@ -53,7 +54,7 @@ From top to bottom: held-out images, what their records decode to, and heat maps
 {rows}
 
 All figures were measured on the held-out images that also selected the checkpoint and calibrated
-the scores, so they are slightly optimistic. No test image was used.
+the scores, so they are optimistic. No test image was used.
 {_diagnostics(manifest.provenance.get("metrics", {}))}
 ## Limitations
 
@@ -96,7 +97,7 @@ def _diagnostics(record: Mapping[str, Any]) -> str:
     if not lines:
         return ""
     epoch = record.get("epoch", "?")
-    head = f"The network on the same images after epoch {epoch}, before quantisation:"
+    head = f"Figures of the network on the same images, after epoch {epoch}, before quantisation:"
     return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
 
 

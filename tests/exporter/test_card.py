@@ -1,3 +1,6 @@
+"""The model card, of new bundles and of those in this repository."""
+
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,14 +9,28 @@ import pytest
 from codec.bundle.bundle import load_bundle
 from exporter.card import write_card
 
-MANIFEST = load_bundle(Path(__file__).parents[1] / "data" / "tiny_bundle").manifest
+ROOT = Path(__file__).parents[2]
+MANIFEST = load_bundle(ROOT / "tests" / "data" / "tiny_bundle").manifest
 POSTERIOR = {"epoch": 7, "rec": 17.25, "psnr": 16.5, "rate": 14.0, "active_units": 5}
 INFORMATION = {"mi": 7.5, "mi_cap": 7.62, "collapsed_units": 2}
 CODES = {"epoch": 7, "rec": 17.25, "code_usage": 0.75, "perplexity_top": 9.5}
+# First digits of the model id, and of the SHA-256 over the digests of all members but the card.
+COMMITTED = {
+    "deploy/bundles/fashion": ("aba4f5b8e0c464af", "ec8df66d6a18575f"),
+    "deploy/bundles/pcb": ("76285ffc19f8f7a2", "69bbd1d371bddb40"),
+    "tests/data/tiny_bundle": ("81229951cca0102e", "bfc4e2355cd3129b"),
+    "tests/data/tiny_map_bundle": ("986c4aaf52363c2c", "839133de1bd39462"),
+}
+FACTS = (
+    "held-out images",
+    "bytes per record, framing and checksum included",
+    "compression ratio to 8-bit pixels",
+    "PSNR of the mean squared error",
+)
 
 
 def card(metrics):
-    return write_card(replace(MANIFEST, provenance={"metrics": metrics}), {"bytes": 5})
+    return write_card(replace(MANIFEST, provenance={"metrics": metrics}), {"bytes": "5"})
 
 
 @pytest.mark.parametrize(
@@ -39,3 +56,19 @@ def test_the_card_shows_the_health_of_the_weights(metrics, rows):
 def test_a_run_without_records_has_a_card_without_that_table():
     assert "| measure |" not in card({})
     assert "No test image was used.\n\n## Limitations" in card({})
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_card_is_what_the_exporter_writes_today(name):
+    bundle = load_bundle(ROOT / name)
+    cells = [line.strip("| ").split(" | ") for line in bundle.card.splitlines()]
+    properties = dict(reversed([cell for cell in cells if len(cell) == 2]))
+    assert write_card(bundle.manifest, {fact: properties[fact] for fact in FACTS}) == bundle.card
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_new_card_leaves_a_committed_model_as_it_was(name):
+    bundle = load_bundle(ROOT / name)
+    digests = [m.sha256 for key, m in sorted(bundle.manifest.members.items()) if key != "card.md"]
+    members = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert (bundle.model_id.hex()[:16], members[:16]) == COMMITTED[name]
