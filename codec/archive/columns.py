@@ -19,7 +19,7 @@ from codec.varint import read_varint, write_varint
 
 _SAME, _MAX_K = 255, 33
 # Around the median a larger k never saves a bit, and no column needs more bits for each number.
-_WRITTEN_K, _MAX_BITS = np.arange(32), 34
+_WRITTEN_K, _MAX_BITS = 31, 34
 _VARINT_BYTES = 5
 
 
@@ -43,8 +43,8 @@ def pack_column(values: I64) -> bytes:
     rest = np.where(values >= centre, 2 * (values - centre), 2 * (centre - values) - 1)
     if not rest.any():
         return write_varint(centre) + bytes([_SAME])
-    bits_for_k = (rest[:, None] >> _WRITTEN_K).sum(0) + _WRITTEN_K * len(rest)
-    k = int(bits_for_k.argmin())
+    ks = np.arange(_WRITTEN_K + 1)
+    k = int(((rest[:, None] >> ks).sum(0) + ks * len(rest)).argmin())
     ends = np.cumsum((rest >> k) + 1)
     quotients = np.zeros(ends[-1], np.bool_)
     quotients[ends - 1] = True

@@ -1,11 +1,11 @@
-"""Mutation check of the record and the archive: does a test fail for every change of the code?
+"""Mutation check of records and archives: whether a test fails for every change of the code.
 
     make bench-mutate        MUTATE_OPTIONS='--only columns.py' for one file
 
-The tests are collected once. For every mutant (mutants.py) this process forks; the child puts the
-changed functions and constants in the place of those that are loaded, and runs the tests until one
-fails, the quickest first, and of those the ones that have found most. Survivors are listed; those
-that equivalent_mutants.toml explains are called equivalent, any other makes the exit status 1.
+The tests are collected once. For every mutant (mutants.py) this process forks. The child replaces
+the loaded functions and constants with the changed ones and runs the tests until one fails, the
+fastest first, and among those the ones with most kills. Survivors are listed. Those explained in
+equivalent_mutants.toml count as equivalent; with any other the exit status is 1.
 """
 
 import argparse
@@ -33,9 +33,10 @@ ROOT = Path(__file__).resolve().parents[3]
 COSTS = ROOT / "build/mutate_costs.json"
 EXPLAINED = Path(__file__).with_name("equivalent_mutants.toml")
 RECORD, ARCHIVE = "record/test_frame.py", "tests/codec/archive"
-# Which test file is asked first. All of the archive's follow; the record's have none to follow.
+# The test file that runs first. For the archive all its other test files follow.
 FIRST = {
     "frame.py": RECORD,
+    "varint.py": "test_columns.py",
     "columns.py": "test_columns.py",
     "name_lists.py": "test_name_lists.py",
     "blocks.py": "test_blocks.py",
@@ -47,18 +48,18 @@ FIRST = {
     "snapshot.py": "test_snapshot.py",
     "writer.py": "test_writer.py",
 }
-# These start a separate process, which never sees the mutant.
-BLIND = "not random_moments"
-# Tests are in tiers by their CPU seconds, so that a file's setting up is not repeated for each.
+# Slow, and finds nothing that the other tests of crashes do not find.
+SKIPPED = "not random_moments"
+# Tests are in tiers by their CPU seconds, so that the setup of a file is not repeated for each.
 TIERS = (0.03, 0.3)
-# A mutant that runs on, or fills memory or disk, is found too.
+# A mutant that does not end, or fills memory or disk, counts as killed.
 MEMORY_BYTES, FILE_BYTES = 8 * 2**30, 2**33 + 2**20
 ALIVE, DEAD = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A mutant, whether it is alive, and the CPU seconds that it took to know."""
+    """A mutant, whether it survived, and the CPU seconds of its tests."""
 
     mutant: Mutant
     alive: bool
@@ -77,17 +78,17 @@ class Check:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """All of it."""
+        """Runs the tests for all mutants."""
         self._costs = load(COSTS)
         items = [i for i in session.items if self._costs.get(i.nodeid, 0) <= self._patience]
         self._costs |= unchanged(items)
         COSTS.parent.mkdir(parents=True, exist_ok=True)
         COSTS.write_text(json.dumps(self._costs))
-        known, start = explained(), time.perf_counter()
+        equivalent, start = explained(), time.perf_counter()
         for outcome in self._fates([i for i in items if self._costs[i.nodeid] <= self._patience]):
             self.outcomes.append(outcome)
             if outcome.alive:
-                mark = "equivalent" if outcome.mutant.key in known else "SURVIVED"
+                mark = "equivalent" if outcome.mutant.key in equivalent else "SURVIVED"
                 print(f"{mark}, line {outcome.mutant.line}: {outcome.mutant.key}", flush=True)
             if len(self.outcomes) % 50 == 0:
                 done = f"{len(self.outcomes)} of {len(self._chosen)}"
@@ -95,7 +96,7 @@ class Check:
         return True
 
     def _fates(self, items: Sequence[pytest.Item]) -> Iterator[Outcome]:
-        """In the order in which they are known."""
+        """The outcomes, as the child processes end."""
         waiting, running = list(reversed(self._chosen)), dict[int, Mutant]()
         while waiting or running:
             while waiting and len(running) < self._jobs:
@@ -107,7 +108,7 @@ class Check:
             yield Outcome(mutant, status == ALIVE, usage.ru_utime + usage.ru_stime)
 
     def _killer(self, child: int) -> str:
-        """The test that has killed a mutant, if it could still say so."""
+        """The test that killed a mutant, if its process could still write it down."""
         note = self._notes / str(child)
         killer = note.read_text() if note.exists() else ""
         note.unlink(missing_ok=True)
@@ -120,7 +121,7 @@ class Check:
             resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
         try:
             graft(mutant.module, mutant.tree, mutant.path)
-        except Exception:  # noqa: BLE001 - code that cannot even be loaded
+        except Exception:  # noqa: BLE001 - code that cannot be loaded
             return DEAD
         for item, following in pairs(order):
             if not passes(item, following):
@@ -129,7 +130,7 @@ class Check:
         return ALIVE
 
     def _order(self, mutant: Mutant, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        """The tests that may know the mutant, the best first."""
+        """The tests that may kill the mutant, the most promising first."""
         first = FIRST[mutant.path.name]
         mine = [i for i in items if (i.path.name == RECORD) == (first == RECORD)]
 
@@ -143,7 +144,7 @@ class Check:
 
 
 def fork(work: Callable[[], int]) -> int:
-    """Starts some work in a separate process, silent; its answer is the exit status."""
+    """Starts a function in a silent child process, whose exit status is its result."""
     child = os.fork()
     if child:
         return child
@@ -168,39 +169,39 @@ def pairs(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.It
 
 
 def unchanged(items: Sequence[pytest.Item]) -> dict[str, float]:
-    """CPU seconds of each test on the code as it is. Ends the program if one fails."""
+    """CPU seconds of each test on the unchanged code. Ends the program if one fails."""
     costs = {}
     for item, following in pairs(items):
         start = time.process_time()
         if not passes(item, following):
-            sys.exit(f"{item.nodeid} fails without any change")
+            sys.exit(f"{item.nodeid} fails on the unchanged code")
         costs[item.nodeid] = time.process_time() - start
-    print(f"{len(costs)} tests pass on the code as it is, {sum(costs.values()):.1f} CPU seconds")
+    print(f"{len(costs)} tests pass on the unchanged code, {sum(costs.values()):.1f} CPU seconds")
     return costs
 
 
 def load(path: Path) -> dict[str, float]:
-    """What an earlier run has measured, if there was one."""
+    """The measurements of an earlier run, if any."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def explained() -> dict[str, str]:
-    """Sentences by mutant: why no test can tell it from the code."""
+    """For each equivalent mutant, why it behaves like the code."""
     return tomllib.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
 
 
 def check(chosen: Sequence[Mutant], jobs: int, patience: float, *, own: bool) -> list[Outcome]:
-    """What becomes of mutants."""
+    """The outcomes of mutants."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    os.fsync = lambda fd: None  # it takes most of the time, and no test needs it
+    os.fsync = lambda fd: None  # takes most of the time, and no test needs it
     quick = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
     hypothesis.settings.register_profile(
         "mutants", database=None, derandomize=True, deadline=None, phases=quick, max_examples=30
     )
     hypothesis.settings.load_profile("mutants")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # No settings of the project, no plugins: they cost more than most of the tests.
+    # Without settings and plugins of the project, which cost more than most tests.
     alone = ["-c", os.devnull, f"--rootdir={ROOT}", "--import-mode=importlib", "--assert=plain"]
     quiet = ["-s", "--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal"]
     plugin = Check(chosen, jobs, patience)
@@ -209,22 +210,22 @@ def check(chosen: Sequence[Mutant], jobs: int, patience: float, *, own: bool) ->
     if own:
         names = sorted({FIRST[mutant.path.name] for mutant in chosen} - {RECORD})
         tests = [f"{ARCHIVE}/{name}" for name in names]
-    pytest.main([*alone, *quiet, "-k", BLIND, *tests], plugins=[plugin])
+    pytest.main([*alone, *quiet, "-k", SKIPPED, *tests], plugins=[plugin])
     return plugin.outcomes
 
 
 def main() -> None:
-    """Entry point; exit status 1 if a mutant survives that nobody has explained."""
+    """Entry point; exit status 1 if a mutant survives without an explanation."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=list(FIRST), help="names of files")
     parser.add_argument("--match", default="", help="only mutants with this in their description")
-    parser.add_argument("--own", action="store_true", help="only the test file that is first")
+    parser.add_argument("--own", action="store_true", help="only the test file that runs first")
     parser.add_argument("--again", type=Path, help="only survivors of an earlier run, its --out")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--patience", type=float, default=3, help="CPU seconds of a test at most")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench/mutate.json")
     options = parser.parse_args()
-    folders = {"frame.py": "record"}
+    folders = {"frame.py": "record", "varint.py": ""}
     paths = [ROOT / "codec" / folders.get(name, "archive") / name for name in options.only]
     chosen = [m for path in paths for m in mutants(path, ROOT) if options.match in m.key]
     if options.again:
@@ -235,21 +236,21 @@ def main() -> None:
         sys.exit("the check was not completed")
     left = [outcome.mutant.key for outcome in outcomes if outcome.alive]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(tell(outcomes) | {"survivors": left}, indent=1) + "\n")
+    options.out.write_text(json.dumps(show(outcomes) | {"survivors": left}, indent=1) + "\n")
     sys.exit(any(key not in explained() for key in left))
 
 
-def tell(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
-    """Prints the table, and gives its numbers by file."""
-    table = Table(title="mutants, and what became of them")
+def show(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
+    """Prints the table and returns its numbers by file."""
+    table = Table(title="mutants and their outcomes")
     columns = ("mutants", "killed", "equivalent", "surviving")
     for column in ("file", *columns, "CPU s"):
         table.add_column(column, justify="right", no_wrap=True)
-    known, rows = explained(), {}
+    equivalent, rows = explained(), {}
     for name in dict.fromkeys(outcome.mutant.path.name for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.mutant.path.name == name]
         fates = Counter(
-            "killed" if not o.alive else "equivalent" if o.mutant.key in known else "surviving"
+            "killed" if not o.alive else "equivalent" if o.mutant.key in equivalent else "surviving"
             for o in mine
         )
         rows[name] = {"mutants": len(mine)} | {column: fates[column] for column in columns[1:]}

@@ -143,6 +143,7 @@ def test_a_varint_is_read_back(value: int) -> None:
 )
 def test_the_bytes_of_a_varint_never_change(value: int, data: str) -> None:
     assert write_varint(value).hex() == data
+    assert read_number(bytes.fromhex(data), 0) == (value, len(data) // 2)
 
 
 @pytest.mark.parametrize(
