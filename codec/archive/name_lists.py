@@ -71,8 +71,8 @@ def pack_names(names: Sequence[bytes]) -> bytes:
 def unpack_names(data: bytes, count: int, limit: int) -> list[bytes]:
     """The `count` names of a list.
 
-    Raises ArchiveError for damage, and for names of more than `limit` bytes, NAME_OVERHEAD for each
-    included.
+    Raises ArchiveError for damage, and for names of more than `limit` bytes with NAME_OVERHEAD for
+    each of them.
     """
     plain, at = _plain_bytes(data, limit), 0
     steps = [0]

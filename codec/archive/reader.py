@@ -22,9 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record without its body: number, name if it has one, bytes of its body, and level 0..31
-    (codec.record.frame).
-    """
+    """A record without its body: number, name if any, bytes of its body, and level 0..31."""
 
     number: int
     name: str | None
@@ -214,8 +212,8 @@ def check_model(header: Header, model_id: bytes | None) -> None:
 
 def _entries(first: int, head: Head) -> list[Entry]:
     names = head.names or (b"",) * head.start.count
-    rows = zip(names, head.lengths.tolist(), head.levels.tolist(), strict=True)
-    return [_entry(first + i, name, size, level) for i, (name, size, level) in enumerate(rows)]
+    facts = zip(names, head.lengths.tolist(), head.levels.tolist(), strict=True)
+    return [_entry(first + i, name, size, level) for i, (name, size, level) in enumerate(facts)]
 
 
 def _entry(number: int, name: bytes, size: int, level: int) -> Entry:

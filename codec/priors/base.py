@@ -55,8 +55,7 @@ class Prior(ABC):
     def passes(self, codes: I32) -> Iterator[Pass]:
         """The passes over extended codes `[R, D + extra, h, w]`, in coding order.
 
-        Each pass is computed on request: a decoder fills `codes[place]` before it requests the next
-        one.
+        Each pass is computed on request: a decoder fills `codes[place]` before the next request.
         """
 
     @classmethod

@@ -50,8 +50,8 @@ class Weights:
 
     `channel_group [D]` uint8: 0, 1, ... in coding order. `mean [7, 9, D, D]` and
     `scale [7, 3, D, D]` int16, from channel to channel: block 0 for the same position, then a block
-    per neighbour (mean) or group of neighbours (scale). `thresholds [C - 1]` int32, ascending, in
-    1..MAX_SCALE.
+    per neighbour (mean) or group of neighbours (scale). `thresholds [C - 1]` int32 in 1..MAX_SCALE,
+    in ascending order.
     """
 
     channel_group: npt.NDArray[np.uint8]

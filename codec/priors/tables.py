@@ -115,8 +115,7 @@ def _row(values: I64, width: int, pseudo_count: float) -> U32:
 def apportion(weights: npt.NDArray[np.float64]) -> U32:
     """Integer frequencies `[K]` in the ratio of the weights `[K]`, at least 1, that sum to TOTAL.
 
-    Largest remainders. Ties go to the lower index, so that the same weights give the same table
-    everywhere.
+    Largest remainders. Ties go to the lower index: equal weights give equal tables everywhere.
     """
     share = weights / weights.sum() * (TOTAL - len(weights))
     floor = np.floor(share)
