@@ -97,7 +97,11 @@ def picture(seed: int, height: int, width: int, channels: int) -> U8:
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+def chain(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_onnx_registry: None,
+) -> Chain:
     """One family, trained by the command for a few steps and exported."""
     folder, words = tmp_path_factory.mktemp(request.param), FAMILIES[request.param].split()
     channels, free = (3, True) if ANY in FAMILIES[request.param] else (1, False)

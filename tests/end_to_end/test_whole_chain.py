@@ -1,27 +1,34 @@
-"""From pictures in a folder to records, pictures and verdicts, as a person would type it."""
+"""From pictures in a folder to records, pictures and verdicts.
+
+One family goes the whole way through real processes, from training to the client's commands. The
+others are trained, exported and asked for in this process; one server serves them all.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import finished, started
 
 from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
+from exporter.export import Options, export
 from residuum_client import Client, draw_heatmap
+from residuum_client.__main__ import main as client_main
+from training.__main__ import main as train
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
@@ -33,14 +40,21 @@ SHORT = "--threads 1 --device cpu --batch-size 8 --validation-fraction 0.4 --mod
 MAP = "--epochs 2 --epoch-steps 60 --crop 16 --lr 0.005 --lr-warmup-steps 5"
 
 
+# The family that is trained, exported and asked for by processes alone.
+BY_PROCESS = "vq_vae"
+# Deadline of each process, and of the server, which lives through the tests of all families.
+SECONDS = 240.0
+
+
 class Chain(NamedTuple):
-    """What one family goes through."""
+    """The training of one family, and the pictures that are sent to its model."""
 
     preset: str
+    """also the name of the run and of its model"""
     options: str
     channels: int
     sizes: list[tuple[int, int]]
-    """of the pictures that are sent"""
+    """heights and widths of the pictures that are sent"""
     bundle: str
 
 
@@ -71,7 +85,7 @@ FAMILIES = {
 
 
 def picture(seed: int, height: int, width: int, channels: int) -> Image.Image:
-    """A disc on a slope, with a little noise."""
+    """A noisy disc on a slope."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     disc = np.hypot(y - rng.uniform(4, height - 4), x - rng.uniform(4, width - 4)) < 4
@@ -82,8 +96,8 @@ def picture(seed: int, height: int, width: int, channels: int) -> Image.Image:
 
 
 def draw(folder: Path, sizes: Sequence[tuple[int, int]], channels: int, seed: int) -> list[Path]:
-    """Writes pictures of the given sizes."""
-    folder.mkdir()
+    """Write pictures of the given heights and widths."""
+    folder.mkdir(parents=True)
     paths = [folder / f"{i:02d}.png" for i in range(len(sizes))]
     for i, (path, size) in enumerate(zip(paths, sizes, strict=True)):
         picture(seed + i, *size, channels).save(path)
@@ -97,57 +111,82 @@ def pixels(path: Path) -> U8:
 
 
 def module(*arguments: object) -> str:
-    """Runs `python -m …`; its standard output."""
+    """Run `python -m …`; returns its standard output."""
     command = [sys.executable, "-m", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    return done.stdout
+    done = finished(command, seconds=SECONDS, cwd=ROOT, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    return done.stdout.decode()
 
 
-@contextlib.contextmanager
-def serving(bundles: Path, name: str) -> Iterator[str]:
-    """Address of a server of a folder of bundles, which must end as it should."""
+def produce(family: str, folder: Path) -> None:
+    """Train and export one family: `folder` gets its run, its bundle and its data."""
+    chain = FAMILIES[family]
+    run, bundle = folder / "runs" / chain.preset, folder / "bundles" / chain.bundle
+    data = folder / "data" / family
+    draw(data, [(24, 24)] * 50, chain.channels, seed=0)
+    words = [chain.preset, "--data", str(data), "--out", str(run)]
+    words += [*chain.options.split(), *SHORT.split()]
+    if family == BY_PROCESS:
+        module("training", *words)
+        module("exporter", run, "--out", bundle, "--calibrate", data)
+    else:
+        assert train(words) == 0
+        export(run, bundle, data, Options(), lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory, shared_onnx_registry: None) -> Path:
+    """A folder with the bundles of all families."""
+    folder = tmp_path_factory.mktemp("chain")
+    for family in FAMILIES:
+        produce(family, folder)
+    return folder / "bundles"
+
+
+@pytest.fixture(scope="module")
+def server(bundles: Path) -> Iterator[str]:
+    """Address of a server of all bundles, which must end with status 0 after SIGTERM."""
     ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "service", "--bundles", str(bundles), *ports],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            line = server.stdout.readline()
-            ready = re.fullmatch(rf"{name} 1 on cpu: port (\d+), admin \d+, metrics \d+\n", line)
-            assert ready, (line, server.poll() is not None and server.stderr.read())
-            yield f"127.0.0.1:{ready[1]}"
-            server.send_signal(signal.SIGTERM)
-            _, log = server.communicate(timeout=30)
-            assert server.returncode == 0, log
-            assert "Traceback" not in log
-        finally:
-            server.kill()
+    command = [sys.executable, "-m", "service", "--bundles", str(bundles), *ports]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, seconds=SECONDS, cwd=ROOT, env=ENVIRONMENT, **pipes) as process:
+        lines = [process.stdout.readline().decode() for _ in FAMILIES]
+        pattern = r"(.+) 1 on cpu: port (\d+), admin \d+, metrics \d+\n"
+        ready = [re.fullmatch(pattern, line) for line in lines]
+        assert all(ready), (lines, process.poll() is not None and process.stderr.read())
+        assert sorted(match[1] for match in ready) == sorted(c.preset for c in FAMILIES.values())
+        yield f"127.0.0.1:{ready[0][2]}"
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate()
+        assert process.returncode == 0, log
+        assert b"Traceback" not in log
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_pictures_go_the_whole_way_and_back(family: str, tmp_path: Path) -> None:
-    preset, options, channels, sizes, name = FAMILIES[family]
-    run, bundle = tmp_path / family.replace("_", "-"), tmp_path / "bundles" / name
-    draw(tmp_path / "data", [(24, 24)] * 50, channels, seed=0)
-    folders = ["--data", tmp_path / "data", "--out", run]
-    module("training", preset, *folders, *options.split(), *SHORT.split())
-    module("exporter", run, "--out", bundle, "--calibrate", tmp_path / "data")
-
+def test_pictures_go_the_whole_way_and_back(
+    family: str, bundles: Path, server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = FAMILIES[family]
+    bundle = bundles / chain.bundle
     opened = load_bundle(bundle)
     codec = Codec(opened, open_graphs(opened, "cpu"))
     assert codec.manifest.family == family
-    photos = draw(tmp_path / "photos", sizes, channels, seed=1000)
-    images = [pixels(path) for path in photos]
+    photos = draw(tmp_path / "photos", chain.sizes, chain.channels, seed=1000)
 
-    with serving(bundle.parent, run.name) as target:
-        through_the_library(target, run.name, codec, images)
-        through_the_command(["--server", target, "--model", run.name], codec, photos, tmp_path)
-    offline = module("residuum_client", "score", *photos, "--bundle", bundle, "--json")
+    def in_process(*words: object) -> str:
+        assert client_main(list(map(str, words))) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    def by_process(*words: object) -> str:
+        return module("residuum_client", *words)
+
+    residuum = by_process if family == BY_PROCESS else in_process
+    through_the_library(server, chain.preset, codec, [pixels(path) for path in photos])
+    source = ["--server", server, "--model", chain.preset]
+    through_the_command(residuum, source, codec, photos, tmp_path)
+    offline = residuum("score", *photos, "--bundle", bundle, "--json")
     compare_verdicts(offline, codec, photos)
 
 
@@ -172,18 +211,24 @@ def through_the_library(target: str, name: str, codec: Codec, images: list[U8]) 
             np.testing.assert_allclose(found.heatmap, expected.heatmap, rtol=1e-3, atol=1e-3)
 
 
-def through_the_command(source: list[str], codec: Codec, photos: list[Path], folder: Path) -> None:
+def through_the_command(
+    residuum: Callable[..., str],
+    source: list[str],
+    codec: Codec,
+    photos: list[Path],
+    folder: Path,
+) -> None:
     """Files become records and files again, and heat maps are drawn over them."""
     images = [pixels(path) for path in photos]
     records, restored, heat = (folder / name for name in ("records", "restored", "heat"))
-    module("residuum_client", "compress", photos[0].parent, "--out", records, *source)
+    residuum("compress", photos[0].parent, "--out", records, *source)
     expected = codec.compress(images)
     assert [path.read_bytes() for path in sorted(records.iterdir())] == expected
-    module("residuum_client", "decompress", records, "--out", restored, *source)
+    residuum("decompress", records, "--out", restored, *source)
     for path, image in zip(sorted(restored.iterdir()), codec.decompress(expected), strict=True):
         np.testing.assert_array_equal(pixels(path), image)
-    said = module("residuum_client", "score", *photos, "--heatmaps", heat, "--json", *source)
-    compare_verdicts(said, codec, photos)
+    verdicts = residuum("score", *photos, "--heatmaps", heat, "--json", *source)
+    compare_verdicts(verdicts, codec, photos)
     scorer = Scorer(codec)
     scores = zip(sorted(heat.iterdir()), images, scorer.score(images), strict=True)
     for path, image, score in scores:

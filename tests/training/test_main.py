@@ -116,7 +116,7 @@ def test_weights_alone_cannot_be_resumed(make_folder, tmp_path, capsys):
     assert main(arguments(folder, run, "--epochs", "1")) == 0
     (run / "best.safetensors").replace(run / "last.safetensors")
     assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 1
-    assert "holds weights alone, with which no run can go on" in capsys.readouterr().err
+    assert "cannot resume: the checkpoint has weights only" in capsys.readouterr().err
 
 
 def test_a_checkpoint_from_before_today_is_resumed_with_defaults(make_folder, tmp_path):

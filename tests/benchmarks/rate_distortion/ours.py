@@ -83,8 +83,9 @@ def facts(path: Path) -> Facts:
 
 
 def measure(path: Path, images: Sequence[U8], *, few: bool = False) -> Results:
-    """The levels of a bundle, as single records and in an archive; `few` is for a bundle that was
-    trained for one rate: its default level and the neighbours of that. Raises ResiduumError.
+    """The levels of a bundle, as single records and in an archive. Raises ResiduumError.
+
+    `few` is for a bundle trained for one rate: its default level and the neighbours of that.
     """
     bundle = load_bundle(path)
     codec = Codec(bundle, RememberingGraphs(open_graphs(bundle, "cpu", 1)))
@@ -137,8 +138,9 @@ def framed(payload: bytes, size: tuple[int, int] | None) -> bytes:
 
 
 def payloads(tables: Tables, codes: I32) -> list[bytes]:
-    """Payloads of images' codes `[N, D, n]` with one static table per dimension, as for a bundle
-    with the factorised prior.
+    """Payloads of images' codes `[N, D, n]` with one static table per dimension.
+
+    This is the coding of a bundle with the factorised prior.
     """
     return RangeCoder(FactorisedPrior(tables)).encode_all(codes[:, None, :, :, None])
 

@@ -61,9 +61,7 @@ def label(task: Task) -> tuple[str, Kind]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workplace:
-    """What every task needs: the sets by name, the folder of data, the folder of results, and how
-    fast AVIF encodes.
-    """
+    """What every task needs: sets by name, folders of data and of results, the speed of AVIF."""
 
     sets: Mapping[str, sets.ImageSet]
     data: Path

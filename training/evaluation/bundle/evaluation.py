@@ -99,16 +99,12 @@ def evaluate_bundle(
         codec, images, quality, reporter.start("compressing")
     )
     scored = detection.score(scorer, images, test, rates, examples, reporter.start("scoring"))
-    levels = []
-    if options.limit_levels:
-        subset = [images[i] for i in evenly(len(images), options.limit_levels)]
-        levels = rate_distortion.levels(codec, subset, reporter.start("all quality levels"))
     checked = [records[i] for i in evenly(len(records), _affordable(bundle, records, options))]
     return BundleReport(
         bundle=bundle,
         test=test,
         compression=facts,
-        levels=levels,
+        levels=_levels(codec, images, options, reporter),
         exactness=rate_distortion.exactness(bundle, checked, reporter.start("reference coder")),
         scored=scored,
         pictures=draw_examples(codec, scorer, images, test, scored, examples),
@@ -126,6 +122,16 @@ def _codec(bundle: Bundle, threads: int) -> Codec:
             "evaluating a bundle needs onnxruntime: pip install 'residuum[export]'"
         ) from error
     return Codec(bundle, open_graphs(bundle, "cpu", threads))
+
+
+def _levels(
+    codec: Codec, images: Sequence[U8], options: BundleOptions, reporter: Reporter
+) -> list[Compression]:
+    """Rate and distortion of every quality level, or none if the options omit them."""
+    if not options.limit_levels:
+        return []
+    subset = [images[i] for i in evenly(len(images), options.limit_levels)]
+    return rate_distortion.levels(codec, subset, reporter.start("all quality levels"))
 
 
 def check_fit(images: Sequence[U8], spec: InputSpec) -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,41 +71,52 @@ def compression(
 
     SSIM is measured only with `similarity`. Raises InvalidInput for an image.
     """
-    records: list[bytes] = []
-    similarities: list[float] = []
-    pixels = values = 0
-    error = encode_seconds = decode_seconds = 0.0
-    for chunk in chunks(images):
-        start = time.perf_counter()
-        encoded = codec.compress(chunk, quality)
-        middle = time.perf_counter()
-        restored = codec.decompress(encoded)
-        decode_seconds += time.perf_counter() - middle
-        encode_seconds += middle - start
-        for image, back in zip(chunk, restored, strict=True):
-            target = target_image(image, codec.manifest.input)
-            error += squared_error(target, back) * target.size
-            pixels += target[..., 0].size
-            values += target.size
-            if similarity:
-                similarities.append(metrics.ssim(target, back))
-        records += encoded
-        advance(len(records), len(images))
-    sizes = np.array([len(record) for record in records])
+    trip = _round_trip(codec, images, quality, advance)
+    targets = [target_image(image, codec.manifest.input) for image in images]
+    pairs = list(zip(targets, trip.restored, strict=True))
+    sizes = np.array([len(record) for record in trip.records])
+    values = sum(target.size for target in targets)
     facts = Compression(
         quality=quality,
-        images=len(records),
+        images=len(images),
         bytes_mean=float(sizes.mean()),
         bytes_median=float(np.median(sizes)),
         bytes_max=int(sizes.max()),
         ratio=values / float(sizes.sum()),
-        bits_per_pixel=8 * float(sizes.sum()) / pixels,
-        psnr=psnr(error / values),
-        ssim=float(np.mean(similarities)) if similarities else None,
-        encode_images_per_second=len(records) / encode_seconds,
-        decode_images_per_second=len(records) / decode_seconds,
+        bits_per_pixel=8 * float(sizes.sum()) / sum(target[..., 0].size for target in targets),
+        psnr=psnr(sum(squared_error(a, b) * a.size for a, b in pairs) / values),
+        ssim=float(np.mean([metrics.ssim(a, b) for a, b in pairs])) if similarity else None,
+        encode_images_per_second=len(images) / trip.encode_seconds,
+        decode_images_per_second=len(images) / trip.decode_seconds,
     )
-    return facts, records
+    return facts, trip.records
+
+
+class RoundTrip(NamedTuple):
+    """Images compressed and restored."""
+
+    records: list[bytes]
+    restored: list[U8]
+    encode_seconds: float
+    decode_seconds: float
+
+
+def _round_trip(
+    codec: Codec, images: Sequence[U8], quality: int, advance: ProgressCallback
+) -> RoundTrip:
+    records: list[bytes] = []
+    restored: list[U8] = []
+    encode_seconds = decode_seconds = 0.0
+    for chunk in chunks(images):
+        start = time.perf_counter()
+        encoded = codec.compress(chunk, quality)
+        middle = time.perf_counter()
+        restored += codec.decompress(encoded)
+        decode_seconds += time.perf_counter() - middle
+        encode_seconds += middle - start
+        records += encoded
+        advance(len(records), len(images))
+    return RoundTrip(records, restored, encode_seconds, decode_seconds)
 
 
 def levels(codec: Codec, images: Sequence[U8], advance: ProgressCallback) -> list[Compression]:

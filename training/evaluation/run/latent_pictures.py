@@ -1,7 +1,6 @@
 """Latents and images that show a latent space: samples, interpolations and traversals.
 
-Images are [N, C, H, W] in [0, 1]. Latents are z [D] or [D, h, w] of one image, without a batch
-dimension.
+Images are [N, C, H, W] in [0, 1]. Latents are z [D] or [D, h, w] of one image, not of a batch.
 """
 
 from __future__ import annotations
