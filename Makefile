@@ -110,7 +110,7 @@ bench-kill: $(VENV)/.complete
 
 # Ctrl-C at 200 random moments of `residuum compress --server`, and 40 of each other command.
 bench-interrupt: $(VENV)/.complete
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/interrupt.py --out build/bench/interrupt.json
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/plugins $(BIN)/python tests/benchmarks/interrupt.py --out build/bench/interrupt.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

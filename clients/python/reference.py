@@ -132,7 +132,7 @@ def _wrapped(start: str, parameters: list[str], end: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"```python\n{text}\n```\n"
+    return f"```py\n{text}\n```\n"
 
 
 def _docstring(value: object) -> str:

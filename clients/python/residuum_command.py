@@ -16,10 +16,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, _leave)
     from residuum_client.__main__ import main as run
 
-    status = run()
-    # The work is done, and its status no longer changes while Python shuts down.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return status
+    return run()
 
 
 def _leave(*_: object) -> None:

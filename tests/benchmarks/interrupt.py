@@ -15,7 +15,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,17 +26,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
+from processes import started
 from rich.console import Console
 from rich.table import Table
 
+from codec.archive import ArchiveReader
+from residuum_client import Offline
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/plugins"))
-
-from processes import started  # noqa: E402
-
-from codec.archive import ArchiveReader  # noqa: E402
-from residuum_client import Offline  # noqa: E402
-
 BUNDLE = ROOT / "tests/data/tiny_bundle"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
 # Reports its first line to the parent, with the handler of `residuum_command.main` in place.
@@ -98,20 +94,14 @@ class Inputs:
 
     def arguments(self, command: str, out: Path) -> list[str]:
         """The command line that writes below `out`."""
-        server = ["--server", self.target, "--model", "tiny"]
-        images = str(self.images)
-        match command:
-            case "compress":
-                return ["compress", images, "--out", str(out), *server]
-            case "compress offline":
-                return ["compress", images, "--out", str(out), "--bundle", str(BUNDLE)]
-            case "decompress":
-                return ["decompress", str(self.records), "--out", str(out), *server]
-            case "score":
-                return ["score", images, "--heatmaps", str(out), *server]
-            case _:
-                out.mkdir()
-                return ["archive", "create", str(out / "a.rsa"), images, *server]
+        images, server = str(self.images), ["--server", self.target, "--model", "tiny"]
+        return {
+            "compress": ["compress", images, "--out", str(out), *server],
+            "compress offline": ["compress", images, "--out", str(out), "--bundle", str(BUNDLE)],
+            "decompress": ["decompress", str(self.records), "--out", str(out), *server],
+            "score": ["score", images, "--heatmaps", str(out), *server],
+            "archive": ["archive", "create", f"{out}.rsa", images, *server],
+        }[command]
 
 
 def run(arguments: Sequence[str], moment: float, again: float | None = None) -> Outcome:
@@ -152,12 +142,12 @@ def _still_running(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
     return process.returncode is None
 
 
-def broken_outputs(out: Path, record: bytes) -> list[str]:
-    """Files below `out` that are not complete: temporary ones, cut images, damaged archives.
+def broken_outputs(folder: Path, record: bytes) -> list[str]:
+    """Incomplete files in a folder: temporary ones, cut images, damaged archives.
 
     `record` is what every NAME.rsd must hold.
     """
-    return [path.name for path in out.rglob("*") if path.is_file() and not _whole(path, record)]
+    return [path.name for path in folder.rglob("*") if path.is_file() and not _whole(path, record)]
 
 
 def _whole(path: Path, record: bytes) -> bool:
@@ -192,16 +182,15 @@ def measure(inputs: Inputs, folder: Path, command: str, count: int, chance: rand
         raise SystemExit(f"{command} fails without an interrupt: {whole.stderr}")
     outcomes, complaints = [], []
     for index in range(count):
-        out = folder / f"{index}"
         moment = chance.uniform(0, 1.05 * whole.ran)
         again = chance.uniform(0, 0.3) if index % 2 else None
-        outcome = run(inputs.arguments(command, out), moment, again)
-        broken = broken_outputs(out, inputs.record)
+        with TemporaryDirectory(dir=folder) as name:
+            outcome = run(inputs.arguments(command, Path(name, "out")), moment, again)
+            broken = broken_outputs(Path(name), inputs.record)
         complaint = outcome.complaint() or (f"incomplete: {broken}" if broken else "")
         if complaint:
             complaints.append(f"{command}, interrupted after {moment:.3f} s: {complaint}")
         outcomes.append(outcome)
-        shutil.rmtree(out, ignore_errors=True)
     return Row(command, whole.ran, outcomes, complaints)
 
 
@@ -229,10 +218,8 @@ def report(rows: Sequence[Row]) -> None:
         counts = [len(statuses), statuses.count(INTERRUPTED), statuses.count(0)]
         cells = [f"{row.duration:.2f}", *map(str, counts), *(f"{t:.0f}" for t in times)]
         table.add_row(row.command, *cells)
-    console = Console()
-    console.print(table)
-    for complaint in (complaint for row in rows for complaint in row.complaints):
-        console.print(complaint, style="red", markup=False)
+    complaints = [complaint for row in rows for complaint in row.complaints]
+    Console().print(table, *complaints, sep="\n", markup=False)
 
 
 def main() -> int:

@@ -77,7 +77,11 @@ def _run_interruptibly(
 
 @contextmanager
 def _on_interrupt(handler: Callable[[], None]) -> Iterator[None]:
-    """Calls `handler` for each Ctrl-C, unless the process ignores Ctrl-C."""
+    """Calls `handler` for each Ctrl-C, unless the process ignores Ctrl-C.
+
+    Afterwards the process ignores Ctrl-C if it has a handler other than Python's: that is the one
+    of `residuum_command`, which is only for the time before.
+    """
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or previous is signal.SIG_IGN:
         yield
@@ -86,7 +90,8 @@ def _on_interrupt(handler: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        is_default = previous is signal.default_int_handler
+        signal.signal(signal.SIGINT, previous if is_default else signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -43,10 +43,10 @@ class Backend(ABC):
     iterables of any length, in constant memory; they read ahead, so give live sources one by one to
     the methods that return lists.
 
-    All errors are ResiduumError. Apart from those that a method names, a call to a server can raise
-    UnknownModel, BundleError, Overloaded, Unavailable, DeadlineExceeded and ServerError, and any
-    call after `close` raises Unavailable. `error.index` is the position of the image or record at
-    fault.
+    All errors are ResiduumError; `error.index` is the position of the image or record at fault.
+    Apart from the errors that a method names, a call to a server can raise UnknownModel,
+    BundleError, Overloaded, Unavailable, DeadlineExceeded and ServerError, and any call after
+    `close` raises Unavailable.
     """
 
     def __enter__(self) -> Self:
