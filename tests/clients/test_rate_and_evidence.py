@@ -63,22 +63,22 @@ def pixels(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("options", RATES, ids=lambda options: " ".join(options) or "default")
 def test_a_server_and_a_bundle_compress_equally_at_every_rate(client, offline, images, options):
-    made = client.compress(images, **options)
-    assert made == offline.compress(images, **options)
-    assert [one.record for one in made] == client.encode(images, **options)
-    assert [one.record for one in made] == offline.encode(images, **options)
-    assert [one.evidence_bytes for one in made] == [0] * len(images)
-    for one, image in zip(made, images, strict=True):
+    results = client.compress(images, **options)
+    assert results == offline.compress(images, **options)
+    assert [one.record for one in results] == client.encode(images, **options)
+    assert [one.record for one in results] == offline.encode(images, **options)
+    assert [one.evidence_bytes for one in results] == [0] * len(images)
+    for one, image in zip(results, images, strict=True):
         assert [one.record] == offline.encode([image], quality=one.quality)
 
 
 def test_a_server_and_a_bundle_keep_the_same_evidence(client, offline, images, hill):
     options = {"target_bytes": 45, "evidence": True, "false_alarm_rate": 0.05}
-    made = client.compress([hill, *images], **options)
-    assert made == offline.compress([hill, *images], **options)
-    assert made[0].evidence_bytes == 0
-    assert min(one.evidence_bytes for one in made[1:]) > 0
-    records = [one.record for one in made]
+    results = client.compress([hill, *images], **options)
+    assert results == offline.compress([hill, *images], **options)
+    assert results[0].evidence_bytes == 0
+    assert min(one.evidence_bytes for one in results[1:]) > 0
+    records = [one.record for one in results]
     for ours, theirs in zip(client.restore(records), offline.restore(records), strict=True):
         np.testing.assert_array_equal(ours.image, theirs.image)
         assert ours.evidence == theirs.evidence
@@ -98,25 +98,25 @@ def test_an_image_equals_the_original_inside_its_boxes(client, images):
 
 def test_images_of_any_size_have_boxes_too(target, map_bundle, mixed_images):
     with Client(target, model="tiny-map") as client, Offline(map_bundle) as offline:
-        made = client.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
-        assert made == offline.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
-        restored = client.restore([one.record for one in made])
-    assert [bool(one.evidence) for one in restored] == [one.evidence_bytes > 0 for one in made]
+        results = client.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
+        assert results == offline.compress(mixed_images, evidence=True, false_alarm_rate=0.3)
+        restored = client.restore([one.record for one in results])
+    assert [bool(one.evidence) for one in restored] == [one.evidence_bytes > 0 for one in results]
     assert any(one.evidence for one in restored)
 
 
 def test_the_asyncio_client_compresses_and_restores_equally(target, client, images):
     async def work():
         async with AsyncClient(target, model="tiny") as other:
-            made = await other.compress(images, target_psnr=9.0, evidence=True)
+            results = await other.compress(images, target_psnr=9.0, evidence=True)
             records = await other.encode(images, target_psnr=9.0, evidence=True)
-            assert records == [one.record for one in made]
+            assert records == [one.record for one in results]
             decoded = await other.decode(records)
-            return made, await other.restore(records), decoded
+            return results, await other.restore(records), decoded
 
-    made, restored, decoded = asyncio.run(work())
-    assert made == client.compress(images, target_psnr=9.0, evidence=True)
-    theirs = client.restore([one.record for one in made])
+    results, restored, decoded = asyncio.run(work())
+    assert results == client.compress(images, target_psnr=9.0, evidence=True)
+    theirs = client.restore([one.record for one in results])
     assert [one.evidence for one in restored] == [one.evidence for one in theirs]
     for one, image in zip(restored, decoded, strict=True):
         np.testing.assert_array_equal(one.image, image)
@@ -168,10 +168,10 @@ def test_the_command_prints_sizes_quality_and_evidence(
     flags = ["--target-bytes", "60", "--evidence", "--false-alarm-rate", "0.05"]
     assert main(["compress", str(folder), "--out", str(out), "--json", *flags, *source]) == OK
     rows = lines(capsys.readouterr().out)
-    made = offline.compress(
+    results = offline.compress(
         [hill, images[0]], target_bytes=60, evidence=True, false_alarm_rate=0.05
     )
-    for name, one in zip(("hill", "noise"), made, strict=True):
+    for name, one in zip(("hill", "noise"), results, strict=True):
         assert (out / f"{name}.rsd").read_bytes() == one.record
         assert rows[name]["record_bytes"] == len(one.record)
         assert rows[name]["evidence_bytes"] == one.evidence_bytes
