@@ -67,6 +67,8 @@ class Terminal:
         self._stopped = True
         for close in self._closers:
             close()
+        # A progress bar hides it, and may not come to its end.
+        self._err.show_cursor()
 
     def on_stop(self, close: Callable[[], None]) -> None:
         """Registers a function that ends long waits. Raises KeyboardInterrupt after `stop`."""
