@@ -1,1 +1,1 @@
-"""Training of the models: data, networks, objectives, the loop and its checkpoints."""
+"""Training of models: data, networks, objectives, the loop and its checkpoints."""

@@ -1,9 +1,12 @@
 """Several processes that train one network, each on its rows of every batch.
 
 All processes hold the same weights and draw the same random numbers, for the whole batch. The loss
-of the whole batch is the mean over the processes of their losses, so gradients are averaged; what
-couples the images of a batch (batch normalisation, the optimal variance, a codebook, a regulariser
-of the aggregate posterior) goes through the sums below, through which gradients flow.
+of the whole batch is the mean of the losses of the processes, so gradients are averaged. Terms that
+couple the images of a batch (batch normalisation, the optimal variance, a codebook, a regulariser
+of the aggregate posterior) use the sums below, through which gradients flow.
+
+DistributedDataParallel does not fit: it reduces gradients only through `forward`, not through
+`encode` and `decode`, and does not work with the `torch.autograd.grad` of the contraction penalty.
 """
 
 from __future__ import annotations
@@ -20,20 +23,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
 
-# For process 0, which validates, draws and writes while the others wait.
+# Time limit of a collective call: the others wait while process 0 validates, draws and writes.
 LONGEST_WAIT = timedelta(hours=2)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """Process `rank` of `size`; of one, everything here is the identity."""
+    """Process `rank` of `size`. In a single process every method is the identity."""
 
     rank: int = 0
     size: int = 1
 
     def rows(self, count: int) -> slice:
-        """Those of a batch of `count` images that are this process's."""
+        """The rows of this process in a batch of `count` images."""
         own = count // self.size
         return slice(self.rank * own, (self.rank + 1) * own)
 
@@ -54,7 +57,7 @@ class ProcessGroup:
         return whole
 
     def normal_like(self, tensor: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Standard normal noise for the rows of this process: its part of the whole batch's."""
+        """Standard normal noise for the rows of this process, a part of that of the whole batch."""
         if self.size == 1:
             return torch.empty_like(tensor).normal_(generator=generator)
         whole = torch.cat([tensor.detach()] * self.size)
@@ -71,23 +74,23 @@ class ProcessGroup:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
 
-    def broadcast(self, make: Callable[[], T]) -> T:
-        """What `make` returns in process 0, everywhere."""
-        box = [make() if self.rank == 0 else None]
+    def broadcast(self, compute: Callable[[], T]) -> T:
+        """Call `compute` in process 0 only and return its result in all processes."""
+        box = [compute() if self.rank == 0 else None]
         if self.size > 1:
             with _all_needed():
                 distributed.broadcast_object_list(box, src=0)
-        made: Any = box[0]
-        return cast(T, made)
+        result: Any = box[0]
+        return cast(T, result)
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is set in some process."""
+        """True if the flag is set in at least one process."""
         if self.size == 1:
             return flag
         return bool(all_sum(torch.tensor(float(flag), device=device)) > 0)
 
     def wait(self) -> None:
-        """Return when all processes are here."""
+        """Wait until all processes have reached this call."""
         if self.size > 1:
             with _all_needed():
                 distributed.barrier()
@@ -97,7 +100,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 def join(device: torch.device) -> ProcessGroup:
-    """Meet the other processes that torchrun started."""
+    """Join the process group of torchrun."""
     distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT
     )
@@ -105,13 +108,13 @@ def join(device: torch.device) -> ProcessGroup:
 
 
 def leave() -> None:
-    """End what `join` began, if it did."""
+    """Leave the process group, if this process has joined one."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def check_batch_size(group: ProcessGroup, batch_size: int) -> None:
-    """TrainingError unless all processes get equal parts of a batch."""
+    """Raise TrainingError unless all processes get equal parts of a batch."""
     if batch_size % group.size:
         raise TrainingError(
             f"batch_size is {batch_size}, which {group.size} processes cannot share; "
@@ -121,7 +124,7 @@ def check_batch_size(group: ProcessGroup, batch_size: int) -> None:
 
 @contextmanager
 def _all_needed() -> Iterator[None]:
-    """One sentence where a process waits for one that has ended; that one says why."""
+    """Raise TrainingError if another process has ended; that process reports the reason."""
     try:
         yield
     except RuntimeError as error:
@@ -129,7 +132,7 @@ def _all_needed() -> Iterator[None]:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; so is its gradient."""
+    """The sum over all processes, with the same sum of the gradients."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:  # noqa: ARG004
@@ -159,13 +162,13 @@ class SharedBatchNorm(_BatchNorm):
     num_batches_tracked: Tensor
 
     def __init__(self, norm: _BatchNorm, group: ProcessGroup) -> None:
-        """Take over the parameters and statistics of `norm`."""
+        """Use the parameters and statistics of `norm`."""
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=norm.affine)
         self.group = group
         self._parameters, self._buffers = norm._parameters, norm._buffers
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
-        """Any number of dimensions from 2 on."""
+        """Accept any number of dimensions from 2 on."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """[B, C, ...] to the same shape."""
@@ -192,7 +195,7 @@ class SharedBatchNorm(_BatchNorm):
 
 
 def share_statistics(model: nn.Module, group: ProcessGroup) -> None:
-    """Let the batch normalisations of a model see the batches of all processes."""
+    """Replace the batch normalisations of a model by ones over the batches of all processes."""
     if group.size == 1:
         return
     for module in list(model.modules()):

@@ -1,7 +1,7 @@
-"""The one error of this package that is somebody else's to mend: data, options, a run folder."""
+"""The error of this package for problems that the user can solve: data, options, a run folder."""
 
 from codec.errors import ResiduumError
 
 
 class TrainingError(ResiduumError):
-    """Training cannot start or go on; `str(error)` is one finished sentence for the user."""
+    """Training cannot start or continue; `str(error)` is one complete sentence for the user."""

@@ -1,4 +1,4 @@
-"""Checks of configuration values; the sentence is what the person reads."""
+"""Checks of configuration values; the message is shown to the user."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         one_of("source", self.source, get_args(Source))
         require(self.channels in (1, 3), f"channels is {self.channels}; 1 or 3 expected")
-        require(self.seed >= 0, f"seed is {self.seed}; 0 or more")
+        require(self.seed >= 0, f"seed is {self.seed}; 0 or more expected")
         part = self.validation_fraction
         require(0 <= part < 1, f"validation_fraction is {part}; expected in [0, 1)")
-        require(part > 0, "validation_fraction is 0; some images are needed")
+        require(part > 0, "validation_fraction is 0; a positive number expected")

@@ -1,4 +1,4 @@
-"""What a network is: a frozen, checked dataclass."""
+"""The configuration of a network: a frozen, checked dataclass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
 # Can be trained for a range of rates.
 RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map", "pca_vae_map")
 
-# Of a grid of levels: each is counted.
+# Most combinations of levels; the uses of each are counted.
 MAX_CODES = 2**20
 
 
@@ -64,7 +64,7 @@ class ModelConfig:
     levels: tuple[int, ...] = (8, 5, 5, 5)
     """values of each latent channel (fsq); their product is the number of codes"""
     rate_aware: bool = False
-    """the decoder is told how coarse its codes are (families with Gaussian latents)"""
+    """the decoder gets the step size of its codes as an input (families with Gaussian latents)"""
     unit_codes: bool = False
     """latents and codes are scaled to length 1: only directions count (vq_vae, vq_vae_2)"""
 
@@ -94,7 +94,7 @@ class ModelConfig:
         )
         require(
             not self.rate_aware or self.family in RATE_FAMILIES,
-            f"model.family '{self.family}' has no decoder that could be rate_aware",
+            f"model.family '{self.family}' has a decoder that cannot be rate_aware",
         )
         if self.family in GLOBAL_FAMILIES:
             self._check_global()
@@ -123,5 +123,5 @@ class ModelConfig:
             )
         require(
             (self.height == 0) == (self.width == 0),
-            f"model.height is {self.height} and model.width is {self.width}; both or none be 0",
+            f"model.height is {self.height}, model.width {self.width}; both or neither can be 0",
         )

@@ -1,4 +1,4 @@
-"""What a network is trained for: a frozen, checked dataclass."""
+"""The objective of training: a frozen, checked dataclass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ObjectiveConfig:
     variance_floor: float = 0.0
     """added to the optimal variance, in squared pixel units of [0, 1]"""
     regulariser: Regulariser = "kl"
-    """what is asked of the latents beside the distortion"""
+    """the term of the loss that shapes the latents"""
     beta: float = 1.0
     """weight of the regulariser (and of the KL inside info, beta_tc and dip)"""
     kl_warmup_steps: int = 0

@@ -1,7 +1,7 @@
-"""What a run is: frozen, checked dataclasses and their JSON form.
+"""The configuration of a run: a frozen, checked dataclass and its JSON form.
 
 The configuration travels inside every checkpoint, so a run can be rebuilt from its folder alone.
-A field that is added later gets a default under which older runs are what they were.
+A field that is added later gets a default that leaves older runs unchanged.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class TrainConfig:
         asked = [name for name in _OF_VECTORS if getattr(self.objective, name)]
         require(
             self.model.family not in INDEX_FAMILIES or not asked,
-            f"model.family '{self.model.family}' has indices; they know no objective.{asked}",
+            f"model.family '{self.model.family}' has indices, which objective.{asked} cannot shape",
         )
         require(
             self.model.family not in POINT_FAMILIES or self.objective.regulariser == "none",
@@ -190,7 +190,7 @@ def from_json(values: Mapping[str, Any]) -> TrainConfig:
     )
 
 
-# Fields of the objective that stood beside `epochs` in the first release.
+# Fields of the objective that were fields of the run in the first release.
 _MOVED = {
     "beta",
     "kl_warmup_steps",
@@ -202,7 +202,7 @@ _MOVED = {
 
 
 def _moved(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with the fields of the objective where they are today."""
+    """The configuration with the fields of the objective in their present place."""
     known = {key: value for key, value in values.items() if key not in _MOVED}
     if old := {key: value for key, value in values.items() if key in _MOVED}:
         sigma = {"sigma": "fixed"} if old.get("fixed_variance") else {}

@@ -1,7 +1,7 @@
 """Training batches: crops, turns, mirrors, negatives and corruption, all from one seeded generator.
 
-The generator of a batch depends on (seed, epoch, number of the batch) alone, so a resumed run sees
-exactly the batches of an uninterrupted one, and each of several processes the same ones.
+The generator of a batch depends only on (seed, epoch, number of the batch), so a resumed run sees
+exactly the batches of an uninterrupted one, and all processes see the same batches.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Batches:
     device: torch.device
     group: ProcessGroup
     resident: Tensor | None
-    """the images on the device, uint8 [N, C, H, W], where a batch is no more than a choice"""
+    """the images on the device, uint8 [N, C, H, W], if batches are only selections of them"""
 
     def per_epoch(self) -> int:
         """Batches in an epoch."""
@@ -50,7 +50,7 @@ class Batches:
         if self.resident is not None:
             chosen = self._choose(self.resident, positions, rng)
             return chosen, chosen
-        source, target = self._make(positions, rng)
+        source, target = self._assemble(positions, rng)
         rows = self.group.rows(len(positions))
         there = torch.from_numpy(target[rows]).to(self.device)
         same = source is target
@@ -62,7 +62,7 @@ class Batches:
             yield self.batch(epoch, number)
 
     def _positions(self, epoch: int, number: int) -> NDArray[np.int64]:
-        """Which images: pass after pass over all of them, each in an order of its own."""
+        """Positions of the images of a batch: pass after pass over all, each in another order."""
         size, count = self.config.batch_size, len(self.images)
         if size >= count:
             rng = np.random.default_rng((self.config.seed, epoch, number, 1))
@@ -74,7 +74,7 @@ class Batches:
     def _choose(
         self, images: Tensor, positions: NDArray[np.int64], rng: np.random.Generator
     ) -> Tensor:
-        """The images at `positions` of those on the device, mirrored and negated like `_make`'s."""
+        """The images at `positions` on the device, mirrored and negated as in `_assemble`."""
         rows = self.group.rows(len(positions))
         mirrored, negated = _draw_signs(len(positions), self.config, rng)
         batch = images[torch.from_numpy(positions[rows]).to(self.device)]
@@ -86,7 +86,7 @@ class Batches:
             batch = torch.where(chosen[:, None, None, None], 255 - batch, batch)
         return batch
 
-    def _make(self, positions: NDArray[np.int64], rng: np.random.Generator) -> tuple[U8, U8]:
+    def _assemble(self, positions: NDArray[np.int64], rng: np.random.Generator) -> tuple[U8, U8]:
         """(input, target) of the whole batch; the same array without corruption."""
         config = self.config
         images = [self.images[i] for i in positions]
@@ -106,7 +106,7 @@ class Batches:
         return source, target
 
     def _crop(self, image: U8, rng: np.random.Generator) -> U8:
-        """A random square of `image`, enlarged or reduced in half of the cases, maybe turned."""
+        """A random square of `image`, resized in half of the cases, turned if configured."""
         side = self.config.crop
         scale = rng.uniform(*self.config.scale_jitter) if rng.random() < 0.5 else 1.0
         cut = min(*image.shape[1:], round(side / scale))
@@ -127,7 +127,7 @@ def make_batches(
     device: torch.device = CPU,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Batches:
-    """The batches of a run. Images of one size that are only chosen lie on the device once."""
+    """The batches of a run. Images that are only selected are copied to the device once."""
     size = config.crop or min(config.model.height, config.model.width)
     changed = config.crop or config.corruptions or config.masking or config.input_noise
     resident = None
@@ -145,7 +145,7 @@ def make_batches(
 
 @functools.lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, turn: int, count: int) -> NDArray[np.int64]:
-    """A permutation of `count` images; kept, since many batches take their part of it."""
+    """A permutation of `count` images, cached because many batches take a part of it."""
     return np.random.default_rng((seed, epoch, turn, 2)).permutation(count)
 
 

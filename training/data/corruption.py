@@ -1,7 +1,7 @@
 """Corruption of training inputs, which the targets do not have.
 
 Structured: small foreign shapes (blobs, scratches, patches, colour shifts, missing parts). An
-autoencoder that must paint them out learns what belongs into an image, and so leaves real defects
+autoencoder that must remove them learns what belongs in an image, and so leaves real defects
 in the residual (Bauer 2024, "Self-supervised autoencoders for visual anomaly detection").
 Unstructured: masked pixels and Gaussian noise, the denoising autoencoder of Vincent et al. 2010.
 """
@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw
 
 from codec.arrays import U8, Mask
 
-# Side of a spot in pixels.
+# Sides of a spot in pixels.
 SMALLEST, LARGEST = 5, 25
 SHAPES = 3000
-# Of a colour, in levels of 255.
+# Largest shift of a colour, in levels of 255.
 STRONGEST_SHIFT = 80
 
 
@@ -58,7 +58,7 @@ def spot(rng: np.random.Generator, largest: int = LARGEST) -> Mask:
 
 
 def spots(seed: int, size: int) -> list[Mask]:
-    """A store of shapes for images whose shorter side is `size`; half of that side at most."""
+    """Random shapes for images whose shorter side is `size`, at most half as large."""
     rng = np.random.default_rng((seed, SHAPES))
     return [spot(rng, min(LARGEST, max(1, size // 2))) for _ in range(SHAPES)]
 
@@ -98,7 +98,7 @@ def _put(image: U8, shape: Mask, rng: np.random.Generator) -> None:
 
 
 def mask_pixels(images: U8, probability: float, rng: np.random.Generator) -> U8:
-    """A copy of images [B, C, H, W] in which each pixel is 0, in all channels, by chance."""
+    """A copy of images [B, C, H, W] where a pixel is 0 in all channels with `probability`."""
     kept = rng.random((len(images), 1, *images.shape[2:])) >= probability
     return images * kept
 

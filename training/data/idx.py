@@ -44,9 +44,9 @@ def read_idx(path: Path) -> U8:
 
 
 def find_idx(folder: Path, name: str) -> Path | None:
-    """The file `name` or `name`.gz below `folder`; several different places are an error."""
-    found = sorted(p for p in folder.rglob(f"{name}*") if p.name in (name, f"{name}.gz"))
-    places = sorted({str(path.parent) for path in found})
+    """The file `name` or `name`.gz below `folder`; TrainingError if several folders hold it."""
+    files = sorted(p for p in folder.rglob(f"{name}*") if p.name in (name, f"{name}.gz"))
+    places = sorted({str(path.parent) for path in files})
     if len(places) > 1:
         raise TrainingError(f"{folder} holds several {name} files ({', '.join(places)}); give one")
-    return found[0] if found else None
+    return files[0] if files else None

@@ -1,4 +1,4 @@
-"""What the test images of a data folder show, where the folder says so; for pictures only."""
+"""Class labels of test images, for the pictures of a report."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Labels(NamedTuple):
 
 
 def labels_of(config: DataConfig, folder: Path, count: int) -> Labels | None:
-    """The classes of the `count` images of `data.labelled_test`, in their order; None: unknown.
+    """The classes of the `count` images of `labelled_test`, in their order; None if unknown.
 
     Label files of MNIST and Fashion-MNIST, `y_test` of CIFAR, and the folders below test/.
     """
-    source, found = source_of(config, folder), None
+    source, labels = source_of(config, folder), None
     if source == "idx":
         path = find_idx(folder, IDX_LABELS)
-        found = None if path is None else _numbered(read_idx(path))
+        labels = None if path is None else _numbered(read_idx(path))
     elif (folder / CIFAR_JPEG).exists():
-        found = _cifar(folder)
+        labels = _cifar(folder)
     elif source == "folder":
-        found = _kinds(folder / "test")
-    return found if found is not None and len(found.classes) == count else None
+        labels = _kinds(folder / "test")
+    return labels if labels is not None and len(labels.classes) == count else None
 
 
 def _numbered(classes: NDArray[np.uint8]) -> Labels:
@@ -48,10 +48,10 @@ def _cifar(folder: Path) -> Labels | None:
     with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
         if "y_test" not in archive:
             return None
-        found = _numbered(archive["y_test"])
+        labels = _numbered(archive["y_test"])
         if "class_names" in archive:
-            return found._replace(names=tuple(str(name) for name in archive["class_names"]))
-        return found
+            return labels._replace(names=tuple(str(name) for name in archive["class_names"]))
+        return labels
 
 
 def _kinds(test: Path) -> Labels | None:

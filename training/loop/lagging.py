@@ -1,9 +1,9 @@
-"""Who learns from a batch while the encoder is trained more often than the decoder.
+"""The part that each step trains while the encoder is trained more often than the decoder.
 
 Either a fixed ratio, per step or per pass over the images (the ResLag report), or the controller of
 He et al. 2019, "Lagging inference networks and posterior collapse in variational autoencoders",
 algorithm 1: the encoder is trained on fresh batches until its loss stops falling, then the decoder
-makes one step; mutual information on held-out images says when this is no longer needed.
+makes one step. The aggressive phase ends when mutual information on held-out images stops growing.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from training.run.state import LaggingState, State
 
 ENCODER, DECODER = ("encoder",), ("decoder",)
 BOTH = ENCODER + DECODER
-# Encoder steps whose mean loss is compared with that of as many before.
+# Encoder steps whose mean loss is compared with that of the window before.
 WINDOW = 10
-# Encoder steps before a decoder step, at most.
+# Most encoder steps before a decoder step.
 MOST_STEPS = 99
-# Epochs in all without more mutual information that end the aggressive phase.
+# Epochs without more mutual information, in all, that end the aggressive phase.
 MISSES = 5
 
 
 class Turn(NamedTuple):
-    """What the next step is."""
+    """The next step."""
 
     parts: Sequence[str]
-    """which optimisers step"""
+    """the optimisers that step"""
     number: int
-    """of the batch in this epoch"""
+    """number of the batch in this epoch"""
 
 
 def is_aggressive(state: State) -> bool:
-    """Whether the encoder is trained more often in this epoch."""
+    """True if the encoder is trained more often in this epoch."""
     return state.epoch < state.config.aggressive_epochs and state.lagging.misses < MISSES
 
 
@@ -54,7 +54,7 @@ def next_turn(state: State, per_epoch: int) -> Turn:
 
 
 def count(state: State, turn: Turn, loss: float | None) -> None:
-    """Note that a step is done, with this loss in nats; None: it was skipped."""
+    """Count a finished step with this loss in nats, None if it was skipped."""
     if turn.number != state.batch:
         _count_encoder(state.lagging, loss)
         return
@@ -77,7 +77,7 @@ def _count_encoder(lag: LaggingState, loss: float | None) -> None:
 
 
 def finish(state: State, record: dict[str, Any]) -> None:
-    """Note the mutual information, `record["mi"]` in nats, that an aggressive epoch reached."""
+    """Use the mutual information of an aggressive epoch, `record["mi"]` in nats."""
     state.lagging.taken = 0
     if not state.config.aggressive_until_mi or state.epoch > state.config.aggressive_epochs:
         return

@@ -25,17 +25,17 @@ MOST_SKIPPED_IN_A_ROW = 50
 
 
 class Log(Protocol):
-    """What the loop tells the outside."""
+    """Receives the progress of training."""
 
     def batch(self, state: State, loss: Loss | None, batches: int) -> None:
-        """A step is done; loss None: it was skipped."""
+        """Called after a step; `loss` is None if the step was skipped."""
 
     def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
-        """An epoch is done and validated."""
+        """Called after an epoch and its validation."""
 
 
 def never() -> bool:
-    """Neither stop nor save in the middle of an epoch."""
+    """False: neither stop nor save in the middle of an epoch."""
     return False
 
 
@@ -114,7 +114,7 @@ def step(
 
 
 def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
-    """Loss and norm in the memory of the CPU, means over all processes: one wait for the device."""
+    """Loss and norm in CPU memory, means over all processes, with one wait for the device."""
     joined = torch.stack([*(term.detach() for term in loss), norm])
     *terms, norm = state.group.mean(joined).cpu()
     return Loss(*terms), norm

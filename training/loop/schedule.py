@@ -1,4 +1,8 @@
-"""When the learning rate changes and when training ends: functions of the state of a run."""
+"""The learning rate and the end of training as functions of the state of a run.
+
+Schedulers of torch.optim would hold a second state: the rate follows from the step, so a resumed
+run can have more epochs, and old checkpoints need no conversion.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ from typing import Any
 
 from training.run.state import State
 
-# Part of the learning rate that is left at the end of the cosine.
+# Share of the learning rate that is left at the end of the cosine.
 FINAL_LR = 0.01
 # Epochs without a better validation loss after which lr_schedule plateau halves the rate.
 PLATEAU_EPOCHS = 3
-# At which plateau ends training (both of the ResLag report's beta-VAE and MMD rows).
+# Rate below which plateau ends training (as in the ResLag report's beta-VAE and MMD rows).
 LOWEST_LR = 5e-5
 
 
@@ -36,7 +40,7 @@ def set_learning_rate(state: State, rate: float) -> None:
 
 
 def judge(state: State, record: dict[str, Any]) -> bool:
-    """Whether the epoch of `record` is the best so far; counts the epochs since, and halves."""
+    """True if the epoch of `record` is the best so far. Halves the rate on a plateau."""
     improved: bool = record["loss"] < state.best
     state.best = min(state.best, record["loss"])
     state.epochs_since_best = 0 if improved else state.epochs_since_best + 1
@@ -50,7 +54,7 @@ def judge(state: State, record: dict[str, Any]) -> bool:
 
 
 def early_stop(state: State) -> str | None:
-    """Why training ends before its last epoch, in words; None: it goes on."""
+    """The reason to end training before its last epoch, for the user; None to continue."""
     config, waited = state.config, state.epochs_since_best
     if config.patience and waited >= config.patience:
         return f"no better validation loss in {waited} epochs (patience {config.patience})"

@@ -1,0 +1,1 @@
+"""Metrics of codecs, detectors and latents: pure functions of arrays and tensors."""

@@ -1,4 +1,4 @@
-"""How good a codec and a detector are; pure functions over arrays."""
+"""Metrics of codecs and detectors: pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from codec.arrays import F32, F64, U8
 
-# Of the structural similarity: side and standard deviation in pixels (Wang et al. 2004).
+# Window of the structural similarity: side and deviation in pixels (Wang et al. 2004).
 WINDOW, WINDOW_SIGMA = 11, 1.5
 _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
 _DROPPED_BITS = 12
-# How many values `count_levels` tells apart: each covers 2^-11 of its own size.
+# Number of levels of `count_levels`; each covers 2^-11 of its value.
 LEVELS = 2 ** (31 - _DROPPED_BITS)
 
 
@@ -94,5 +94,5 @@ def evenly(count: int, wanted: int) -> list[int]:
 
 
 def share(flags: Sequence[bool] | NDArray[np.bool_]) -> float:
-    """Part of the flags that is set; NaN of none."""
+    """Share of the flags that are set; NaN without any flag."""
     return float(np.mean(flags)) if len(flags) else float("nan")

@@ -1,4 +1,4 @@
-"""Numbers that say whether a model is healthy; pure functions."""
+"""Metrics of latents and the totals of the ResLag report: pure functions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from codec.images import metrics
 
 # Variance of a posterior mean over the data from which a latent counts as active.
 ACTIVE = 0.01
-# Epsilon and delta: below this KL in all but this part of the images a latent is collapsed.
+# Epsilon and delta: a latent is collapsed if its KL is lower in all but this part of the images.
 COLLAPSED_NATS, COLLAPSED_PART = 0.01, 0.01
-# Of the ResLag report.
+# Weight of the MMD in the ResLag report.
 MMD_WEIGHT = 500.0
-# How many densities are held at a time.
+# Most densities in memory at a time.
 PAIRS = 2**22
 
 
@@ -25,7 +25,7 @@ def psnr(mse: float) -> float:
 
 
 def bits(nats: float) -> float:
-    """Nats in bits."""
+    """Convert nats to bits."""
     return nats / math.log(2)
 
 
@@ -84,7 +84,7 @@ def log_densities(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
 def collapsed_units(
     kl: Tensor, epsilon: float = COLLAPSED_NATS, delta: float = COLLAPSED_PART
 ) -> Tensor:
-    """Which latents say nothing: KL [N, D] or [N, D, h, w] in nats to bool [D].
+    """Which latents carry no information: KL [N, D] or [N, D, h, w] in nats to bool [D].
 
     P_x(KL_d < epsilon) >= 1 - delta ("Don't blame the ELBO!", Lucas et al. 2019, definition 1);
     a map pools its positions.

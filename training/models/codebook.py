@@ -15,11 +15,9 @@ from torch.nn import functional
 
 from training.models.latents import Codes
 
-# A code used less often per batch than this part of an even share is moved.
+# A code is moved if a batch uses it less often than this part of an even share.
 ALIVE = 0.05
-
-
-# Of counts, so that a code nobody chose can be divided by it.
+# Smallest divisor, for codes with a count of 0.
 TINY = 1e-5
 
 
@@ -75,7 +73,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def seed(self, latent: Tensor, generator: torch.Generator) -> None:
-        """Seed the codes from the first batch, latent [B, D, h, w]; nothing if that is done."""
+        """Seed the codes from a first batch, latent [B, D, h, w]; nothing if that is done."""
         if bool(self.started):
             return
         flat = _rows(self._scaled(latent.float(), 1))
@@ -89,7 +87,7 @@ class Codebook(nn.Module):
     def update(self, chosen: Codes, decay: float, generator: torch.Generator) -> None:
         """Move each code to the mean of its latents, unless a loss does; revive unused codes.
 
-        Latents that are not finite are no lesson: the step that brought them will be skipped.
+        Latents that are not finite change nothing: their step will be skipped.
         """
         size, flat = len(self.codes), _rows(chosen.latent)
         if not bool(flat.isfinite().all()):

@@ -1,7 +1,7 @@
 """Finite scalar quantisation (Mentzer et al. 2023, arXiv:2309.15505) on the map trunk.
 
 Each of a few latent channels is bounded and rounded to one of its levels. The codebook is the grid
-of all combinations: there is nothing to learn, to commit to, or to revive.
+of all combinations, so there is nothing to learn, to commit to, or to revive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training.models.index_model import IndexModel
 from training.models.latents import Quantised, straight_through
 from training.models.map_latent import map_decoder, map_encoder
 
-# Part of the range that is left free, so that the outermost levels are reached by rounding.
+# Part of the range that is left free, so that rounding reaches the outermost levels.
 MARGIN = 1e-3
 
 

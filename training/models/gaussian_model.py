@@ -1,4 +1,4 @@
-"""What training, validation and export ask of a network whose latents are Gaussian."""
+"""The base class of networks whose latents are Gaussian."""
 
 from __future__ import annotations
 

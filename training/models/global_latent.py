@@ -20,7 +20,7 @@ from training.models.gaussian_model import GaussianModel
 from training.models.latents import Posterior
 from training.models.layers import LOG_VAR_RANGE, ResidualBlock, Standardise, dense, down, up
 
-# Codes of variance 1 that are stored to about 5 % of their spread.
+# Precision of codes of variance 1: about 5 % of their spread.
 POINT_LOG_VAR = 2 * math.log(0.05)
 SIDE_VALUES = {"light": 1024, "original": 4096}
 
@@ -34,7 +34,7 @@ class Shape(NamedTuple):
 
 
 def side_shapes(config: ModelConfig) -> list[Shape]:
-    """Shapes that are flattened beside the latent vector, finest level first.
+    """Shapes that are flattened and joined into the latent vector, finest level first.
 
     Without side branches only the coarsest feature map is.
     """
@@ -87,6 +87,7 @@ class GlobalDecoder(nn.Module):
         self.shapes = side_shapes(config)
         widths = config.widths[::-1]
         inputs = config.latent + config.rate_aware
+        # The input layer; checkpoints have its weights under this name.
         self.foot = dense(inputs, config.hidden[::-1], sum(map(math.prod, self.shapes)))
         self.sides = nn.ModuleList(
             nn.Conv2d(shape.channels, width, 1)
@@ -116,16 +117,16 @@ class GlobalDecoder(nn.Module):
 
 
 def running_mean(main: Tensor, side: Tensor, k: int) -> Tensor:
-    """The mean of k + 1 things, k of which are already averaged in `main`."""
+    """The mean of k + 1 tensors, k of which are already averaged in `main`."""
     return (k * main + side) / (k + 1)
 
 
 class GlobalVae(GaussianModel):
     """Autoencoder with one latent vector; `config.side` chooses the ResLag branches.
 
-    The family "autoencoder" has codes instead of posteriors. Each is brought to mean 0 and variance
-    1, so that codes have a scale for quantisation, sparsity and sampling; the posterior is a
-    constant that says how finely codes are to be stored.
+    The family "autoencoder" has codes instead of posteriors. They are normalised to mean 0 and
+    variance 1, which gives quantisation, sparsity and sampling a scale. The variance of the
+    posterior is a constant, the precision at which codes are stored.
     """
 
     def __init__(self, config: ModelConfig) -> None:

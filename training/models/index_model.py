@@ -1,4 +1,4 @@
-"""What training, validation and export ask of a network whose latents are indices."""
+"""The base class of networks whose latents are indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.data.image_sets import Images
 from training.models.codebook import Codebook
 from training.models.latents import Quantised
 
-# Bottom codes below a top code, where there are two levels.
+# Bottom codes per top code in models with two levels.
 CELL = 4
 
 
@@ -37,7 +37,7 @@ class IndexModel(nn.Module, ABC):
 
     @abstractmethod
     def tally(self, indices: Tensor) -> Mapping[str, Tensor]:
-        """How often indices [B, G, h, w] name each code of each codebook: int64 [K] by its name."""
+        """The number of uses of each code in indices [B, G, h, w]: int64 [K] by codebook name."""
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, D, h, w], as `encode` gives it, to x_hat [B, C, H, W] in [0, 1]."""
@@ -51,7 +51,7 @@ class IndexModel(nn.Module, ABC):
         """Seed the codebooks from a first batch x [B, C, H, W]; nothing if that is done."""
 
     def update(self, quantised: Quantised, decay: float, generator: torch.Generator) -> None:
-        """What codebooks learn from a batch without gradients."""
+        """Update the codebooks from a batch, without gradients."""
         for book, codes in zip(self.codebooks(), quantised.levels, strict=True):
             book.update(codes, decay, generator)
 
@@ -59,7 +59,7 @@ class IndexModel(nn.Module, ABC):
         """Nothing: codebooks are seeded from the first batch."""
 
     def learn_codes(self) -> None:
-        """From now on a loss trains the codes, and no moving average."""
+        """Train the codes by a loss instead of a moving average."""
         for book in self.codebooks():
             book.learn_by_loss()
 

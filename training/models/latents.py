@@ -1,4 +1,4 @@
-"""What encoders return."""
+"""The results of encoders."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Codes(NamedTuple):
     distance: Tensor
     """squared distance to the chosen code, [B, h, w]"""
     latent: Tensor
-    """what was quantised, [B, D, h, w]"""
+    """the latents before quantisation, [B, D, h, w]"""
     codes: Tensor
     """the entries, [B, D, h, w]"""
 
 
 class Quantised(NamedTuple):
-    """An image as an index model sees it, with G symbols per position."""
+    """The codes of images in an index model, with G symbols per position."""
 
     z: Tensor
-    """what `decode` takes, [B, D, h, w]: codes, through which gradients reach the encoder"""
+    """input of `decode`, [B, D, h, w]: codes, through which gradients reach the encoder"""
     indices: Tensor
     """int64 [B, G, h, w]"""
     distance: Tensor
-    """squared distance to what was chosen, [B, G, h, w]"""
+    """squared distance to the chosen codes, [B, G, h, w]"""
     levels: tuple[Codes, ...]
-    """what each codebook of the model found; none where nothing is looked up"""
+    """the result of each codebook; empty for models without one"""
 
 
 def straight_through(latent: Tensor, codes: Tensor) -> Tensor:

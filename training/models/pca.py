@@ -1,4 +1,4 @@
-"""Principal components of images: the honest yardstick, and where pca_vae starts from."""
+"""Principal components of images: a baseline, and the starting point of pca_vae."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codec.arrays import F32, F64
 from training.data.image_sets import Images
 from training.errors import TrainingError
 
-# Images that are held as floats at a time.
+# Images that are converted to floats at a time.
 ROWS = 4096
 
 

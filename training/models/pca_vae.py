@@ -1,6 +1,6 @@
 """PCA with a convolutional correction on either side: the best linear code, then made better.
 
-    mu    = P (x - m) + f(x)             f sees what the projection forgets
+    mu    = P (x - m) + f(x)             f sees what the projection loses
     x_hat = y + g(y),  y = m + Q z       g restores detail, as super-resolution does
 
 P and Q are the (whitened) principal components of the training images and stay as they are; f and
@@ -67,7 +67,7 @@ class PcaVae(GaussianModel):
         _fill(self.decoder.linear, (pca.components * scale).T, pca.mean)
 
 
-# That of rounding to 8 bits: components and noise of images are taken to have no less.
+# The variance of rounding to 8 bits, a lower limit for components and noise of images.
 LEAST_VARIANCE = 1 / (12 * 255**2)
 
 

@@ -6,8 +6,8 @@
 The components of square blocks, one latent position each, are what a block transform codec would
 use (a KLT, near to the DCT of JPEG). They stay as they are; f and g begin at zero.
 
-Latents of photographs are no standard Gaussians: their spread changes from place to place. So the
-prior looks at neighbours, as the entropy coder does (scan_order_prior). It serves training alone.
+Latents of photographs are not standard Gaussians: their spread changes from place to place. So the
+prior looks at neighbours, as the entropy coder does (scan_order_prior). Only training uses it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from training.models.scan_order_prior import ScanOrderPrior
 
 # Pixels per position of the decoder's convolutions.
 FINE = 4
-# Blocks that the components are taken from, at most.
+# Most blocks that components are fitted to.
 BLOCKS = 2**18
 
 

@@ -1,4 +1,4 @@
-"""The prior of latent maps in training: what the entropy coder will know, differentiable.
+"""The prior of latent maps in training: a differentiable model of the entropy coder.
 
 Position by position in the order of codec.priors.scan_order, and at each position group of channels
 by group, a value is Gaussian with
@@ -6,8 +6,8 @@ by group, a value is Gaussian with
     mean   b + sum of w * neighbours           + sum of w * earlier channels here
     scale  a s^c + sum of v^2 * |neighbours|   + sum of v^2 * |earlier channels here|
 
-where s is the step multiplier. Unlike a network that sees all eight neighbours at once this is a
-distribution: the rate that training minimises is one that a decoder can be paid in.
+where s is the step multiplier. It uses only values that are decoded earlier, so the rate that
+training minimises is one that a decoder can reach.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codec.priors.scan_order import SCAN_ORDER, CodingPass
 from training.models.latents import Posterior
 
 LEAST_SCALE = 0.02
-# Of a neighbour's magnitude, before it is squared.
+# First weight of a neighbour's magnitude, before it is squared.
 FIRST_WEIGHT = 0.2
 
 
@@ -81,7 +81,7 @@ class PassPrior(nn.Module):
         return functional.conv2d(values, (weight * self.earlier)[..., None, None])
 
     def _around(self, weight: Tensor, values: Tensor) -> Tensor:
-        """A convolution whose taps are `distance` apart, at the positions of the pass alone."""
+        """A convolution whose taps are `distance` apart, only at the positions of the pass."""
         at, distance = self.coding_pass, self.distance
         padded = functional.pad(values, (distance,) * 4)[..., at.line :, at.column :]
         sums = functional.conv2d(padded, weight * self.around, stride=at.stride, dilation=distance)

@@ -1,6 +1,6 @@
-"""What can be asked of latents: pure functions of posteriors and their samples, in nats.
+"""Regularisers of latents: pure functions of posteriors and their samples, in nats.
 
-Latents are [B, D] or [B, D, h, w]; a map counts each of its positions as latents of their own.
+Latents are [B, D] or [B, D, h, w]; in a map each position counts as separate latents.
 """
 
 from __future__ import annotations

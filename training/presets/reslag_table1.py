@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from training.config.run import ModelConfig, ObjectiveConfig, Source, TrainConfig
 
-# Of all models of the report, with Adam.
+# Learning rate of Adam for all models of the report.
 LR = 2e-3
 
 
@@ -40,7 +40,7 @@ _OBJECTS = _vector(100, 3, 32, (32, 64, 128))
 _FACES = _vector(150, 1, 64, (16, 32, 64, 128))
 _CELEBRITIES = _vector(150, 3, 64, (64, 128, 256, 256))
 
-# Size, data and schedule of each column; `faces` are 64x64 gray and stand in for CelebA.
+# Size, data and schedule of each column; `faces` are 64x64 gray and replace CelebA.
 DATASETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "mnist": TrainConfig(model=_DIGITS, epochs=40, aggressive_epochs=5, aggressive_ratio=3),

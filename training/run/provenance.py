@@ -1,4 +1,4 @@
-"""Where a run comes from: what somebody needs who wants the same weights again."""
+"""The provenance of a run: everything needed to train the same weights again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def provenance(command: Sequence[str], images: Images, held_out: Images) -> dict
 
 
 def machine(state: State) -> dict[str, Any]:
-    """The seed, and what computes: with other devices, threads or processes roundings differ."""
+    """The seed and the hardware; other devices, threads or processes round differently."""
     on_gpu = state.device.type == "cuda"
     return {
         "seed": state.config.seed,
@@ -44,7 +44,7 @@ def machine(state: State) -> dict[str, Any]:
 
 
 def commit_of(root: Path) -> str | None:
-    """The commit of a checkout, with "-dirty" behind it when files differ; else None."""
+    """The commit of a checkout, with the suffix "-dirty" if files differ; None without git."""
     if not (root / ".git").exists():
         return None
     command = ["git", "--no-optional-locks", "-C", str(root), "describe"]

@@ -16,7 +16,7 @@ from typing import Any
 import tyro
 
 from training import __main__ as command
-from training.cli import progress
+from training.cli import progress, session
 from training.loop import loop
 from training.presets import PRESETS
 from training.run import checkpoint
@@ -65,7 +65,7 @@ def main() -> None:
     """Entry point."""
     options = tyro.cli(Options)
     spans: dict[str, list[Span]] = {}
-    clocked(command, "train", spans)
+    clocked(session, "train", spans)
     clocked(loop, "validate", spans)
     clocked(checkpoint, "save", spans)
     clocked(progress, "write_samples", spans)

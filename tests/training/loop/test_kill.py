@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from training.__main__ import main
-from training.run.checkpoint import BEST, LAST, read
+from training.run.checkpoint import read
+from training.run.files import BEST, LAST
 
 ROOT = Path(__file__).parents[3]
 KILLS = int(os.environ.get("RESIDUUM_KILLS", "3"))
@@ -136,7 +137,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(
     said = capsys.readouterr().err
     assert said.startswith("residuum-train: ")
     assert said.count("\n") == 1
-    assert "bytes) cannot be written: File too large; what was there before is kept" in said
+    assert "bytes) cannot be written: File too large; the old file is kept" in said
     assert not list(run.glob(".*"))
     assert (run / LAST).read_bytes() == before
     assert main(arguments(folder, run)) == 0
