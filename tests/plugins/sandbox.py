@@ -106,7 +106,7 @@ class Sandbox:
             text = re.sub(rf"(?<=:){usual}\b", port, text)
         return text
 
-    def run(self, command: list[str]) -> None:
+    def run(self, command: list[str]) -> str:
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -118,6 +118,7 @@ class Sandbox:
         )
         if done.returncode:
             raise CommandFailed(f"status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def serve(self, text: str) -> None:
         """Starts a server on free ports, by which later commands find it."""
