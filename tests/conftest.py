@@ -2,6 +2,7 @@
 
 import os
 
+import hypothesis
 import pytest
 
 # Before numpy, torch and onnxruntime are imported, and for child processes: parallel workers share
@@ -9,6 +10,12 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ["hang_guard"]
+
+# No property depends on how busy the machine is.
+hypothesis.settings.register_profile(
+    "residuum", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("residuum")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
