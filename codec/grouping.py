@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from itertools import accumulate
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def join(parts: Sequence[Array]) -> Array:
 
 def split(batch: Array, parts: Sequence[Sized]) -> list[Array]:
     """Undoes `join`: cuts a batch `[N, ...]` into pieces as long as the parts."""
-    return np.split(batch, np.cumsum([len(part) for part in parts])[:-1])
+    ends = accumulate(len(part) for part in parts)
+    return [batch[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
 
 
 @contextmanager
