@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from codec.images.files import to_pixels, write_png
 from training.data.image_sets import Images
-from training.evaluation.run.latent_pictures import reconstruct
 from training.loop.validation import batches
 from training.objectives.losses import Loss
 from training.run.files import write_atomically
@@ -141,7 +140,7 @@ def _duration(seconds: float) -> str:
 def write_samples(path: Path, state: State, examples: Images) -> None:
     """Write a PNG with originals above and their reconstructions, without noise, below."""
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
-    rows = (x, reconstruct(state.ema_model.eval(), x))
+    rows = (x, state.ema_model.eval().reconstruct(x))
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write_png(to_pixels(sheet.nan_to_num(0).cpu().numpy())))

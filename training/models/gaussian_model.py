@@ -47,6 +47,10 @@ class GaussianModel(nn.Module, ABC):
             z = append_rate_channel(z, log2_step_scale)
         return self.decode_latent(z)
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Images [B, C, H, W] in [0, 1] through their posterior means."""
+        return self.decode(self.encode(x).mu)
+
     def predict_latents(self, z: Tensor, log2_step_scale: Tensor | None = None) -> Posterior | None:
         """The prior of each latent given the latents before it; None if it is N(0, 1)."""
         if self.prior is None:

@@ -43,6 +43,10 @@ class IndexModel(nn.Module, ABC):
         """z [B, D, h, w], as `encode` gives it, to x_hat [B, C, H, W] in [0, 1]."""
         return torch.sigmoid(self.decoder(z))
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Images [B, C, H, W] in [0, 1] through their codes."""
+        return self.decode_indices(self.encode(x).indices)
+
     def codebooks(self) -> tuple[Codebook, ...]:
         """The codebooks in the order of `Quantised.levels`."""
         return ()

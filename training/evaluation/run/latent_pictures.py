@@ -11,20 +11,12 @@ import torch
 from torch import Tensor
 
 from training.metrics.latents import active_units
-from training.models import GaussianModel, IndexModel, Model
+from training.models import GaussianModel
 
 # How far a traversal goes to each side, in standard deviations of the posterior means.
 TRAVERSAL_DEVIATIONS = 3.0
 # At most this many pixels are decoded at a time, or one image.
 BATCH_PIXELS = 2**20
-
-
-@torch.no_grad()
-def reconstruct(model: Model, x: Tensor) -> Tensor:
-    """Images [B, C, H, W] in [0, 1] through their codes or posterior means, without noise."""
-    if isinstance(model, IndexModel):
-        return model.decode_indices(model.encode(x).indices)
-    return model.decode(model.encode(x).mu)
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ from torch import Tensor
 from codec.arrays import U8
 from training.config.model import GLOBAL_FAMILIES, POINT_FAMILIES
 from training.data.image_sets import Images
-from training.evaluation.run.latent_pictures import reconstruct
 from training.loop.validation import batches, validate
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly, ssim
@@ -103,7 +102,7 @@ def _similarity(state: State, images: Images) -> dict[str, Any]:
     similarities: list[float] = []
     for batch in batches(images, state.config):
         x = to_float(batch)
-        x_hat = reconstruct(state.model, x)
+        x_hat = state.model.reconstruct(x)
         restored = to_u8(x_hat)
         for image, drawn, error in zip(batch, restored, squared_error(x, x_hat), strict=True):
             if len(psnr) in chosen:

@@ -105,7 +105,7 @@ def _reconstructions(subject: Subject) -> Section:
     state, columns = subject.state, []
     for i in evenly(len(subject.normal), subject.count):
         x = to_float(np.stack([whole_cells(subject.normal[i], state.config)]))
-        x_hat = latents.reconstruct(state.model, x)
+        x_hat = state.model.reconstruct(x)
         (column,) = _rows(torch.cat([x, x_hat, ERROR_GAIN * (x - x_hat).abs()]), 3)
         columns.append(column)
     caption = f"originals; reconstructions; absolute error, {ERROR_GAIN} times as bright"

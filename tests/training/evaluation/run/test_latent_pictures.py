@@ -29,7 +29,7 @@ def test_an_interpolation_begins_and_ends_with_the_reconstructions(config):
     first, last = model.encode(x).mu
     row = pictures.decode(model, pictures.between(first, last, 8), pixels=256)
     assert row.shape == (8, 1, 16, 16)
-    expected = pictures.reconstruct(model, x)
+    expected = model.reconstruct(x)
     assert torch.allclose(row[[0, -1]], expected, atol=1e-6)
     assert not torch.allclose(row[4], expected[0], atol=1e-4)
 
@@ -40,7 +40,7 @@ def test_the_corners_of_four_images_are_their_reconstructions(config):
     grid = pictures.between_four(model.encode(x).mu, 5)
     corners = grid[[0, 0, -1, -1], [0, -1, 0, -1]]
     drawn = pictures.decode(model, corners, pixels=256)
-    assert torch.allclose(drawn, pictures.reconstruct(model, x), atol=1e-6)
+    assert torch.allclose(drawn, model.reconstruct(x), atol=1e-6)
 
 
 def test_mixtures_of_four_are_bilinear():
@@ -56,7 +56,7 @@ def test_the_middle_column_of_a_traversal_is_the_reconstruction(config):
     means = model.encode(x).mu
     rows = pictures.traversals(means[5], [1, 0], means, columns=7)
     drawn = pictures.decode(model, rows.flatten(0, 1), pixels=256).unflatten(0, (2, 7))
-    expected = pictures.reconstruct(model, x[5:6]).expand(2, -1, -1, -1)
+    expected = model.reconstruct(x[5:6]).expand(2, -1, -1, -1)
     assert torch.allclose(drawn[:, 3], expected, atol=1e-6)
     assert not torch.allclose(drawn[:, 0], expected, atol=1e-4)
 
@@ -113,7 +113,7 @@ def test_index_models_are_reconstructed_from_their_codes(family):
     )
     x = images(3)
     model.seed_codebooks(x, seeded())
-    drawn = pictures.reconstruct(model, x)
+    drawn = model.reconstruct(x)
     assert torch.allclose(drawn, model.decode(model.encode(x).z), atol=1e-5)
     sampled = pictures.index_samples(2, model.encode(x).indices, seeded())
     assert model.decode_indices(sampled).shape == (2, 1, 16, 16)
