@@ -3,7 +3,7 @@
     make bench-index MODEL=RUN_OR_BUNDLE DATA=DIR [TEST=DIR]
 
 The tables are those of the bundle, which were fitted to its training images (a run is exported
-first); the histogram is of the same images. Every figure is of the test images under DATA, or of
+first). The histogram is of the same images. All figures are of the test images under DATA, or of
 all images under TEST. Then entropy coding and decoding are timed and compared with the network,
 in CPU time on one thread, in batches of 32.
 """
@@ -37,8 +37,8 @@ from training.data import datasets as data
 from training.data.image_files import find_images, read_images
 
 TIMED, REPEATS = 32, 21
-DONE = 0.15
-"""what is asked of the neighbours' contexts: this part less than log2 K"""
+# The part of log2 K that the neighbours' contexts must save.
+LEAST_SAVING = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Bits:
 
 
 def opened(path: Path, folder: Path, scratch: Path) -> Bundle:
-    """The bundle at `path`, or that of the run there."""
+    """The bundle at `path`, exported first if it is a run."""
     if (path / "manifest.json").exists():
         return load_bundle(path)
     export(path, scratch / "bundle", folder, Options(), print)
@@ -68,8 +68,8 @@ def opened(path: Path, folder: Path, scratch: Path) -> Bundle:
 
 def index_maps(bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> tuple[I32, ...]:
     """Index maps `[N, D, h, w]` of images `[C, H, W]`, an array for each size."""
-    shown = [image.transpose(1, 2, 0) for image in images]
-    latents = encode_all(graphs, batches(shown, bundle.manifest.input), bundle.manifest.latent)
+    pixels = [image.transpose(1, 2, 0) for image in images]
+    latents = encode_all(graphs, batches(pixels, bundle.manifest.input), bundle.manifest.latent)
     return tuple(values.astype(np.int32) for values in latents.maps)
 
 
@@ -84,10 +84,10 @@ def bits_per_index(prior: Prior, maps: Sequence[I32]) -> float:
 
 
 def measure(bundle: Bundle, graphs: OnnxGraphs, training: Sequence[U8], test: Sequence[U8]) -> Bits:
-    """All three models of the indices of the test images."""
+    """Code lengths of the test images under all three models of indices."""
     book = bundle.manifest.latent.codebook
     if book is None:
-        sys.exit("the model has no codebook: its codes are no indices")
+        sys.exit("the model has no codebook, so its codes are not indices")
     flat = [
         m.transpose(1, 0, 2, 3).reshape(m.shape[1], -1)
         for m in index_maps(bundle, graphs, training)
@@ -130,7 +130,7 @@ def least(call: Callable[[], object], images: int) -> float:
 
 
 def show(bits: Bits, spent: dict[str, float]) -> None:
-    """The table on the terminal."""
+    """Prints the table."""
     table = Table(title=f"{bits.images} test images, {bits.indices_per_image:g} indices each")
     for heading in ("model of the indices", "bits per index", "less than log2 K"):
         table.add_column(heading, justify="left" if heading.startswith("model") else "right")
@@ -148,7 +148,7 @@ def show(bits: Bits, spent: dict[str, float]) -> None:
         f"coding {spent['encode_us']:.0f} and decoding {spent['decode_us']:.0f} us: "
         f"{coding / spent['network_us']:.1%}"
     )
-    print(f"at least {DONE:.0%} below log2 K: {'yes' if bits.saved >= DONE else 'NO'}")
+    print(f"at least {LEAST_SAVING:.0%} below log2 K: {'yes' if bits.saved >= LEAST_SAVING else 'NO'}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
