@@ -148,7 +148,8 @@ def show(bits: Bits, spent: dict[str, float]) -> None:
         f"coding {spent['encode_us']:.0f} and decoding {spent['decode_us']:.0f} us: "
         f"{coding / spent['network_us']:.1%}"
     )
-    print(f"at least {LEAST_SAVING:.0%} below log2 K: {'yes' if bits.saved >= LEAST_SAVING else 'NO'}")
+    enough = "yes" if bits.saved >= LEAST_SAVING else "NO"
+    print(f"at least {LEAST_SAVING:.0%} below log2 K: {enough}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

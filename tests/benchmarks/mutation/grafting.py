@@ -1,7 +1,7 @@
-"""A changed module in the place of the one that is loaded, wherever its parts are in use.
+"""Replaces the code of a loaded module wherever it is in use.
 
-Functions keep their identity and get the new code; constants are replaced under their names in
-every module that has taken them over. What other modules have computed from a constant stays.
+Functions keep their identity and get the new code. Constants are replaced under their names in
+every module that has imported them. Values that other modules computed from a constant stay.
 """
 
 import ast
@@ -14,7 +14,7 @@ _MISSING = object()
 
 
 def graft(module: str, tree: ast.Module, path: Path) -> None:
-    """Changes a loaded module into what a tree says. Raises what loading the tree raises."""
+    """Gives a loaded module the code of a tree. Raises what executing the tree raises."""
     loaded = sys.modules[module]
     fresh: dict[str, object] = {"__name__": module, "__file__": str(path)}
     exec(compile(tree, str(path), "exec"), fresh)  # noqa: S102 - our own code, changed
@@ -31,7 +31,7 @@ def graft(module: str, tree: ast.Module, path: Path) -> None:
 
 
 def _swap(old: object, new: object) -> None:
-    """The code and the defaults of a function, property, class method or wrapped function."""
+    """Replaces code and defaults of a function, property, class method or wrapped function."""
     for inner in ("fget", "__func__", "__wrapped__"):
         if hasattr(old, inner) and hasattr(new, inner):
             _swap(getattr(old, inner), getattr(new, inner))
@@ -51,7 +51,7 @@ def _replace(name: str, old: object, new: object) -> None:
 
 
 def _facts(value: object) -> object:
-    """Something to compare a constant by; the same for all that is none."""
+    """A value by which constants are compared; None for anything else."""
     if isinstance(value, struct.Struct):
         return value.format
     if isinstance(value, (int, float, str, bytes, tuple, list, dict)):

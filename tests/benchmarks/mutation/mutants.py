@@ -1,7 +1,7 @@
 """Mutants of a source file: each with one comparison, operator or constant changed.
 
-What only people read (docstrings, annotations, messages of `raise`, strings) is left alone, and so
-are decorators; of strings only byte orders of `struct` are turned round.
+Docstrings, annotations, messages of `raise`, strings and decorators stay unchanged, except byte
+orders in the format strings of `struct`, which are swapped.
 """
 
 import ast
@@ -37,7 +37,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitXor: ast.BitOr,
 }
-# Fields whose nodes are read by people or by type checkers.
+# Fields whose nodes do not affect the behaviour.
 _UNREAD = {"annotation", "returns", "decorator_list", "exc"}
 
 
@@ -60,7 +60,7 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """What stays the same when lines move."""
+        """A description that does not change when lines move."""
         return f"{self.path.name} {self.where}: {self.before} -> {self.after}"
 
     @property
@@ -95,7 +95,7 @@ def mutants(path: Path, root: Path) -> Iterator[Mutant]:
 
 
 def _line(statement: ast.stmt) -> str:
-    """The statement in one line; of a compound one its head."""
+    """The statement in one line; the first line of a compound one."""
     if isinstance(statement, ast.FunctionDef):
         return f"def {statement.name}({ast.unparse(statement.args)})"
     head = copy.copy(statement)
@@ -153,7 +153,7 @@ def _at(new: ast.expr, old: ast.expr) -> ast.expr:
 
 
 def _values(value: object) -> list[object]:
-    """Other constants instead of a constant."""
+    """Constants that replace a constant."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, (int, float)):
