@@ -5,18 +5,26 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from training.__main__ import main
+from training.cli.progress import Silent
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, to_json
+from training.data.batches import make_batches
 from training.distributed import ProcessGroup, check_batch_size
 from training.errors import TrainingError
+from training.loop import loop
 from training.run.checkpoint import read
+from training.run.start import init_from_images, new_state
 
 ROOT = Path(__file__).parents[2]
 PLAIN = TrainConfig(
@@ -75,13 +83,14 @@ import numpy as np, torch
 from training.loop import loop
 from training.data.batches import make_batches
 from training.config.run import from_json
-from training.distributed import SINGLE_PROCESS, join, leave
+from training.distributed import join, leave
 from training.cli.progress import Silent
 from training.run.start import init_from_images, new_state
 
-configs, pictures, out, shared = sys.argv[1:]
+configs, pictures, out = sys.argv[1:]
+torch.set_num_threads(1)
 device, images = torch.device("cpu"), np.load(pictures)
-group, histories = join(device) if shared == "shared" else SINGLE_PROCESS, {}
+group, histories = join(device), {}
 for name, values in json.loads(configs).items():
     state = new_state(from_json(values), device, group)
     init_from_images(state, images)
@@ -103,6 +112,24 @@ def torchrun(*command: str) -> list[str]:
     return [*launcher, "--nproc-per-node", "2", *command]
 
 
+def start_two(*command: str, **options: Any) -> list[subprocess.Popen[str]]:
+    """Two processes with the environment that torchrun gives them, without its launcher."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    return [
+        subprocess.Popen(
+            [sys.executable, *command],
+            env=environment() | shared | {"RANK": rank, "LOCAL_RANK": rank},
+            cwd=ROOT,
+            text=True,
+            **options,
+        )
+        for rank in ("0", "1")
+    ]
+
+
 @pytest.fixture(scope="module")
 def histories(tmp_path_factory) -> tuple[dict, dict]:
     """The records of each case, trained by one process and by two."""
@@ -113,15 +140,21 @@ def histories(tmp_path_factory) -> tuple[dict, dict]:
     np.save(folder / "images.npy", np.stack(bows)[:, None].astype(np.uint8))
     (folder / "program.py").write_text(PROGRAM)
     configs = json.dumps({name: to_json(config) for name, config in CASES.items()})
-    program = [str(folder / "program.py"), configs, str(folder / "images.npy")]
-    found = []
-    for command in (
-        [sys.executable, *program, str(folder / "one.json"), "alone"],
-        torchrun(*program, str(folder / "two.json"), "shared"),
-    ):
-        subprocess.run(command, env=environment(), check=True, cwd=ROOT)
-        found.append(json.loads(Path(command[-2]).read_text()))
-    return found[0], found[1]
+    places = [str(folder / name) for name in ("program.py", "images.npy", "two.json")]
+    processes = start_two(places[0], configs, *places[1:])
+    images = np.load(folder / "images.npy")
+    one = {name: train_alone(config, images) for name, config in CASES.items()}
+    assert [process.wait() for process in processes] == [0, 0]
+    return one, json.loads((folder / "two.json").read_text())
+
+
+def train_alone(config: TrainConfig, images: np.ndarray) -> list[dict[str, Any]]:
+    """The records of the epochs, trained in this process."""
+    state = new_state(config, torch.device("cpu"))
+    init_from_images(state, images)
+    batches = make_batches(config, images)
+    loop.train(state, batches, images[:8], log=Silent(), save=lambda *_: None)
+    return state.history
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -180,22 +213,20 @@ def test_torchrun_makes_one_run_and_saves_it_once_when_it_is_told_to_stop(make_f
     assert saved["provenance"]["processes"] == 2
     assert 1 <= saved["state"]["epoch"] < 500
     epochs = str(saved["state"]["epoch"] + 1)
-    resumed = [sys.executable, *command(folder, run, "--resume", "--epochs", epochs)]
-    subprocess.run(resumed, env=environment(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert main(command(folder, run, "--resume", "--epochs", epochs)[2:]) == 0
     assert len((run / "metrics.jsonl").read_text().splitlines()) == int(epochs)
 
 
 def test_an_error_in_one_of_the_processes_is_a_sentence_of_each(make_folder, tmp_path):
-    """Only the first process writes; the other learns that it is alone."""
-    done = subprocess.run(
-        torchrun(*command(make_folder(40), tmp_path / "run")),
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    """Only the first process writes. The other one reports that a process has ended."""
+    processes = start_two(
+        *command(make_folder(40), tmp_path / "run"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
     )
-    assert done.returncode == 1
-    assert done.stderr.count("cannot be written: File too large") == 1
-    assert "residuum-train (process 1): another process of this run has ended" in done.stderr
-    assert str(ROOT / "training") not in done.stderr
+    first, second = (process.communicate(timeout=120)[1] for process in processes)
+    assert [process.returncode for process in processes] == [1, 1]
+    assert first.count("cannot be written: File too large") == 1
+    assert "residuum-train (process 1): another process of this run has ended" in second
+    assert str(ROOT / "training") not in first + second

@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_is_refused(change, message):
 
 def test_index_models_are_not_asked_for_what_only_latent_vectors_know():
     objective = ObjectiveConfig(distortion="squared", target_psnr=30.0)
-    with pytest.raises(TrainingError, match=r"objective.\['target_psnr'\] cannot"):
+    with pytest.raises(TrainingError, match=r"objective.\['target_psnr'\] cannot shape"):
         dataclasses.replace(PRESETS["vq-vae"], objective=objective)
 
 

@@ -1,11 +1,11 @@
 """Real processes that are killed, and real files that cannot be written."""
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,16 @@ from training.__main__ import main
 from training.run.checkpoint import read
 from training.run.files import BEST, LAST
 
-ROOT = Path(__file__).parents[3]
+# Its server imports torch once, and every process starts from there in milliseconds.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["training.__main__"])
+# `make bench-kill` asks for 20.
 KILLS = int(os.environ.get("RESIDUUM_KILLS", "3"))
-"""`make bench-kill` asks for 20"""
 EPOCHS = 2 * KILLS
 NETWORK = "--model.height 16 --model.width 16 --model.widths 4 8 --model.latent 3"
 TINY = f"{NETWORK} --model.channels 1 --batch-size 4 --lr-schedule constant --flip"
+# Most seconds between the first checkpoint of a process and its end.
 LONGEST = 0.5
-"""seconds between the first sign of life of a process and its end"""
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,11 @@ def arguments(folder: Path, run: Path, *more: str) -> list[str]:
     return ["sigma-vae", *places, *TINY.split(), *machine, *resume, *more]
 
 
-def start(folder: Path, run: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "training", *arguments(folder, run), "--save-every", "0"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def start(folder: Path, run: Path) -> BaseProcess:
+    words = [*arguments(folder, run), "--save-every", "0"]
+    process = PROCESSES.Process(target=main, args=(words,))
+    process.start()
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +60,22 @@ def undisturbed(folder, tmp_path_factory) -> Path:
 
 
 def progress(run: Path) -> tuple[int, ...]:
-    """Something that changes whenever a checkpoint is written."""
+    """A value that changes whenever a checkpoint is written."""
     path = run / LAST
     return (path.stat().st_mtime_ns, path.stat().st_ino) if path.exists() else ()
 
 
 def kill_at_a_random_moment(folder: Path, run: Path, rng: random.Random) -> bool:
-    """Whether the process was killed before it was done."""
+    """Return True if the process was killed before it was done."""
     before = progress(run)
     process = start(folder, run)
-    while progress(run) == before and process.poll() is None:
+    while progress(run) == before and process.is_alive():
         time.sleep(0.001)
     time.sleep(rng.uniform(0, LONGEST))
     process.kill()
-    _, errors = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), errors.decode()
-    return process.returncode != 0
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
 
 
 def assert_same_weights(run: Path, expected: Path) -> None:
@@ -105,10 +109,10 @@ def test_a_kill_during_a_write_leaves_the_checkpoint_before_and_remains_that_res
     while not list(run.glob(remains)):
         process = start(folder, run)
         while not (run / LAST).exists() or not list(run.glob(remains)):
-            assert process.poll() is None
+            assert process.is_alive()
             time.sleep(0.0002)
         process.kill()
-        process.communicate()
+        process.join()
     step = read(run / LAST).info["state"]["step"]
     assert step < read(undisturbed / LAST).info["state"]["step"]
     assert main(arguments(folder, run)) == 0
