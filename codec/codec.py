@@ -14,12 +14,11 @@ from math import isfinite
 import numpy as np
 
 import codec.rate_control as search
-from codec.arrays import F32, U8, Array
+from codec.arrays import F32, U8, Array, calls, group_by, join, split
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
-from codec.grouping import calls, group_by, join, numbered, split
 from codec.images.files import PreparedImage, prepare, restore_geometry, to_pixels
 from codec.images.metrics import psnr, squared_error
 from codec.quantise import dequantise, log2_step_scale, quantise
@@ -141,8 +140,10 @@ class Codec:
         """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""
         prepared = []
         for index, image in enumerate(images):
-            with numbered("image", index):
+            try:
                 prepared.append(prepare(image, self.manifest.input))
+            except InvalidInput as error:
+                raise error.at("image", index) from error
         encoded: dict[int, EncodedImage] = {}
         for group in group_by(one.tiles.shape[1:] for one in prepared):
             tiles = [prepared[i].tiles for i in group]
@@ -189,8 +190,10 @@ class Codec:
                 written[i][level] = record
         chosen = []
         for index, records in enumerate(written):
-            with numbered("image", index):
+            try:
                 level = search.finest_fitting(records, target)
+            except InvalidInput as error:
+                raise error.at("image", index) from error
             chosen.append(Compressed(records[level], level))
         return chosen
 
@@ -204,8 +207,10 @@ class Codec:
                 reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
         chosen = []
         for index, values in enumerate(reached):
-            with numbered("image", index):
+            try:
                 chosen.append(search.coarsest_reaching(values, target))
+            except InvalidInput as error:
+                raise error.at("image", index) from error
         return chosen
 
     def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:

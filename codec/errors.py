@@ -11,9 +11,15 @@
 `str(error)` is a sentence for the user: what was found and what was expected.
 """
 
+from typing import Self
+
 
 class ResiduumError(Exception):
     """Base class of all errors that this software raises on purpose."""
+
+    def at(self, what: str, index: int) -> Self:
+        """The same error with the number of the item that caused it: "image 3: ..."."""
+        return type(self)(f"{what} {index}: {self}")
 
 
 class InvalidInput(ResiduumError):

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.arrays import I32
+from codec.arrays import I32, group_by
 from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import Shape, range_coders
 from codec.errors import RecordError
-from codec.grouping import group_by, numbered
 from codec.images.files import MAX_TILES, tile_grid
 from codec.record.evidence import Region, read_evidence
 from codec.record.frame import Record, frame_bytes, pack, unpack
@@ -70,8 +69,10 @@ class RecordCoder:
         """The codes and the evidence of each record. Raises RecordError, which names the record."""
         records, evidence = [], []
         for index, one in enumerate(data):
-            with numbered("record", index):
+            try:
                 record, regions = self._open(one)
+            except RecordError as error:
+                raise error.at("record", index) from error
             records.append(record)
             evidence.append(regions)
         keys = [(record.quality, self._shape(record.size)) for record in records]
@@ -82,8 +83,10 @@ class RecordCoder:
             decoded |= zip(group, self._coders[level].decode_all(payloads, shape), strict=True)
         coded = []
         for index, record in enumerate(records):
-            with numbered("record", index):
+            try:
                 codes = self._checked(decoded[index])
+            except RecordError as error:
+                raise error.at("record", index) from error
             coded.append(Coded(codes, record.quality, record.size))
         return list(zip(coded, evidence, strict=True))
 

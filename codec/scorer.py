@@ -12,7 +12,6 @@ from codec.arrays import F32, U8
 from codec.bundle.calibration import SCORE_NAMES
 from codec.codec import Codec, Compressed, EncodedImage, Rate
 from codec.errors import InvalidInput
-from codec.grouping import numbered
 from codec.images.files import restore_geometry
 from codec.quantise import dequantise
 from codec.record.evidence import cut_regions, pack_evidence
@@ -81,8 +80,10 @@ class Scorer:
         plain = self._codec.compress_encoded(encoded, rate)
         compressed = []
         for index, score in enumerate(self._verdicts(encoded, accepted)):
-            with numbered("image", index):
+            try:
                 compressed.append(self._with_evidence(plain[index], encoded[index], score))
+            except InvalidInput as error:
+                raise error.at("image", index) from error
         return compressed
 
     def _with_evidence(self, plain: Compressed, encoded: EncodedImage, score: Score) -> Compressed:
@@ -106,8 +107,7 @@ class Scorer:
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
         for index, one in enumerate(encoded):
-            with numbered("image", index):
-                _check_size(one)
+            _check_size(one, index)
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
         decoded, records = self._codec.decode(coded), self._codec.records.write(coded)
         bits = self._codec.records.bits(coded)
@@ -141,9 +141,10 @@ class Scorer:
         return formulas.check_false_alarm_rate(rate, self.calibration_images)
 
 
-def _check_size(encoded: EncodedImage) -> None:
+def _check_size(encoded: EncodedImage, index: int) -> None:
     height, width = encoded.image.target.shape[:2]
     if height * width > MAX_SCORED_PIXELS:
         raise InvalidInput(
-            f"image is {height}x{width}, at most {MAX_SCORED_PIXELS} pixels are scored"
+            f"image {index}: image is {height}x{width}, "
+            f"at most {MAX_SCORED_PIXELS} pixels are scored"
         )

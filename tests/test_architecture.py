@@ -22,7 +22,6 @@ ARROWS = {
         "atomic": "",
         "errors": "",
         "varint": "",
-        "grouping": "arrays errors",
         "images": "arrays errors",
         "quantise": "arrays",
         "rate_control": "errors",
@@ -32,12 +31,11 @@ ARROWS = {
         "bundle": "arrays atomic errors images priors record",
         "entropy": "arrays errors quantise priors",
         "graphs": "arrays errors images bundle",
-        "record_coder": "arrays errors grouping images record bundle entropy",
+        "record_coder": "arrays errors images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
         "scores": "arrays errors images bundle",
-        "codec": "arrays errors grouping images quantise rate_control record bundle graphs "
-        "record_coder",
-        "scorer": "arrays errors grouping images quantise record bundle record_coder scores codec",
+        "codec": "arrays errors images quantise rate_control record bundle graphs record_coder",
+        "scorer": "arrays errors images quantise record bundle record_coder scores codec",
         "__init__": "errors bundle scores codec scorer",
     },
     "training": {

@@ -18,10 +18,9 @@ from typing import final
 
 import numpy as np
 
-from codec.arrays import Array
+from codec.arrays import Array, batch_size
 from codec.errors import BundleError, Overloaded
 from codec.graphs.protocol import Graphs
-from codec.grouping import batch_size
 
 # Whether the client of the current call still waits for its response. A context variable, because
 # the pipeline between the call and its batch does not know about calls.
