@@ -147,7 +147,7 @@ def test_a_record_holds_exactly_the_codes_of_its_image(chain: Chain) -> None:
         np.testing.assert_array_equal(reference.decode(payload, codes.shape), codes)
 
 
-def test_a_restored_image_is_what_the_network_makes_of_the_codes(chain: Chain) -> None:
+def test_a_restored_image_is_the_networks_output_for_its_codes(chain: Chain) -> None:
     spec = chain.bundle.manifest.input
     restored = chain.codec.decompress(chain.codec.compress(chain.images))
     for image, found in zip(chain.images, restored, strict=True):
@@ -161,7 +161,7 @@ def test_a_restored_image_is_what_the_network_makes_of_the_codes(chain: Chain) -
         assert np.abs(found.astype(int) - pixels).max() <= 1
 
 
-def test_a_damaged_record_is_refused(chain: Chain) -> None:
+def test_a_damaged_record_is_rejected(chain: Chain) -> None:
     record = chain.codec.compress(chain.images[:1])[0]
     for at in range(len(record)):
         damaged = bytearray(record)

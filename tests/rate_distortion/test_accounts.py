@@ -42,7 +42,7 @@ def test_a_codec_that_saves_nothing_never_breaks_even() -> None:
     assert [row.break_even for row in accounts.amortised(found, [24.0])] == [None]
 
 
-def test_a_row_tells_all_accountings_of_a_codec() -> None:
+def test_a_row_has_all_accountings_of_a_codec() -> None:
     row = next(r for r in accounts.at_targets(CURVES, [22.0]) if r.codec == "ours, a")
     assert row.found == {
         "A": pytest.approx(20.0),
@@ -59,13 +59,13 @@ def test_a_codec_without_a_model_costs_the_same_for_any_number_of_images() -> No
     assert row.found["C"] == row.found["D 10k"] == row.found["D 1M"] == pytest.approx(100.0)
 
 
-def test_a_codec_that_cannot_go_so_low_is_marked() -> None:
+def test_a_codec_above_the_target_at_its_lowest_quality_is_marked() -> None:
     for row in accounts.at_targets(CURVES, [18.0]):
         assert set(row.over) == {"A", "B", "C", "D 10k", "D 1M"}
         assert row.found["A"] == row.near.stored
 
 
-def test_a_codec_that_does_not_get_so_high_has_no_bytes() -> None:
+def test_a_codec_that_does_not_reach_the_target_has_no_bytes() -> None:
     assert {cost for row in accounts.at_targets(CURVES, [29.0]) for cost in row.found.values()} == {
         None
     }

@@ -41,7 +41,7 @@ def test_photographs_on_their_side_fit_and_come_back() -> None:
     ("count", "shape"),
     [(1, (1, 1)), (16, (4, 4)), (24, (4, 6)), (899, (29, 31)), (10_000, (100, 100))],
 )
-def test_a_grid_leaves_no_place_empty_where_it_can(count: int, shape: tuple[int, int]) -> None:
+def test_a_grid_has_as_few_empty_places_as_possible(count: int, shape: tuple[int, int]) -> None:
     assert grid(count) == shape
 
 
@@ -52,7 +52,7 @@ def test_a_grid_has_room_and_is_nearly_square(count: int) -> None:
     assert abs(down - across) <= 6 + count**0.5 / 4
 
 
-def test_groups_hold_so_many_images_and_the_last_one_the_rest() -> None:
+def test_groups_have_the_given_size_and_the_last_one_the_rest() -> None:
     images = [np.zeros((4, 4, 1), np.uint8)] * 10
     assert [len(group) for group in groups(images, 4, 10_000)] == [4, 4, 2]
 

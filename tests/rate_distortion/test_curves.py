@@ -41,7 +41,7 @@ def test_a_difference_is_the_mean_of_the_log_rates_over_the_common_psnrs() -> No
     assert (found.low, found.high) == (20.5, 29.2)
 
 
-def test_the_quality_can_be_another() -> None:
+def test_the_quality_can_be_the_mean_of_psnrs() -> None:
     other = made([5, 10, 20, 40, 80], [20, 22, 24, 26, 28])
     found = curves.difference(STRAIGHT, other, curves.mean_psnr)
     assert found is not None
@@ -78,7 +78,7 @@ def test_outside_a_curve_there_are_no_bytes() -> None:
     assert curves.bytes_at(STRAIGHT, 28.1) is None
 
 
-def test_a_codec_that_cannot_go_so_low_costs_its_lowest() -> None:
+def test_below_its_lowest_quality_a_codec_costs_its_lowest_bytes() -> None:
     assert curves.bytes_reaching(STRAIGHT, 15.0) == 10
     assert curves.bytes_reaching(STRAIGHT, 28.1) is None
 
@@ -107,7 +107,7 @@ def test_a_point_has_the_psnr_of_the_mean_error_and_the_mean_of_the_psnrs() -> N
     assert point.mean_psnr == pytest.approx(30.0)
 
 
-def test_an_image_that_came_back_whole_has_a_finite_psnr() -> None:
+def test_a_perfectly_restored_image_has_a_finite_psnr() -> None:
     assert psnr(0.0) == 120.0
 
 

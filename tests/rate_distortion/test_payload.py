@@ -37,7 +37,7 @@ def test_a_jpeg_in_abbreviated_format_is_little_more_than_its_payload() -> None:
     assert 0 < len(bare) - jpeg_payload(bare) < 60
 
 
-def test_comments_and_profiles_are_no_payload() -> None:
+def test_comments_and_profiles_do_not_count_as_payload() -> None:
     plain = saved(NOISE, format="JPEG", quality=60)
     tagged = saved(
         NOISE, format="JPEG", quality=60, comment=b"\xff\xda" * 500, icc_profile=b"x" * 99
@@ -69,7 +69,7 @@ def test_a_webp_of_one_chunk_has_twenty_bytes_around_its_payload() -> None:
 
 
 @pytest.mark.parametrize("lossless", [False, True])
-def test_a_profile_of_a_webp_is_no_payload(lossless: bool) -> None:
+def test_a_profile_of_a_webp_does_not_count_as_payload(lossless: bool) -> None:
     plain = saved(NOISE, format="WEBP", quality=50, lossless=lossless)
     tagged = saved(NOISE, format="WEBP", quality=50, lossless=lossless, icc_profile=b"profile" * 30)
     assert webp_payload(tagged) == webp_payload(plain) < len(plain)
@@ -115,13 +115,13 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("data", [b"", b"\xff", b"RIFF", bytes(40), zlib.compress(bytes(99))])
-def test_what_is_no_such_file_is_refused(name: str, data: bytes) -> None:
+def test_a_file_of_another_format_is_rejected(name: str, data: bytes) -> None:
     with pytest.raises(ValueError, match=name):
         READERS[name](data)
 
 
 @pytest.mark.parametrize("name", ["JPEG", "WebP", "AVIF"])
-def test_a_file_that_ends_early_is_refused(name: str) -> None:
+def test_a_truncated_file_is_rejected(name: str) -> None:
     data = saved(NOISE, format={"WebP": "WEBP"}.get(name, name), quality=50)
     with pytest.raises(ValueError, match=r"ends|claims"):
         READERS[name](data[: len(data) // 2])

@@ -117,7 +117,9 @@ def test_chosen_images_are_spread_evenly_over_the_split() -> None:
     assert len(set(sets.spread(10_000, 1024).tolist())) == 1024
 
 
-def test_a_set_knows_its_images_by_their_bytes(faces: tuple[sets.ImageSet, Path]) -> None:
+def test_the_digest_of_a_set_depends_on_the_bytes_of_its_images(
+    faces: tuple[sets.ImageSet, Path],
+) -> None:
     import hashlib
 
     images, data = faces

@@ -95,7 +95,7 @@ def test_names_are_escaped_and_the_best_is_bold() -> None:
     assert '<td class="first best">12.0</td>' in html
 
 
-def test_a_picture_is_a_png_even_of_nothing() -> None:
+def test_a_picture_is_a_png_even_without_curves() -> None:
     for measured in (CURVES, []):
         with Image.open(io.BytesIO(charts.draw(measured, sets.SPECS["mnist"], 784, 10))) as image:
             assert image.format == "PNG"

@@ -59,7 +59,7 @@ def test_an_existing_run_is_not_overwritten(make_folder, tmp_path, capsys):
     assert [path.name for path in run.iterdir()] == ["thesis.txt"]
 
 
-def test_a_finished_run_can_be_made_longer_and_only_that(make_folder, tmp_path, capsys):
+def test_only_the_epochs_of_a_finished_run_can_change(make_folder, tmp_path, capsys):
     folder, run = make_folder(), tmp_path / "run"
     assert main(arguments(folder, run, "--epochs", "1")) == 0
     assert main(arguments(folder, run, "--resume", "--lr", "1")) == 2
@@ -98,7 +98,7 @@ def edit(path, change) -> None:
     ],
     ids=["unknown field", "unknown field of the model", "another format"],
 )
-def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(
+def test_a_checkpoint_of_another_version_is_rejected_in_one_sentence(
     change, sentence, make_folder, tmp_path, capsys
 ):
     folder, run = make_folder(), tmp_path / "run"
@@ -111,7 +111,7 @@ def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(
     assert said.count("\n") == 1
 
 
-def test_weights_alone_cannot_be_resumed(make_folder, tmp_path, capsys):
+def test_a_checkpoint_with_weights_only_cannot_be_resumed(make_folder, tmp_path, capsys):
     folder, run = make_folder(), tmp_path / "run"
     assert main(arguments(folder, run, "--epochs", "1")) == 0
     (run / "best.safetensors").replace(run / "last.safetensors")
@@ -119,7 +119,7 @@ def test_weights_alone_cannot_be_resumed(make_folder, tmp_path, capsys):
     assert "cannot resume: the checkpoint has weights only" in capsys.readouterr().err
 
 
-def test_a_checkpoint_from_before_today_is_resumed_with_defaults(make_folder, tmp_path):
+def test_an_older_checkpoint_is_resumed_with_defaults(make_folder, tmp_path):
     """Older ones know nothing of early stops and of the controller of He et al."""
     folder, run = make_folder(), tmp_path / "run"
     assert main(arguments(folder, run, "--epochs", "1")) == 0
@@ -134,7 +134,7 @@ def test_a_checkpoint_from_before_today_is_resumed_with_defaults(make_folder, tm
     assert main(arguments(folder, run, "--resume", "--epochs", "2")) == 0
 
 
-def test_the_provenance_says_what_somebody_needs_who_wants_the_same_weights(make_folder, tmp_path):
+def test_the_provenance_is_enough_to_train_the_same_weights(make_folder, tmp_path):
     folder, run = make_folder(), tmp_path / "run"
     first = arguments(folder, run, "--epochs", "1", "--seed", "5")
     assert main(first) == 0
@@ -149,7 +149,7 @@ def test_the_provenance_says_what_somebody_needs_who_wants_the_same_weights(make
     assert json.loads((run / "config.json").read_text())["provenance"] == facts
 
 
-def test_the_commit_of_a_checkout_is_known_and_else_nothing(tmp_path):
+def test_the_commit_is_recorded_for_a_checkout_only(tmp_path):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     assert commit_of(tmp_path) is None
     (tmp_path / "a.txt").write_text("1")
@@ -161,7 +161,7 @@ def test_the_commit_of_a_checkout_is_known_and_else_nothing(tmp_path):
     assert commit_of(tmp_path) == f"{head}-dirty"
 
 
-def test_an_early_stop_is_said_in_one_line(make_folder, tmp_path, capsys):
+def test_an_early_stop_is_reported_in_one_line(make_folder, tmp_path, capsys):
     run = tmp_path / "run"
     calm = ["--epochs", "50", "--patience", "2", "--lr", "1e-12", "--ema-decay", "0"]
     assert main(arguments(make_folder(), run, *calm)) == 0

@@ -1,7 +1,6 @@
 """The command, at drawn images in the layout of MVTec AD and the tiny bundles."""
 
 import json
-import subprocess
 import sys
 import tarfile
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from processes import finished
 from sklearn.metrics import roc_auc_score
 
 from codec import Codec, Scorer
@@ -70,7 +70,7 @@ def report(inspected, tmp_path_factory):
     return out
 
 
-def test_a_bundle_is_measured_at_all_test_images(report):
+def test_a_bundle_is_measured_on_all_test_images(report):
     facts = read(report)
     bundle = load_bundle(MAP)
     assert facts["model_id"] == bundle.model_id.hex()
@@ -82,7 +82,7 @@ def test_a_bundle_is_measured_at_all_test_images(report):
     assert facts["detection"]["calibration_images"] == 320
 
 
-def test_detection_is_judged_by_the_truth_of_the_folders(report, inspected):
+def test_detection_matches_the_labels_of_the_folders(report, inspected):
     facts = read(report)["detection"]
     assert (facts["normal_images"], facts["defect_images"]) == (GOOD, DEFECT)
     bundle = load_bundle(MAP)
@@ -212,7 +212,7 @@ def test_an_error_is_one_sentence_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
-def test_an_image_that_is_not_taken_is_named_by_its_place_in_the_whole_set(tmp_path, capsys):
+def test_an_error_names_the_position_of_the_image_in_the_whole_set(tmp_path, capsys):
     for i in range(70):
         save(tmp_path / "data" / "test" / f"{i:02d}.png", np.zeros((16, 16 + (i == 68)), np.uint8))
     assert main(arguments(BUNDLES / "tiny_bundle", tmp_path / "data", tmp_path / "out")) == 1
@@ -229,41 +229,34 @@ def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_usage_ends_with_status_2():
-    command = [sys.executable, "-m", "training.evaluation.evaluate", "--no-such-option"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_wrong_usage_ends_with_status_2(capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["--no-such-option"])
+    assert error.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 WITHOUT_ONNX = """
-import sys
+import json, sys
 sys.modules["onnxruntime"] = sys.modules["onnx"] = None
 from training.evaluation.evaluate import main
-sys.exit(main(sys.argv[1:]))
+for line in sys.argv[1:]:
+    print("status", main(json.loads(line)), file=sys.stderr)
 """
 
 
-def without_onnx(*words):
-    """Run the command where neither onnxruntime nor onnx can be imported."""
-    command = [sys.executable, "-c", WITHOUT_ONNX, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=BUNDLES.parents[1])
-
-
-def test_a_run_is_evaluated_without_onnxruntime(inspected, tmp_path):
-    run, out = tmp_path / "run", tmp_path / "out"
+def test_a_run_is_evaluated_without_onnxruntime_and_a_bundle_is_rejected(inspected, tmp_path):
+    run, of_run, of_bundle = (tmp_path / name for name in ("run", "of_run", "of_bundle"))
     options = "--model.height 16 --model.width 16 --model.channels 1 --model.widths 4 8"
     words = ["sigma-vae", "--data", str(inspected), "--out", str(run), *options.split()]
     assert train([*words, "--epochs", "1", "--threads", "1", "--device", "cpu"]) == 0
-    done = without_onnx(*arguments(run, inspected, out))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert read(out)["metrics"]["images"] == GOOD
-
-
-def test_a_bundle_without_onnxruntime_is_rejected_in_one_sentence(inspected, tmp_path):
-    done = without_onnx(*arguments(MAP, inspected, tmp_path / "out"))
-    assert done.returncode == 1
-    assert done.stderr == (
-        "residuum-evaluate: evaluating a bundle needs onnxruntime: pip install 'residuum[export]'\n"
-    )
-    assert not (tmp_path / "out").exists()
+    lines = [arguments(run, inspected, of_run), arguments(MAP, inspected, of_bundle)]
+    command = [sys.executable, "-c", WITHOUT_ONNX, *map(json.dumps, lines)]
+    done = finished(command, seconds=240, cwd=BUNDLES.parents[1])
+    assert done.stderr.decode().splitlines() == [
+        "status 0",
+        "residuum-evaluate: evaluating a bundle needs onnxruntime: pip install 'residuum[export]'",
+        "status 1",
+    ]
+    assert read(of_run)["metrics"]["images"] == GOOD
+    assert not of_bundle.exists()

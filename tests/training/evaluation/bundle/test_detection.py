@@ -8,7 +8,7 @@ from codec.scores.scores import p_value
 from training.evaluation.bundle import detection
 
 
-def test_flagged_images_are_counted_by_what_they_are():
+def test_flagged_images_are_counted_as_false_alarms_or_detections():
     p = np.array([0.01, 0.2, 0.05, 0.6, 0.01])
     defect = np.array([False, False, True, True, True])
     found = detection.verdicts(p, defect, 0.05)
@@ -28,7 +28,7 @@ def test_without_defects_there_is_no_detection_rate():
     st.sampled_from([0.1, 0.2, 0.25, 0.5, 0.9]),
     st.integers(-1, 31),
 )
-def test_the_threshold_says_what_the_p_value_says(calibration, rate, value):
+def test_the_threshold_agrees_with_the_p_value(calibration, rate, value):
     ascending = np.sort(np.array(calibration, np.float64))
     flagged = p_value(float(value), ascending) <= rate + 1e-12
     assert (value > detection.threshold(ascending, rate)) == flagged

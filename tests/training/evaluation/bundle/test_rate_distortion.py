@@ -36,7 +36,7 @@ def quiet(done, total):
     return
 
 
-def test_the_facts_are_those_of_the_records(codec):
+def test_sizes_and_psnr_match_the_records(codec):
     images = drawn(codec)
     facts, records = rate_distortion.compression(codec, images, 8, quiet)
     assert records == codec.compress(images, 8)
@@ -67,7 +67,7 @@ def test_the_reference_coder_agrees_on_every_record(bundle, codec):
     assert (found.records, found.differences) == (5, 0)
 
 
-def test_codes_that_are_not_the_same_are_counted(bundle, codec, monkeypatch):
+def test_records_whose_codes_differ_are_counted(bundle, codec, monkeypatch):
     class Other(rate_distortion.ReferenceCoder):
         """A coder of other tables, as on a machine with other rounding."""
 
@@ -87,7 +87,7 @@ def test_a_record_holds_as_many_codes_as_the_encoder_gave(bundle, codec):
     assert rate_distortion.symbols(codec.compress([image])[0], bundle) == expected
 
 
-def test_chunks_are_all_images_in_order_and_bounded(monkeypatch):
+def test_chunks_hold_all_images_in_order_and_are_bounded(monkeypatch):
     monkeypatch.setattr(rate_distortion, "CHUNK_PIXELS", 10)
     monkeypatch.setattr(rate_distortion, "CHUNK_IMAGES", 3)
     images = [np.zeros((n, 1, 1), np.uint8) for n in (4, 4, 4, 30, 1, 1, 1, 1)]

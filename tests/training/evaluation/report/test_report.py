@@ -144,7 +144,7 @@ def test_curves_and_scatters_are_pictures():
         assert min(size(png)) > 100
 
 
-def test_words_that_look_like_markup_are_printed():
+def test_text_that_looks_like_markup_is_printed_as_it_is():
     out = io.StringIO()
     rows = [("Var(E[z|x])", "1")]
     section = Section(title="t", text="", head=("measure", "value"), rows=rows)

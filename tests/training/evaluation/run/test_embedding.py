@@ -13,7 +13,7 @@ def clusters(dims, count=60):
 
 
 @pytest.mark.parametrize("dims", [1, 2, 30])
-def test_neighbours_stay_neighbours(dims):
+def test_neighbours_in_the_latent_space_are_neighbours_in_the_plane(dims):
     features, classes = clusters(dims)
     points = tsne(features, threads=1)
     assert points.shape == (60, 2)
@@ -26,5 +26,5 @@ def test_the_same_features_give_the_same_points():
     assert np.array_equal(tsne(features, 1), tsne(features, 1))
 
 
-def test_a_handful_of_points_is_enough():
+def test_five_points_are_enough():
     assert tsne(clusters(3, FEWEST)[0], 1).shape == (FEWEST, 2)

@@ -93,7 +93,7 @@ MEASURES = {
 
 
 @KINDS
-def test_a_run_is_measured_at_its_normal_test_images(report_of, kind):
+def test_a_run_is_measured_on_its_normal_test_images(report_of, kind):
     run, out = report_of(kind)
     facts = read(out)
     assert (facts["run"], facts["epochs"]) == ("run", EPOCHS)
@@ -125,7 +125,7 @@ def test_the_report_of_a_run_is_one_page_that_loads_nothing(report_of, kind):
 
 
 @KINDS
-def test_every_row_of_the_report_says_its_unit_and_its_images(report_of, kind):
+def test_every_row_has_a_unit_and_every_table_names_its_images(report_of, kind):
     page = (report_of(kind)[1] / "report.html").read_text()
     rows = re.findall("<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
     assert len(rows) == page.count("<tr><td>") > 8
@@ -184,7 +184,7 @@ def test_a_run_that_diverged_has_a_report_without_nan(inspected, tmp_path, tiny)
     assert "codes that are not finite" in (out / "report.html").read_text()
 
 
-def test_the_curves_go_on_after_the_best_epoch(report_of, inspected, tmp_path):
+def test_the_curves_continue_after_the_best_epoch(report_of, inspected, tmp_path):
     run, _ = report_of("vector")
     history = checkpoint.read(run / "last.safetensors").info["history"]
     assert [record["epoch"] for record in history] == list(range(1, EPOCHS + 1))

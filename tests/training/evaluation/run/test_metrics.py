@@ -132,7 +132,7 @@ def test_pca_with_all_directions_is_exact_and_its_psnr_that_of_its_error():
     ("value", "said"),
     [(3, "3"), (0.0013991, "0.0013991"), (-817.613, "-817.61"), (-184070.27, "-184070.3")],
 )
-def test_numbers_are_said_without_powers_of_ten(value, said):
+def test_numbers_are_written_without_powers_of_ten(value, said):
     assert run_tables.words(value) == said
 
 
