@@ -18,6 +18,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("residuum")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: in the end no process waits for one that began late."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what tests have recorded as `summary`, also when they ran in another process."""
     for report in terminalreporter.getreports("passed"):
