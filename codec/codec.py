@@ -7,23 +7,29 @@ The two graphs are anything with the methods of `codec.graphs.protocol.Graphs`: 
 process, a micro-batching queue in front of it, or torch while a model is being exported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
+from itertools import accumulate
 from math import isfinite
 
 import numpy as np
 
 import codec.rate_control as search
-from codec.arrays import F32, U8, Array, calls, group_by, join, split
+from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
-from codec.images.files import PreparedImage, prepare, restore_geometry, to_pixels
+from codec.images.files import prepare, restore_geometry, to_pixels
 from codec.images.metrics import psnr, squared_error
 from codec.quantise import dequantise, log2_step_scale, quantise
-from codec.record.evidence import Region, paste_regions
-from codec.record_coder import Coded, RecordCoder
+from codec.record.evidence import paste_regions
+from codec.record_coder import Coded, RecordCoder, group_by
+from codec.results import Compressed, EncodedImage, Restored
+
+# Most array elements and most items in one call of a graph, to bound its memory.
+MAX_CALL_ELEMENTS = 2**21
+MAX_CALL_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +58,6 @@ class Rate:
 
 
 DEFAULT_RATE = Rate()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedImage:
-    """An image and the outputs of the encoder for it, before quantisation.
-
-    `latents [R, D, h, w]` are means, float32, or codebook indices, int32, of its R tiles.
-    `log_var_or_distance`, of the same shape, are log-variances or squared distances to the
-    codebook.
-    """
-
-    image: PreparedImage
-    latents: Array
-    log_var_or_distance: F32
-
-
-@dataclass(frozen=True, slots=True)
-class Compressed:
-    """A record, its quality level, and how many of its bytes are evidence."""
-
-    record: bytes
-    quality: int
-    evidence_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Restored:
-    """An image `[H, W, C]`; inside the regions, if any, its pixels are those of the original."""
-
-    image: U8
-    regions: list[Region]
 
 
 class Codec:
@@ -147,8 +122,8 @@ class Codec:
         encoded: dict[int, EncodedImage] = {}
         for group in group_by(one.tiles.shape[1:] for one in prepared):
             tiles = [prepared[i].tiles for i in group]
-            latents, others = self._run_encoder(join(tiles))
-            parts = zip(group, split(latents, tiles), split(others, tiles), strict=True)
+            latents, others = self._run_encoder(_join(tiles))
+            parts = zip(group, _split(latents, tiles), _split(others, tiles), strict=True)
             encoded |= {i: EncodedImage(prepared[i], *outputs) for i, *outputs in parts}
         return [encoded[i] for i in range(len(prepared))]
 
@@ -164,8 +139,8 @@ class Codec:
         decoded: dict[int, F32] = {}
         for group in group_by(one.codes.shape[1:] for one in coded):
             latents = [self._latents(coded[i]) for i in group]
-            tiles = join([self._graphs.decode(call) for call in calls(join(latents))])
-            decoded |= zip(group, split(tiles, latents), strict=True)
+            tiles = _join([self._graphs.decode(call) for call in _calls(_join(latents))])
+            decoded |= zip(group, _split(tiles, latents), strict=True)
         return [decoded[i] for i in range(len(coded))]
 
     def _within_bytes(self, encoded: Sequence[EncodedImage], target: int) -> list[Compressed]:
@@ -215,8 +190,8 @@ class Codec:
 
     def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
-        outputs = zip(*(self._graphs.encode(call) for call in calls(tiles)), strict=True)
-        latents, other = (join(parts) for parts in outputs)
+        outputs = zip(*(self._graphs.encode(call) for call in _calls(tiles)), strict=True)
+        latents, other = (_join(parts) for parts in outputs)
         if not (np.isfinite(latents).all() and np.isfinite(other).all()):
             raise ResiduumError("the encoder gave values that are not finite")
         shape = (*latents.shape[:2], *(latents.shape[2:] or (1, 1)))
@@ -248,3 +223,25 @@ class Codec:
 def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
     """Indices and next levels of the images whose search is not over."""
     return [(index, level) for index, level in enumerate(levels) if level is not None]
+
+
+def batch_size(elements: int, most: int = MAX_CALL_BATCH) -> int:
+    """How many items of this number of array elements go into one call of a graph: 1..`most`."""
+    return max(1, min(most, MAX_CALL_ELEMENTS // max(1, elements)))
+
+
+def _calls(batch: Array) -> Iterator[Array]:
+    """Cuts a batch `[N, ...]`, N > 0, into one batch per call of a graph."""
+    size = batch_size(int(batch[0].size))
+    return (batch[start : start + size] for start in range(0, len(batch), size))
+
+
+def _join(parts: Sequence[Array]) -> Array:
+    """Concatenates arrays `[N_i, ...]` without copying a single one."""
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _split(batch: Array, parts: Sequence[Sized]) -> list[Array]:
+    """Undoes `_join`: cuts a batch `[N, ...]` into pieces as long as the parts."""
+    ends = accumulate(len(part) for part in parts)
+    return [batch[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]

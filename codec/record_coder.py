@@ -1,11 +1,11 @@
 """Codes to records and back, without the graphs of a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from codec.arrays import I32, group_by
+from codec.arrays import I32
 from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import Shape, range_coders
 from codec.errors import RecordError
@@ -122,3 +122,11 @@ class RecordCoder:
 
 def _by_level_and_shape(coded: Sequence[Coded]) -> list[list[int]]:
     return group_by((one.level, one.codes.shape) for one in coded)
+
+
+def group_by(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Groups the indices of equal keys, in the order in which the keys first appear."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())

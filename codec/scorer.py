@@ -10,13 +10,14 @@ import numpy as np
 
 from codec.arrays import F32, U8
 from codec.bundle.calibration import SCORE_NAMES
-from codec.codec import Codec, Compressed, EncodedImage, Rate
+from codec.codec import Codec, Rate
 from codec.errors import InvalidInput
 from codec.images.files import restore_geometry
 from codec.quantise import dequantise
 from codec.record.evidence import cut_regions, pack_evidence
 from codec.record.frame import attach
 from codec.record_coder import Coded
+from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
 from codec.scores.regions import find_regions
 from codec.scores.scores import Score

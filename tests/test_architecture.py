@@ -33,10 +33,12 @@ ARROWS = {
         "graphs": "arrays errors images bundle",
         "record_coder": "arrays errors images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
+        "results": "arrays images record",
         "scores": "arrays errors images bundle",
-        "codec": "arrays errors images quantise rate_control record bundle graphs record_coder",
-        "scorer": "arrays errors images quantise record bundle record_coder scores codec",
-        "__init__": "errors bundle scores codec scorer",
+        "codec": "arrays errors images quantise rate_control record bundle graphs record_coder "
+        "results",
+        "scorer": "arrays errors images quantise record bundle record_coder results scores codec",
+        "__init__": "errors bundle results scores codec scorer",
     },
     "training": {
         "*": "codec jinja2 matplotlib numpy PIL rich safetensors torch tyro",

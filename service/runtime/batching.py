@@ -18,7 +18,8 @@ from typing import final
 
 import numpy as np
 
-from codec.arrays import Array, batch_size
+from codec.arrays import Array
+from codec.codec import batch_size
 from codec.errors import BundleError, Overloaded
 from codec.graphs.protocol import Graphs
 

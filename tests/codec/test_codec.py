@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codec import Codec
-from codec.arrays import MAX_CALL_BATCH
 from codec.bundle.bundle import Bundle
+from codec.codec import MAX_CALL_BATCH
 from codec.errors import InvalidInput, RecordError
 from codec.graphs.onnx import open_graphs
 from codec.record.frame import Record, pack

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.arrays import MAX_CALL_ELEMENTS
+from codec.codec import MAX_CALL_ELEMENTS
 from codec.errors import BundleError, InvalidInput, Overloaded
 from service.runtime.batching import STILL_WANTED, BatchObserver, Limits, MicroBatcher
 
