@@ -42,6 +42,7 @@ class Reported(NamedTuple):
     total: float | None = None
 
 
+# What the report measured on its validation sets; its faces are CelebA and no match for ours.
 REPORT = {
     "mnist/autoencoder": Reported(15.9744),
     "mnist/beta-vae": Reported(19.2091, 1.9357, 26.9521),
@@ -60,7 +61,6 @@ REPORT = {
     "cifar10/reslag": Reported(22.7998, 100.2814, -3964.9472),
     "cifar10/reslag-light": Reported(21.8595, 101.2951, -3971.4712),
 }
-"""What the report measured on its validation sets; its faces are CelebA and no match for ours."""
 
 
 @dataclass(frozen=True, kw_only=True)

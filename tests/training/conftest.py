@@ -23,7 +23,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets, named by RESIDUUM_DATA or found beside the checkout."""
+    """The folder of real data sets, named by RESIDUUM_DATA or next to the checkout."""
     named = os.environ.get("RESIDUUM_DATA")
     folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
     if not folder.is_dir():
@@ -48,7 +48,7 @@ def write_picture(path: Path, array: np.ndarray) -> Path:
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a folder of `count` PNG pictures."""
+    """Makes a folder of `count` PNG images."""
 
     def make(count: int = 24, name: str = "pictures", **shape: int) -> Path:
         for i in range(count):

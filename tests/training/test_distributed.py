@@ -184,7 +184,7 @@ def command(folder: Path, run: Path, *more: str) -> list[str]:
     return ["-m", "training", "sigma-vae", "--data", str(folder), "--out", str(run), *SMALL, *more]
 
 
-def test_torchrun_makes_one_run_and_saves_it_once_when_it_is_told_to_stop(make_folder, tmp_path):
+def test_torchrun_trains_one_run_and_saves_it_once_on_sigterm(make_folder, tmp_path):
     folder, run = make_folder(40), tmp_path / "run"
     process = subprocess.Popen(
         torchrun(*command(folder, run, "--epochs", "500")),

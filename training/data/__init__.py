@@ -1,4 +1,4 @@
-"""Images: read from a folder, split into training and validation, and made into batches."""
+"""Images: read from a folder, split into training and validation, and joined to batches."""
 
 from training.data.batches import Batches, make_batches
 from training.data.datasets import (

@@ -89,7 +89,7 @@ def step(
 ) -> Loss | None:
     """One batch: x [B, C, H, W] goes in, `target` should come out; None if it had to be skipped.
 
-    Gradients reach encoder and decoder; the optimisers of `parts` use them.
+    Both encoder and decoder get gradients; the optimisers of `parts` use them.
     """
     before = copy_buffers(state.model.train())
     loss = batch_loss(state.loss_context(), state.model, x, target)

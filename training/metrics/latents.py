@@ -113,8 +113,7 @@ def bits_per_dimension(nll: float, values: float) -> float:
 def beta_total(rec: float, lat: float, beta: float) -> float:
     """Total of the ResLag report's autoencoders and beta-VAEs: Rec + beta Lat.
 
-    In its Table 1 Rec is the sum of squared errors of an image, without 1/2, and Lat the KL in
-    nats.
+    In its Table 1 Rec is the sum of squared errors of an image, without 1/2. Lat is the KL, nats.
     """
     return rec + beta * lat
 

@@ -52,7 +52,7 @@ class Codebook(nn.Module):
         return isinstance(self.codes, nn.Parameter)
 
     def quantise(self, latent: Tensor) -> Codes:
-        """latent [B, D, h, w] to the nearest codes; gradients reach both."""
+        """latent [B, D, h, w] to the nearest codes; gradients flow to both."""
         latent = self._scaled(latent.float(), 1)
         indices, distance = self.nearest(latent.detach())
         return Codes(indices, distance, latent, self.look_up(indices))

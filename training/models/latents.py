@@ -31,7 +31,7 @@ class Quantised(NamedTuple):
     """The codes of images in an index model, with G symbols per position."""
 
     z: Tensor
-    """input of `decode`, [B, D, h, w]: codes, through which gradients reach the encoder"""
+    """input of `decode`, [B, D, h, w]: codes with a gradient to the encoder"""
     indices: Tensor
     """int64 [B, G, h, w]"""
     distance: Tensor

@@ -1,4 +1,4 @@
-"""PCA with a convolutional correction on either side: the best linear code, then made better.
+"""PCA with a convolutional correction on either side: the best linear code, then improved.
 
     mu    = P (x - m) + f(x)             f sees what the projection loses
     x_hat = y + g(y),  y = m + Q z       g restores detail, as super-resolution does

@@ -7,7 +7,7 @@ by group, a value is Gaussian with
     scale  a s^c + sum of v^2 * |neighbours|   + sum of v^2 * |earlier channels here|
 
 where s is the step multiplier. It uses only values that are decoded earlier, so the rate that
-training minimises is one that a decoder can reach.
+training minimises is one that a decoder can achieve.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Sample(NamedTuple):
 def batch_loss(context: LossContext, model: Model, x: Tensor, target: Tensor) -> Loss:
     """The loss of inputs x [B, C, H, W] and wanted outputs `target`. Updates codebooks.
 
-    Of several processes each gets the loss of its own images, but the regulariser of all images.
+    In one of several processes it is the loss of its rows, with the regulariser of all rows.
     """
     if isinstance(model, IndexModel):
         return index_loss(context, model, x, target)

@@ -43,6 +43,6 @@ def copy_buffers(model: Model) -> list[Tensor]:
 
 @torch.no_grad()
 def reset_buffers(model: Model, saved: list[Tensor]) -> None:
-    """Set the statistics to a copy made by `copy_buffers`."""
+    """Set the statistics to a copy from `copy_buffers`."""
     for buffer, old in zip(model.buffers(), saved, strict=True):
         buffer.copy_(old)

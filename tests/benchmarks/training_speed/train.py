@@ -44,10 +44,10 @@ ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent
 CORES = 2
 TRIAL_STEPS = 40
+# Least ratio of our images per second, validation apart, to those of batches of the same size.
 BARS = {"bare": 0.9, "pythae": 1.3}
-"""least ratio of our images per second, validation apart, to those of batches of the same size"""
+# Functions of ours with a clock.
 PARTS = {"checkpoints": "save", "pictures": "write_samples", "validation": "validate"}
-"""functions of ours with a clock"""
 Round = dict[str, dict[str, Any]]
 
 

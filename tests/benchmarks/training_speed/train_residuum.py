@@ -22,8 +22,8 @@ from training.presets import PRESETS
 from training.run import checkpoint
 
 Span = tuple[float, float]
+# Averaging and clipping, the defaults of our own presets, are inside the time.
 OVERRIDES = {"ema-decay": 0.999, "grad-clip": 1.0}
-"""averaging and clipping, the defaults of our own presets, are inside the time"""
 
 
 @dataclass(frozen=True, kw_only=True)

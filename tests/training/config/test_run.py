@@ -92,7 +92,7 @@ def test_a_run_that_cannot_be_is_refused(change, message):
         dataclasses.replace(PRESETS["pcb"], **change)
 
 
-def test_index_models_are_not_asked_for_what_only_latent_vectors_know():
+def test_terms_of_latent_vectors_are_refused_for_index_models():
     objective = ObjectiveConfig(distortion="squared", target_psnr=30.0)
     with pytest.raises(TrainingError, match=r"objective.\['target_psnr'\] cannot shape"):
         dataclasses.replace(PRESETS["vq-vae"], objective=objective)

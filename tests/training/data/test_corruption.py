@@ -15,7 +15,7 @@ def grey(channels: int = 1) -> np.ndarray:
     return np.full((6, channels, 64, 64), 128, np.uint8)
 
 
-def test_the_original_is_left_alone_and_the_copy_is_not(shapes):
+def test_corruption_changes_a_copy_and_not_the_original(shapes):
     images = grey()
     changed = corrupt(images, 4.0, shapes, np.random.default_rng(0))
     assert (images == 128).all()
@@ -32,7 +32,7 @@ def test_the_same_seed_corrupts_alike(shapes):
     assert (first == second).all()
 
 
-def test_a_spot_of_a_flat_image_is_black_white_shifted_or_negated_and_else_nothing_to_see(shapes):
+def test_a_spot_in_a_flat_image_is_black_white_shifted_negated_or_invisible(shapes):
     """Pieces of the same image and its mean colour are what a flat image has already."""
     seen = []
     for seed in range(300):

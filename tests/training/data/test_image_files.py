@@ -18,7 +18,7 @@ def test_images_come_in_the_order_of_their_names_from_all_subfolders(make_folder
     assert [path.name for path in find_images(folder)] == ["000.png", "001.png", "002.png"]
 
 
-def test_gray_and_colour_are_turned_into_what_the_model_takes(make_folder):
+def test_gray_and_colour_images_are_converted_to_the_channels_of_the_model(make_folder):
     paths = find_images(make_folder(2, channels=3, height=12))
     assert read_images(paths, 1)[0].shape == (1, 12, 16)
     assert read_images(paths, 3)[0].shape == (3, 12, 16)

@@ -102,7 +102,7 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(folder, und
     assert not list(run.glob(".*"))
 
 
-def test_a_kill_during_a_write_leaves_the_checkpoint_before_and_remains_that_resume_removes(
+def test_a_kill_during_a_write_keeps_the_old_checkpoint_and_resume_removes_the_remains(
     folder, undisturbed, tmp_path
 ):
     run, remains = tmp_path / "run", f".{LAST}.*.tmp"
@@ -120,7 +120,7 @@ def test_a_kill_during_a_write_leaves_the_checkpoint_before_and_remains_that_res
     assert_same_weights(run, undisturbed)
 
 
-def test_a_kill_before_the_first_checkpoint_leaves_room_for_a_new_run(folder, tmp_path):
+def test_a_kill_before_the_first_checkpoint_allows_a_new_run(folder, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / f".{LAST}.12345.tmp").write_bytes(b"half a checkpoint")
@@ -129,7 +129,7 @@ def test_a_kill_before_the_first_checkpoint_leaves_room_for_a_new_run(folder, tm
 
 
 @pytest.mark.parametrize("size", [2**12, 2**16], ids=["nothing fits", "best fits, last does not"])
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(
+def test_a_full_disk_is_one_sentence_and_the_run_resumes_later(
     size, folder, undisturbed, tmp_path, capsys, files_of_at_most
 ):
     run = tmp_path / "run"

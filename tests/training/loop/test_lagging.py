@@ -34,7 +34,7 @@ def controlled(tiny):
     return dataclasses.replace(tiny["reslag"], aggressive_epochs=2, aggressive_until_mi=True)
 
 
-def test_a_pace_of_epochs_trains_the_encoder_alone_for_all_but_the_last_pass(tiny):
+def test_a_pace_of_epochs_trains_only_the_encoder_in_all_but_the_last_pass(tiny):
     config = dataclasses.replace(
         tiny["reslag"], aggressive_epochs=5, aggressive_ratio=3, aggressive_pace="epoch"
     )
@@ -103,9 +103,7 @@ def train(state, stop_at=None, run=None):
 
 
 @pytest.mark.parametrize("stop_at", [7, 10, 31])
-def test_an_interrupted_run_under_the_controller_ends_bit_for_bit_alike(
-    stop_at, controlled, tmp_path
-):
+def test_an_interrupted_run_under_the_controller_resumes_bit_for_bit(stop_at, controlled, tmp_path):
     config = dataclasses.replace(controlled, epoch_steps=1, lr=1e-4, aggressive_epochs=1)
     whole = train(new_state(config, CPU))
     train(new_state(config, CPU), stop_at, tmp_path)
@@ -119,7 +117,7 @@ def test_an_interrupted_run_under_the_controller_ends_bit_for_bit_alike(
         assert tensor.equal(state.model.state_dict()[name]), name
 
 
-def test_a_decoder_step_leaves_the_encoder_alone(tiny):
+def test_a_decoder_step_does_not_change_the_encoder(tiny):
     state = new_state(tiny["reslag"], CPU)
     parts = {"encoder": state.model.encoder, "decoder": state.model.decoder}
     for part, module in parts.items():

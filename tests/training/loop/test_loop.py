@@ -81,7 +81,7 @@ def test_the_same_configuration_gives_the_same_weights(family, tiny):
     assert not equal(weights(first.model), weights(other.model))
 
 
-def test_the_global_generator_is_left_alone(tiny):
+def test_the_global_generator_is_not_used(tiny):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -237,7 +237,7 @@ def test_the_codebook_is_in_use_after_training(tiny):
     assert 1 < record["perplexity"] <= 8
 
 
-def test_geco_learns_nothing_from_a_loss_that_is_not_finite(tiny):
+def test_geco_ignores_a_loss_that_is_not_finite(tiny):
     objective = ObjectiveConfig(distortion="squared", target_psnr=20.0)
     state = new_state(dataclasses.replace(tiny["reslag"], objective=objective), CPU)
     loop.step(state, inputs(state), inputs(state))

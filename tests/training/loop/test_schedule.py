@@ -50,14 +50,14 @@ def test_patience_ends_training_after_so_many_epochs_without_a_better_loss(tiny)
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "plateau"])
-def test_without_patience_training_goes_on(name, tiny):
+def test_without_patience_training_continues(name, tiny):
     config = dataclasses.replace(tiny["reslag"], lr_schedule=name)
     state, rates = judged(config, [2, 1, 1, 1, 1, 1])
     assert len(rates) == 6
     assert schedule.early_stop(state) is None
 
 
-def test_the_record_of_an_epoch_tells_the_rate_of_its_last_step(tiny):
+def test_the_record_of_an_epoch_has_the_rate_of_its_last_step(tiny):
     config = dataclasses.replace(tiny["reslag"], lr_schedule="constant", lr=3e-4, epoch_steps=2)
     state = new_state(config, CPU)
     loop.train(
@@ -79,7 +79,7 @@ def test_a_run_that_stopped_early_stays_stopped(tiny):
 
 
 @pytest.mark.parametrize("stop_at", [3, 8, 9, 11])
-def test_an_interrupted_run_on_a_plateau_goes_on_where_it_was(stop_at, tiny, tmp_path):
+def test_an_interrupted_run_on_a_plateau_resumes_bit_for_bit(stop_at, tiny, tmp_path):
     """A rate of almost nothing: no epoch is better than the first, and the rate is halved twice."""
     config = dataclasses.replace(
         tiny["reslag"], lr_schedule="plateau", lr=1.9e-4, epochs=20, epoch_steps=2, grad_clip=1e-30

@@ -39,7 +39,7 @@ def fresh(tiny):
 
 
 def head(state):
-    """The layer that says mu and then ln var, 4 latents each."""
+    """The layer of mu and then ln var, 4 latents each."""
     return [m for m in state.ema_model.encoder.head.modules() if isinstance(m, torch.nn.Linear)][-1]
 
 
@@ -68,7 +68,7 @@ def test_the_error_is_that_of_each_image_summed_over_its_pixels(fresh):
 def test_the_mutual_information_is_that_of_evenly_spread_images_and_below_its_cap(fresh):
     state, images = fresh("reslag"), pictures()
     with torch.no_grad():
-        head(state).weight[:4] *= 20  # posteriors that can be told apart, but not surely
+        head(state).weight[:4] *= 20  # posteriors that overlap a little
     found = validate(state, images, mi_images=10)
     assert found["mi_cap"] == pytest.approx(math.log(10))
     assert 0 < found["mi"] < found["mi_cap"]
@@ -80,7 +80,7 @@ def test_the_mutual_information_is_that_of_evenly_spread_images_and_below_its_ca
     assert found["mi"] == pytest.approx(np.mean(others), abs=6 * np.std(others))
 
 
-def test_latents_that_say_nothing_are_counted_as_collapsed_and_not_as_active(fresh):
+def test_latents_without_information_are_counted_as_collapsed_and_not_as_active(fresh):
     state = fresh("reslag")
     last = head(state)
     with torch.no_grad():
@@ -152,7 +152,7 @@ def test_the_loss_is_the_objective_of_training(fresh, kind, distortion, update):
     assert found["rec"] == pytest.approx(256 * float(trained.mse), rel=1e-4)
 
 
-def test_the_record_tells_how_the_codes_are_used(fresh):
+def test_the_record_has_the_usage_of_the_codes(fresh):
     state = fresh("vq_vae")
     state.model.seed_codebooks(scaled(pictures()), state.noise)
     found = validate(state, pictures())

@@ -18,7 +18,7 @@ def test_auroc_is_that_of_scikit_learn_ties_included(pairs):
     assert metrics.auroc(scores, defect) == pytest.approx(roc_auc_score(defect, scores))
 
 
-def test_auroc_of_one_kind_alone_is_not_a_number():
+def test_auroc_of_only_one_kind_is_not_a_number():
     assert np.isnan(metrics.auroc([1.0, 2.0], [False, False]))
     assert np.isnan(metrics.auroc([], []))
 

@@ -33,7 +33,7 @@ def test_the_nearest_code_is_that_of_brute_force():
     torch.testing.assert_close(distance.flatten(), everything.min(1).values, rtol=1e-4, atol=1e-5)
 
 
-def test_looking_up_puts_the_code_where_its_index_stands():
+def test_each_index_is_replaced_by_its_code():
     book = started()
     indices = torch.tensor([[[0, 5], [2, 1]]])
     looked_up = book.look_up(indices)
@@ -138,7 +138,7 @@ def test_the_loss_pulls_each_code_by_twice_its_distance_to_its_latents():
         torch.testing.assert_close(book.codes.grad[k], 2 * (book.codes[k] - mine).sum(0).detach())
 
 
-def test_codes_that_a_loss_trains_are_left_alone_by_the_averages():
+def test_moving_averages_do_not_change_codes_that_a_loss_trains():
     book = learned()
     before = book.codes.detach().clone()
     book.update(book.quantise(latents() + 0.1), 0.5, generator())
@@ -158,7 +158,7 @@ def test_dead_codes_are_revived_however_codes_are_learned(make):
 
 
 @pytest.mark.parametrize("make", [started, learned])
-def test_a_batch_that_is_not_finite_teaches_nothing(make):
+def test_a_batch_that_is_not_finite_changes_no_code(make):
     book, latent = make(), latents()
     before = {name: tensor.clone() for name, tensor in book.state_dict().items()}
     latent[1, 0, 2, 2] = float("nan")

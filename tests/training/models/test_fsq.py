@@ -79,7 +79,7 @@ def test_rounding_passes_the_gradient_of_the_bound():
 
 
 @torch.no_grad()
-def test_indices_and_what_they_stand_for_decode_to_the_same_image():
+def test_indices_and_their_codes_decode_to_the_same_image():
     network = model()
     found = network.encode(images())
     assert found.indices.shape == found.distance.shape == (8, len(LEVELS), 4, 3)

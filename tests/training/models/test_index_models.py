@@ -102,7 +102,7 @@ def test_every_weight_is_trained_by_one_optimiser(state):
     assert sorted(held) == sorted(map(id, state.model.parameters()))
 
 
-def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(state, tmp_path):
+def test_a_run_resumes_from_its_checkpoint_bit_for_bit(state, tmp_path):
     train(state, 3)
     checkpoint.save(tmp_path, state, {}, best=True)
     again = checkpoint.resume(checkpoint.read(tmp_path / LAST), state.config, CPU)
@@ -124,7 +124,7 @@ def test_the_exporter_gets_the_weights_of_the_run(state, tmp_path):
     assert found.indices.max() < symbols(state.config.model)[1]
 
 
-def test_validation_tells_how_the_codes_are_used(state):
+def test_validation_reports_the_usage_of_the_codes(state):
     train(state, 3)
     record = validate(state, list(images().numpy()))
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_validation_tells_how_the_codes_are_used(state):
     assert record["code_usage"] == pytest.approx(used / sum(size for _, size in books.values()))
 
 
-def test_a_step_that_is_not_finite_leaves_the_codes_alone(state):
+def test_a_step_that_is_not_finite_does_not_change_the_codes(state):
     train(state, 3)
     before = {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
     x = images().float() / 255
@@ -157,7 +157,7 @@ def test_a_step_that_is_not_finite_leaves_the_codes_alone(state):
 
 
 def test_averaged_weights_are_usable_with_codes_too():
-    """Not the default of the presets, but no trap either."""
+    """Presets of codebooks do not average, but it works."""
     config = dataclasses.replace(CONFIGS["vq_vae-average"], ema_decay=0.9)
     state = new_state(config, CPU)
     train(state, 60)

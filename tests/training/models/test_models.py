@@ -39,7 +39,7 @@ def test_map_models_take_any_multiple_of_their_stride(stride, size):
     assert model.decode(posterior.mu).shape == (2, 1, *size)
 
 
-def test_codes_and_what_they_stand_for_decode_to_the_same_image():
+def test_codes_and_their_latents_decode_to_the_same_image():
     model = build(small("vq_vae", codebook=7)).eval()
     assert isinstance(model, VqVae)
     model.codebook.codes.normal_(generator=torch.Generator().manual_seed(0))

@@ -56,10 +56,10 @@ def test_more_images_than_are_held_at_a_time_make_no_difference(monkeypatch):
 def test_the_error_of_a_reconstruction_is_that_of_scikit_learn(components):
     data, others = images(), images(100, seed=1)
     reference = PCA(components, svd_solver="full").fit(rows(data))
-    for some in (data, others):
-        restored = reference.inverse_transform(reference.transform(rows(some)))
-        expected = ((rows(some) - restored) ** 2).sum(1).mean()
-        found = reconstruction_error(fit_pca(data, components), some)
+    for sample in (data, others):
+        restored = reference.inverse_transform(reference.transform(rows(sample)))
+        expected = ((rows(sample) - restored) ** 2).sum(1).mean()
+        found = reconstruction_error(fit_pca(data, components), sample)
         assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_the_error_on_the_images_of_the_fit_is_the_variance_left_out():
     assert reconstruction_error(found, data) == pytest.approx(found.residual * 61, rel=1e-4)
 
 
-def test_all_components_leave_nothing():
+def test_all_components_together_have_no_error():
     data = images(100, side=4)
     found = fit_pca(data, 16)
     assert found.residual == 0

@@ -58,7 +58,7 @@ def test_codes_stand_in_reading_order_below_their_top_code():
 
 
 @pytest.mark.parametrize("unit", [False, True])
-def test_indices_and_what_they_stand_for_decode_to_the_same_image(unit):
+def test_indices_and_their_codes_decode_to_the_same_image(unit):
     network = model(unit_codes=unit)
     found = network.encode(images())
     by_index, by_codes = network.decode_indices(found.indices), network.decode(found.z)

@@ -52,7 +52,7 @@ def pictures(count: int = 6, channels: int = 1) -> Tensor:
 
 @dataclasses.dataclass
 class Pass:
-    """What the network does with a batch, computed beside the loss; float64 on the way out."""
+    """What the network does with a batch, computed without the loss; results are float64."""
 
     mu: np.ndarray
     log_var: np.ndarray
@@ -107,7 +107,7 @@ def test_the_elbo_is_nll_plus_beta_times_kl(sigma, variance):
     assert loss.mse.item() == pytest.approx(seen.sse.mean() / PIXELS, rel=1e-4)
 
 
-def test_the_target_and_not_the_input_is_what_should_come_out():
+def test_the_error_is_that_of_the_target_and_not_of_the_input():
     state, x, target = new(), pictures(), 1 - pictures()
     seen = by_hand(state, x, target)
     assert loss_of(state, x, target).mse.item() == pytest.approx(seen.sse.mean() / PIXELS, 1e-4)
@@ -332,7 +332,7 @@ def test_geco_weighs_the_excess_of_the_error_like_a_likelihood_with_the_noise_of
     assert state.multiplier == 0.5
 
 
-def test_a_loss_that_is_not_finite_leaves_the_multiplier_alone():
+def test_a_loss_that_is_not_finite_does_not_change_the_multiplier():
     state, x = new(distortion="squared", target_psnr=20.0), pictures()
     assert loop.step(state, x, x) is not None
     before = state.multiplier, state.excess
@@ -384,7 +384,7 @@ def trained(steps: int = 800, last_lr: float = 0.0, **objective: object) -> Trai
 
 
 def test_geco_reaches_its_psnr_and_then_the_lowest_rate_that_does():
-    """At noise s the error of the optimal linear VAE is D s beside what D components leave."""
+    """At noise s the error of the optimal linear VAE is D s plus that of PCA."""
     pca = fit_pca(ellipsoid(), LATENT)
     noise = (10**-2.7 * PIXELS - pca.residual * (PIXELS - LATENT)) / LATENT
     lowest = linear_kl(pca.variances, noise)

@@ -16,17 +16,19 @@ from training.objectives.rate_range import draw_step_scales
 from training.run.start import new_state
 
 
-@pytest.mark.parametrize("octaves", [-1.0, 0.0, 1.5])
-def test_a_coarser_posterior_is_that_of_probabilistic_pca_with_more_noise(octaves: float) -> None:
+@pytest.mark.parametrize("log2_step_scale", [-1.0, 0.0, 1.5])
+def test_a_coarser_posterior_is_that_of_probabilistic_pca_with_more_noise(
+    log2_step_scale: float,
+) -> None:
     """x = w z + noise has the posterior variance 1 / (1 + w^2 / noise)."""
     w, noise = torch.tensor([0.1, 1.0, 7.0]), 0.3
-    exact = 1 / (1 + w**2 / (noise * 4**octaves))
+    exact = 1 / (1 + w**2 / (noise * 4**log2_step_scale))
     before = (1 / (1 + w**2 / noise)).log()[None]
-    after = objectives.coarsen(before, torch.tensor([octaves]))
+    after = objectives.coarsen(before, torch.tensor([log2_step_scale]))
     torch.testing.assert_close(after.exp()[0], exact)
 
 
-def test_each_image_has_a_coarseness_of_its_own() -> None:
+def test_each_image_has_its_own_coarseness() -> None:
     log_var = torch.full((2, 3, 4, 4), -4.0)
     coarser = objectives.coarsen(log_var, torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(coarser[0], log_var[0])
@@ -34,7 +36,7 @@ def test_each_image_has_a_coarseness_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("family", RATE_FAMILIES)
-def test_a_rate_aware_decoder_hears_the_octaves_and_takes_none_for_zero(family: str) -> None:
+def test_a_rate_aware_decoder_uses_the_step_scale_which_is_one_by_default(family: str) -> None:
     torch.manual_seed(0)
     grid = {"stride": 8, "widths": (8, 8)} if family.endswith("_map") else {"stride": 4}
     widths = {} if "widths" in grid else {"widths": (8, 8)}
@@ -44,7 +46,7 @@ def test_a_rate_aware_decoder_hears_the_octaves_and_takes_none_for_zero(family: 
     )
     model = build(config).eval()
     with torch.no_grad():
-        for parameter in model.parameters():  # some layers begin at zero and hear nothing
+        for parameter in model.parameters():  # layers that begin at zero ignore the rate
             parameter.add_(0.1 * torch.randn_like(parameter))
         z = model.encode(torch.rand(2, 1, 16, 16)).mu
         plain = model.decode(z)
@@ -61,7 +63,7 @@ def test_a_rate_aware_decoder_hears_the_octaves_and_takes_none_for_zero(family: 
         ({"octaves": (2.0, -1.0)}, "low <= high"),
     ],
 )
-def test_what_makes_no_sense_for_a_range_of_rates_is_refused(change, words: str) -> None:
+def test_an_objective_that_does_not_fit_a_range_of_rates_is_refused(change, words: str) -> None:
     right = ObjectiveConfig(sigma="fixed", fixed_variance=0.01, octaves=(-1.0, 2.0))
     with pytest.raises(TrainingError, match=words):
         dataclasses.replace(right, **change)
@@ -78,7 +80,7 @@ def test_a_run_for_a_range_of_rates_is_read_back(tiny) -> None:
     assert from_json(to_json(config)) == config
 
 
-def test_the_drawn_octaves_fill_their_range_evenly(tiny) -> None:
+def test_the_drawn_step_scales_fill_their_range_evenly(tiny) -> None:
     objective = ObjectiveConfig(sigma="fixed", fixed_variance=0.01, octaves=(-1.0, 2.0))
     config = dataclasses.replace(tiny["reslag"], objective=objective)
     state = new_state(config, torch.device("cpu"))

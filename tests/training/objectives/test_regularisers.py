@@ -178,7 +178,7 @@ def test_the_size_of_the_data_set_shifts_the_parts_and_no_gradient(rng):
         torch.testing.assert_close(*pulls)
 
 
-def test_beta_tc_weighs_the_total_correlation_alone():
+def test_beta_tc_weights_only_the_total_correlation():
     parts = regularisers.KlParts(*torch.tensor([1.0, 0.5, 0.25]))
     assert regularisers.beta_tc(parts, 6.0).item() == 4.25
     assert regularisers.beta_tc(parts, 1.0).item() == 1.75

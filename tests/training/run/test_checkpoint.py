@@ -83,7 +83,7 @@ def test_a_run_interrupted_at_every_step_ends_like_an_uninterrupted_one(tiny, tm
     assert_same(train(tmp_path / "cut", state), whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_epoch(tiny, tmp_path):
+def test_a_killed_run_resumes_from_its_last_epoch(tiny, tmp_path):
     """What is lost when nothing could be saved is done again, alike."""
     config = tiny["sigma_vae_map"]
     whole = train(tmp_path / "whole", new_state(config, CPU))
@@ -115,7 +115,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
-def test_a_loaded_run_computes_what_the_averaged_weights_did(family, tiny, tmp_path):
+def test_a_loaded_run_computes_the_same_as_the_averaged_weights(family, tiny, tmp_path):
     config = dataclasses.replace(tiny[family], lr=1e-4)
     state = train(tmp_path, new_state(config, CPU))
     loaded, model, info = checkpoint.load_run(tmp_path, "last")
@@ -192,7 +192,7 @@ def test_only_the_first_of_several_processes_writes(tiny, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files_of_at_most):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path, files_of_at_most):
     path = tmp_path / "a.json"
     write_atomically(path, b"old")
     sentence = r"a.json \(5,000 bytes\) cannot be written: .*; the old file is kept"
