@@ -133,16 +133,23 @@ def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], names: Sequ
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     axes = figure.subplots()
     few = len(names) <= LEGEND_CLASSES
-    colours = colormaps["tab10" if len(names) <= 10 else "tab20" if few else "turbo"]
-    for number, name in enumerate(names):
+    colours = _class_colours(len(names))
+    for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
         of_class = points[classes == number]
-        colour = colours(number if few else number / len(names))
         axes.scatter(of_class[:, 0], of_class[:, 1], s=10, color=colour, label=name, alpha=0.8)
     axes.set(xticks=[], yticks=[])
     axes.set_aspect("equal", adjustable="datalim")
     if few:
         figure.legend(loc="outside right upper", markerscale=2, fontsize=9)
     return _png(figure)
+
+
+def _class_colours(count: int) -> list[tuple[float, float, float, float]]:
+    """Colours of classes: distinct ones up to LEGEND_CLASSES, else along a gradient."""
+    if count > LEGEND_CLASSES:
+        return [colormaps["turbo"](number / count) for number in range(count)]
+    few = colormaps["tab10" if count <= 10 else "tab20"]
+    return [few(number) for number in range(count)]
 
 
 def _png(figure: Figure) -> bytes:
