@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import ResiduumError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-# Seconds that a command may take to stop after Ctrl-C.
-GRACE = 1.0
+# Seconds that a command may take to stop after Ctrl-C, its connection included.
+GRACE = 1.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,8 +67,9 @@ def _run_interruptibly(
     done.add_done_callback(events.put)
     executor.shutdown(wait=False)
     if events.get() is None:
+        deadline = time.monotonic() + GRACE
         terminal.stop()
-        if wait([done], GRACE).not_done:
+        if wait([done], max(0.0, deadline - time.monotonic())).not_done:
             terminal.complain("residuum: interrupted")
             os._exit(INTERRUPTED)
         if done.exception():
