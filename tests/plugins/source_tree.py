@@ -62,13 +62,18 @@ def imported_names(path: Path) -> Iterator[tuple[str, str, int]]:
             above = package[: len(package) + 1 - node.level] if node.level else []
             source = ".".join([*above, *filter(None, [node.module])])
             yield from ((source, alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(IMPORTERS):
+        elif isinstance(node, ast.Call) and called_name(node) in IMPORTERS:
             for argument in node.args[:1]:
                 name = argument.value if isinstance(argument, ast.Constant) else "?"
                 yield str(name), "", node.lineno
 
 
 IMPORTERS = ("import_module", "__import__")
+
+
+def called_name(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
 
 
 @cache
