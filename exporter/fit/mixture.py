@@ -89,7 +89,8 @@ def fit_clusters(x: F32, clusters: int) -> tuple[F64, F64, F64]:
     """Shares `[K]`, means and variances `[K, D]` of a mixture of diagonal Gaussians for x `[N, D]`.
 
     Expectation maximisation that starts from random images (Bishop 2006, section 9.2.2). Variances
-    are shrunk towards those of the whole sample, which scikit-learn's GaussianMixture cannot do.
+    are shrunk towards those of the whole sample. scikit-learn's GaussianMixture is as good, but it
+    holds `[N, K]` responsibilities of all images in memory, gigabytes for large data sets.
     """
     rng = np.random.default_rng(clusters)
     mean = x[rng.permutation(len(x))[:clusters]].astype(np.float64)

@@ -1,10 +1,10 @@
-"""Which quality and score tell drawn defects from held-out normal images best.
+"""Finds the quality level and the score that best separate drawn defects from normal images.
 
     python tests/benchmarks/choose_quality.py BUNDLE --data DIR
 
-Choosing the default quality of a detector on test images would spoil them. This draws defects, of
-the kind that training corrupts its inputs with, into the held-out images of the bundle's own run,
-and prints bytes per record and image AUROC for each quality level and score.
+Test images must not be used to choose the default quality of a detector. Instead this draws defects
+into the held-out images of the bundle's run, with the corruptions of training, and prints bytes per
+record and image AUROC for each quality level and score.
 """
 
 import argparse
@@ -21,15 +21,16 @@ from codec.bundle.bundle import load_bundle
 from codec.bundle.calibration import SCORE_NAMES
 from codec.graphs.onnx import open_graphs
 from training.config.run import from_json
-from training.data import datasets as data
 from training.data.corruption import corrupt, spots
+from training.data.datasets import validation_images
 from training.metrics.images import auroc
 
+# Mean number of spots drawn into an image.
 SPOTS_PER_IMAGE = 3.0
 
 
 def main() -> None:
-    """Entry point."""
+    """Prints the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--data", type=Path, required=True)
@@ -38,11 +39,11 @@ def main() -> None:
     bundle = load_bundle(options.bundle)
     graphs = open_graphs(bundle, "cpu", 2)
     config = from_json(bundle.manifest.provenance["config"]).data
-    normal = [image.transpose(1, 2, 0) for image in data.validation_images(config, options.data)]
+    normal = [image.transpose(1, 2, 0) for image in validation_images(config, options.data)]
     rng = np.random.default_rng(0)
     shapes = spots(1, min(normal[0].shape[:2]))
     defect = [draw(image, shapes, rng) for image in normal]
-    table = Table(title=f"AUROC of {len(normal)} held-out images and as many with drawn defects")
+    table = Table(title=f"AUROC: {len(normal)} held-out images against copies with drawn defects")
     for column in ("quality", "bytes", *SCORE_NAMES):
         table.add_column(column, justify="right")
     for level in track(options.levels, console=Console(stderr=True)):

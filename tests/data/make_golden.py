@@ -1,6 +1,8 @@
-"""Writes tests/data/golden: payloads of every prior, and records. Once; from then on they are law.
+"""Writes tests/data/golden: payloads of every prior, and records.
 
-python tests/data/make_golden.py
+    python tests/data/make_golden.py
+
+It ran once. The files define the format from then on, so they must not be written again.
 """
 
 import json
@@ -42,13 +44,13 @@ def save(name: str, priors: tuple[Prior, ...], codes: list[np.ndarray]) -> None:
 
 
 def main() -> None:
-    """Everything."""
+    """Writes all golden files."""
     GOLDEN.mkdir(exist_ok=True)
     rng = np.random.default_rng(SEED)
     centres = rng.normal(0, 4, (16, 6))
     mu = np.float32(centres[rng.integers(0, 16, 2000)] + rng.normal(0, 1, (2000, 6)))
     image = [quantise(mu[:2], step)[:, :, None, None] for step in STEPS]
-    image[2][0, 3] = 123_456  # beyond every table
+    image[2][0, 3] = 123_456  # outside every table
     save("factorised", tuple(FactorisedPrior(fit_tables(quantise(mu, s))) for s in STEPS), image)
     save("mixture", mixture_priors(mu, STEPS, 16), image)
     maps = smooth(rng, 60, (12, 9))

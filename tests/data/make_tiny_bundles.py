@@ -4,7 +4,7 @@ minute.
     python tests/data/make_tiny_bundles.py
 
 `tiny` has a global latent and takes exactly 16x16 gray; `tiny-map` is convolutional and pads. They
-are committed, so that the tests of codec, service and client need no torch.
+are committed so that the tests of codec, service and client need no torch.
 """
 
 import shutil
@@ -29,7 +29,7 @@ RUNS = {
 
 
 def hills(rng: np.random.Generator, side: int) -> Image.Image:
-    """Smooth hills of random place, width and height on a slope, with a little noise."""
+    """Smooth hills of random position, width and height on a slope, with a little noise."""
     y, x = np.mgrid[0:side, 0:side]
     pixels = 60 + rng.uniform(-2, 2) * (x - side / 2) + rng.normal(0, 2, (side, side))
     for _ in range(max(1, side // 16)):
@@ -52,7 +52,7 @@ def run(*arguments: str) -> None:
 
 
 def main() -> None:
-    """Trains and exports both."""
+    """Trains and exports both models."""
     for name, (preset, side, options, more) in RUNS.items():
         out = HERE / f"{name.replace('-', '_')}_bundle"
         with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import nn
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.graphs.onnx import OnnxGraphs, open_graphs
+from exporter.__main__ import main as export_command
 from exporter.export import Options, describe
 from exporter.fit.bundle import draft_bundle
 from exporter.graphs import export_graphs
@@ -160,3 +162,13 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = f"{model} {more} --threads 1 --device cpu".split()
     assert train(["sigma-vae", f"--data={data}", "--out", os.fspath(folder), *options]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_path(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the run, exported by the command with its defaults."""
+    out = tmp_path_factory.mktemp("bundles") / "new" / "discs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", f"residuum-export {run} --out {out} --calibrate {data}".split())
+        assert export_command() == 0
+    return out

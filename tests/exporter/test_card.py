@@ -62,7 +62,7 @@ def test_a_run_without_records_has_a_card_without_that_table():
 def test_a_committed_card_is_what_the_exporter_writes_today(name):
     bundle = load_bundle(ROOT / name)
     cells = [line.strip("| ").split(" | ") for line in bundle.card.splitlines()]
-    properties = dict(reversed([cell for cell in cells if len(cell) == 2]))
+    properties = dict(cell for cell in cells if len(cell) == 2)
     assert write_card(bundle.manifest, {fact: properties[fact] for fact in FACTS}) == bundle.card
 
 

@@ -37,17 +37,6 @@ def command(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def bundle_path(run, data, tmp_path_factory):
-    """The bundle of the run, exported by the command with its defaults."""
-    out = tmp_path_factory.mktemp("bundles") / "new" / "discs"
-    with pytest.MonkeyPatch.context() as patch:
-        words = f"residuum-export {run} --out {out} --calibrate {data}".split()
-        patch.setattr(sys, "argv", words)
-        assert main() == 0
-    return out
-
-
-@pytest.fixture(scope="module")
 def held_out(run, data):
     """The images that calibrated it, `[H, W, C]`."""
     return [

@@ -11,17 +11,10 @@ from codec.bundle.bundle import load_bundle
 from codec.errors import BundleError
 from codec.graphs.onnx import open_graphs
 from exporter.__main__ import is_bundle
-from exporter.export import Options, export
+from exporter.export import Options
 from exporter.refit import refit
 from training.data import datasets as training_data
 from training.run.checkpoint import load_run
-
-
-@pytest.fixture(scope="module")
-def bundle_path(run, data, tmp_path_factory):
-    out = tmp_path_factory.mktemp("bundles") / "discs"
-    export(run, out, data, Options(), str)
-    return out
 
 
 def test_a_bundle_fitted_to_the_same_images_stays_as_it_was(bundle_path, data, tmp_path):

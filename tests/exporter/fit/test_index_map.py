@@ -12,7 +12,7 @@ def markov_field(
     rng: np.random.Generator, count: int, height: int, width: int, law: np.ndarray
 ) -> np.ndarray:
     """Maps `[count, 1, height, width]` whose index depends on those to the left and above by
-    `law [K + 1, K + 1, K]`; K stands for none.
+    `law [K + 1, K + 1, K]`; K means none.
     """
     book = law.shape[2]
     field = np.full((count, height + 1, width + 1), book)
