@@ -48,7 +48,7 @@ def test_a_finer_quality_costs_more_bytes_and_errs_less(tiny: Codec, hills: Hill
     assert errors == sorted(errors, reverse=True)
 
 
-def test_an_image_has_the_same_record_alone_and_in_company(tiny: Codec, hills: Hills) -> None:
+def test_an_image_has_the_same_record_alone_and_in_a_batch(tiny: Codec, hills: Hills) -> None:
     images = hills(MAX_CALL_BATCH + 7, 16, 16)
     together = tiny.compress(images)
     assert [tiny.compress([image])[0] for image in images[::40]] == together[::40]
@@ -60,7 +60,7 @@ def test_images_of_many_sizes_keep_their_order_and_size(tiny_map: Codec, hills: 
     assert [image.shape for image in restored] == [image.shape for image in images]
 
 
-def test_nothing_in_gives_nothing_out(tiny: Codec) -> None:
+def test_no_images_give_no_records_and_the_reverse(tiny: Codec) -> None:
     assert tiny.compress([]) == tiny.decompress([]) == []
 
 
@@ -102,7 +102,7 @@ def test_a_record_of_another_model_is_refused(tiny: Codec, tiny_map: Codec, hill
         tiny_map.decompress(record)
 
 
-def test_the_error_names_the_image_at_fault(tiny: Codec, hills: Hills) -> None:
+def test_an_error_names_the_image_that_caused_it(tiny: Codec, hills: Hills) -> None:
     images = [*hills(3, 16, 16), hills(1, 15, 16)[0]]
     with pytest.raises(InvalidInput, match="image 3: image is 15x16 gray"):
         tiny.compress(images)

@@ -51,7 +51,7 @@ def test_every_small_size_comes_back_as_it_was(tiny_map: Codec) -> None:
     assert [image.shape for image in restored] == [(*size, 1) for size in sizes]
 
 
-def test_padding_is_nowhere_to_be_seen(tiny_map: Codec) -> None:
+def test_padding_does_not_show(tiny_map: Codec) -> None:
     """What lies beyond the image never depends on anything but its edge: the record of an image
     and that of the same image with its last row and column repeated hold the same codes.
     """
@@ -63,7 +63,7 @@ def test_padding_is_nowhere_to_be_seen(tiny_map: Codec) -> None:
     assert (restored[0] == restored[1][:41, :50]).all()
 
 
-def test_images_beyond_the_limits_are_refused_in_a_sentence(tiny_map: Codec) -> None:
+def test_images_beyond_the_limits_are_refused_with_a_reason(tiny_map: Codec) -> None:
     large = np.broadcast_to(np.uint8(7), (8192, 4097, 1))
     with pytest.raises(InvalidInput, match="image 0: image is 8192x4097, at most 33554432 pixels"):
         tiny_map.compress([large])

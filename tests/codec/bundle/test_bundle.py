@@ -76,7 +76,7 @@ def test_the_id_hashes_what_decoding_depends_on(tiny_path: Path) -> None:
     assert load_bundle(tiny_path).model_id == expected
 
 
-def test_the_id_depends_on_the_reach(bundle: Bundle) -> None:
+def test_the_id_depends_on_the_receptive_field_radius(bundle: Bundle) -> None:
     spec = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
     ids = {
         model_id(replace(bundle.manifest, input=replace(spec, reach=reach)))
@@ -85,7 +85,7 @@ def test_the_id_depends_on_the_reach(bundle: Bundle) -> None:
     assert len(ids) == 3
 
 
-def test_a_manifest_older_than_the_reach_is_read(bundle: Bundle) -> None:
+def test_a_manifest_without_a_receptive_field_radius_is_read(bundle: Bundle) -> None:
     raw = json.loads(to_json(bundle.manifest))
     assert raw["input"].pop("reach") is None
     assert from_json(json.dumps(raw)) == bundle.manifest
@@ -121,7 +121,7 @@ def test_the_id_depends_on_the_codebook(bundle: Bundle) -> None:
         ("indices", 65536, "codebook=65536"),
     ],
 )
-def test_a_codebook_is_what_indices_have(kind: Kind, codebook: int, complaint: str) -> None:
+def test_only_indices_have_a_codebook(kind: Kind, codebook: int, complaint: str) -> None:
     with pytest.raises(BundleError, match=complaint):
         LatentSpec(kind=kind, dims=3, codebook=codebook, grid=None)
 
@@ -155,7 +155,7 @@ def test_a_missing_member_is_named(copy: Path, name: str) -> None:
         load_bundle(copy)
 
 
-def test_a_cut_member_is_told_by_its_size(copy: Path) -> None:
+def test_a_truncated_member_is_recognised_by_its_size(copy: Path) -> None:
     (copy / "card.md").write_bytes(b"short")
     with pytest.raises(BundleError, match=r"card\.md has 5 bytes, the manifest says"):
         load_bundle(copy)
@@ -189,7 +189,7 @@ def test_a_fused_score_that_does_not_exist_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
-def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
+def test_a_manifest_that_is_not_json_is_refused(copy: Path) -> None:
     (copy / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match="not JSON"):
         load_bundle(copy)
@@ -247,7 +247,7 @@ def test_a_graph_with_other_names_is_refused(tiny_path: Path, tmp_path: Path) ->
         open_graphs(load_bundle(tmp_path / "swapped"), "cpu")
 
 
-def test_a_provider_that_is_not_there_is_an_error_and_no_silent_fallback(tiny_path: Path) -> None:
+def test_a_missing_provider_is_an_error_without_a_silent_fallback(tiny_path: Path) -> None:
     bundle = load_bundle(tiny_path)
     with pytest.raises((InvalidInput, BundleError), match="cuda"):
         open_graphs(bundle, "cuda")

@@ -135,7 +135,7 @@ def test_no_tile_is_larger_than_its_core_and_two_margins(
     assert max(map(max, counting.encoded + counting.decoded)) == most
 
 
-def test_a_reach_that_nobody_measured_is_taken_for_a_large_one(
+def test_a_radius_that_was_not_measured_is_assumed_to_be_large(
     counting: Counting, spec: InputSpec
 ) -> None:
     graphs, x = TiledGraphs(counting, replace(spec, reach=None), 80), tiles(picture(1000, 64))
@@ -153,7 +153,7 @@ def test_an_image_of_one_tile_is_one_call_and_the_same_bytes(
     assert len(counting.encoded) == 1
 
 
-def test_a_batch_of_large_images_is_cut_alike(counting: Counting, spec: InputSpec) -> None:
+def test_the_images_of_a_batch_are_cut_in_the_same_way(counting: Counting, spec: InputSpec) -> None:
     x = np.concatenate([tiles(picture(400, 330, seed)) for seed in range(3)])
     parts = TiledGraphs(counting, spec, 64).encode(x)[0]
     np.testing.assert_allclose(parts, counting.graphs.encode(x)[0], atol=1e-5)
@@ -164,13 +164,13 @@ def test_models_of_a_fixed_size_are_left_alone(counting: Counting) -> None:
     assert tiled(counting, fixed) is counting
 
 
-def test_a_manifest_with_the_wrong_stride_is_told(counting: Counting, spec: InputSpec) -> None:
+def test_a_wrong_stride_in_the_manifest_is_an_error(counting: Counting, spec: InputSpec) -> None:
     graphs = TiledGraphs(counting, replace(spec, stride=16), 64)
     with pytest.raises(BundleError, match="the stride in the manifest is wrong"):
         graphs.encode(tiles(picture(640, 640)))
 
 
-def test_the_pipeline_tiles_and_its_records_are_those_of_the_whole(
+def test_the_codec_uses_tiles_and_its_records_are_those_of_the_whole(
     tiny_map_path: Path, counting: Counting
 ) -> None:
     """Each side alone is enough to be cut; the record says nothing of tiles."""

@@ -93,7 +93,7 @@ def test_pasted_regions_are_the_original_and_the_rest_is_left_alone(case, seed):
     np.testing.assert_array_equal(coded, before)
 
 
-def test_no_evidence_is_no_regions_and_the_image_itself():
+def test_without_evidence_there_are_no_regions_and_the_image_is_unchanged():
     image = noise()
     assert read_evidence(b"", SHAPE) == []
     assert paste_regions(image, []) is image
@@ -111,7 +111,7 @@ def test_regions_of_very_long_images_come_back(shape):
 
 @shared
 @given(junk=st.binary(max_size=80))
-def test_any_bytes_are_regions_or_refused(junk):
+def test_arbitrary_bytes_are_read_as_regions_or_refused(junk):
     with contextlib.suppress(RecordError):
         for region in read_evidence(junk, SHAPE):
             assert region.pixels.shape == (region.box.height, region.box.width, 1)
@@ -132,7 +132,7 @@ def test_damaged_evidence_is_refused_or_read_within_its_image(case, data):
 
 @shared
 @given(case=images_with_boxes(), data=st.data())
-def test_evidence_that_is_cut_short_or_prolonged_is_refused(case, data):
+def test_truncated_or_extended_evidence_is_refused(case, data):
     image, boxes = case
     packed = pack_evidence(cut_regions(image, boxes))
     kept = data.draw(st.integers(1, len(packed) - 1))
@@ -200,7 +200,7 @@ def test_coloured_pixels_of_a_gray_image_are_refused():
         read_evidence(data, SHAPE)
 
 
-def test_evidence_of_many_pixels_is_refused_before_it_is_unfolded():
+def test_evidence_of_too_many_pixels_is_refused_before_it_is_decompressed():
     """Two flat boxes of a few bytes each that would decompress to more than 2**20 pixels."""
     flat = np.zeros((1024, 1025, 1), np.uint8)
     data = pack_evidence(cut_regions(flat, [Box(0, 0, 1024, 1025)]))
@@ -254,7 +254,7 @@ def test_a_damaged_or_cut_record_with_evidence_is_refused_or_the_original(case, 
             assert one != whole
 
 
-def test_no_beginning_of_a_record_with_evidence_is_a_record():
+def test_a_truncated_record_with_evidence_is_not_a_record():
     """Least of all the plain record: its evidence would be lost without an error."""
     evidence = pack_evidence(cut_regions(noise(), [Box(0, 0, 9, 9)]))
     whole = pack(Record(7, (9, 9), b"payload", evidence), ID)
@@ -266,7 +266,7 @@ def test_no_beginning_of_a_record_with_evidence_is_a_record():
     assert passed == 0
 
 
-def test_evidence_inside_of_evidence_and_lengths_beyond_the_body_are_refused():
+def test_evidence_inside_evidence_and_lengths_beyond_the_body_are_refused():
     from codec.record.frame import seal
 
     plain = pack(Record(7, (9, 9), b"payload"), ID)
@@ -281,7 +281,7 @@ def test_evidence_inside_of_evidence_and_lengths_beyond_the_body_are_refused():
         unpack(seal(31, b"abc", ID), ID, sized=True)
 
 
-def test_too_much_evidence_is_refused_when_it_is_made():
+def test_too_much_evidence_is_refused_when_it_is_attached():
     plain = pack(Record(7, (9, 9), b"payload"), ID)
     with pytest.raises(InvalidInput, match="bytes with evidence, at most"):
         attach(plain, bytes(2**24), ID)
@@ -321,7 +321,7 @@ def test_records_with_and_without_evidence_may_be_mixed(tiny_map: Codec) -> None
         assert same(one.regions, other.regions)
 
 
-def test_the_pasted_image_of_a_record_whose_boxes_leave_its_image_is_never_made(
+def test_evidence_of_a_larger_image_is_refused(
     tiny_map: Codec,
 ) -> None:
     """The evidence is valid, but belongs to a larger image."""

@@ -111,7 +111,7 @@ def test_framing_costs_two_bytes_and_five_of_a_long_record(body: int, tail: int)
         assert frame_bytes(body - sides, size) == sides + tail
 
 
-def test_the_level_behind_the_last_is_that_of_evidence() -> None:
+def test_the_level_after_the_last_is_that_of_evidence() -> None:
     assert open_seal(pack(Record(LEVELS - 1, None, b"a"), MODEL), MODEL)[0] == LEVELS - 1 == 30
     assert open_seal(pack(Record(8, None, b"a", b"e"), MODEL), MODEL)[0] == LEVELS
 
@@ -123,7 +123,7 @@ def test_a_record_of_another_model_is_refused() -> None:
 
 
 @pytest.mark.parametrize("length", [40, 300])
-def test_a_record_cut_short_passes_as_rarely_as_the_checksum_is_wide(length: int) -> None:
+def test_a_truncated_record_passes_as_rarely_as_the_checksum_allows(length: int) -> None:
     rng = np.random.default_rng(5)
     passed = []
     for _ in range(60_000 // length):
@@ -178,7 +178,7 @@ def test_evidence_inside_evidence_is_refused() -> None:
         unpack(twice, MODEL, sized=False)
 
 
-def test_evidence_costs_a_record_without_it_nothing() -> None:
+def test_a_record_without_evidence_is_not_longer_because_of_it() -> None:
     assert pack(Record(8, None, b"abc", b""), MODEL) == pack(Record(8, None, b"abc"), MODEL)
 
 

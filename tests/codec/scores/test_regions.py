@@ -79,14 +79,14 @@ def test_a_box_is_what_is_hot_and_its_padding():
 
 
 @pytest.mark.parametrize(("gap", "count"), [(BAND - 1, 1), (BAND, 2)])
-def test_places_are_parted_where_a_band_between_them_is_wide_enough(gap, count):
+def test_places_are_separated_by_a_band_that_is_wide_enough(gap, count):
     heatmap = np.zeros((200, 200), np.float32)
     heatmap[80:90, 50:60] = heatmap[80:90, 60 + gap : 70 + gap] = 9
     assert len(find_regions(heatmap, VMAX)) == count
     assert len(find_regions(heatmap.T.copy(), VMAX)) == count
 
 
-def test_places_that_only_a_second_cut_parts_are_parted():
+def test_places_that_need_a_second_cut_are_separated():
     """Two share rows and two share columns: no single band parts all three."""
     heatmap = np.zeros((200, 200), np.float32)
     for top, left in ((20, 20), (20, 120), (120, 20)):

@@ -50,7 +50,7 @@ def test_a_lost_edge_is_dissimilar_where_it_was() -> None:
     assert columns[:6].max() < 1e-6
 
 
-def test_a_busy_place_excuses_more_residual_than_a_plain_one() -> None:
+def test_a_residual_counts_less_in_a_busy_place_than_in_a_plain_one() -> None:
     y = np.full((1, 40, 40), 0.5, np.float32)
     y[:, :, 20::2] = 1.0
     y[:, :, 21::4] = 0.0
