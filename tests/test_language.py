@@ -61,7 +61,7 @@ PRIVATE_NAMES = {
 FORCED = {"octaves": "training", "foot": "training"}
 # The licence is a lawyer's; this file has the words; cards belong to bundles, whose bytes stay.
 EXCEPT = {"LICENSE", "card.md", Path(__file__).name}
-TEXT = {"", ".cfg", ".Dockerfile", ".md", ".proto", ".py", ".toml", ".txt", ".yaml"}
+TEXT = {"", ".cfg", ".Dockerfile", ".jinja", ".md", ".proto", ".py", ".toml", ".txt", ".yaml"}
 FILES = [p for p in tracked() if p.suffix in TEXT and p.name not in EXCEPT and not is_generated(p)]
 TIC = re.compile("|".join(rf"\b(?:{tic})(?!\w)" for tic in TICS), re.IGNORECASE)
 

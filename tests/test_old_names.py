@@ -57,7 +57,7 @@ def exists(name: str) -> bool:
 def lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """Number and text of the lines of prose: docstrings, comments and strings of a Python file.
 
-    The flag says that the text is a string that is no docstring, and so may be an example.
+    The flag says that the text is a string but not a docstring, and may be an example.
     """
     text = (ROOT / path).read_text()
     if path.suffix != ".py":

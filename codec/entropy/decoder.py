@@ -20,7 +20,7 @@ Decoder = constriction.stream.queue.RangeDecoder
 WORD_BYTES = 4
 # Up to this number of symbols, decoding them one by one is fastest.
 FEW_SYMBOLS = 4
-NOT_A_STREAM = "the payload is no code stream of this model"
+NOT_A_STREAM = "the payload is not a code stream of this model"
 
 
 class Streams:

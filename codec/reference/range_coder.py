@@ -125,7 +125,7 @@ class _Reader:
         scale = self._width >> PRECISION
         quantile = self._offset // scale
         if quantile >= TOTAL:
-            raise RecordError("the payload is no code stream of this model")
+            raise RecordError("the payload is not a code stream of this model")
         symbol = bisect_right(cumulative, quantile) - 1
         self._offset -= scale * cumulative[symbol]
         self._width = scale * (cumulative[symbol + 1] - cumulative[symbol])

@@ -48,10 +48,10 @@ def batches(images: Images, config: TrainConfig) -> Iterator[NDArray[np.uint8]]:
     """All images as uint8 [B, C, H, W]; neighbours of equal shape share a batch."""
     whole = (whole_cells(image, config) for image in images)
     for shape, group in groupby(whole, key=lambda image: image.shape):
-        alike = list(group)
+        of_one_shape = list(group)
         size = max(1, PIXELS // (shape[1] * shape[2]))
-        for first in range(0, len(alike), size):
-            yield np.stack(alike[first : first + size])
+        for first in range(0, len(of_one_shape), size):
+            yield np.stack(of_one_shape[first : first + size])
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 
 
 def jpeg_payload(data: bytes) -> int:
-    """Bytes of entropy-coded data. Raises ValueError for anything that is no whole JPEG."""
+    """Bytes of entropy-coded data. Raises ValueError for anything but a complete JPEG."""
     if data[:2] != bytes([0xFF, _SOI]):
         raise ValueError("no JPEG: it does not begin with SOI")
     at, total = 2, 0
@@ -49,7 +49,7 @@ def _scan_end(data: bytes, at: int) -> int:
 
 
 def webp_payload(data: bytes) -> int:
-    """Bytes in the image chunk. Raises ValueError for anything that is no whole WebP."""
+    """Bytes in the image chunk. Raises ValueError for anything but a complete WebP."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         raise ValueError("no WebP: it does not begin with RIFF and WEBP")
     at = 12
@@ -64,7 +64,7 @@ def webp_payload(data: bytes) -> int:
 
 
 def avif_payload(data: bytes) -> int:
-    """Bytes in the `mdat` boxes. Raises ValueError for anything that is no whole AVIF."""
+    """Bytes in the `mdat` boxes. Raises ValueError for anything but a complete AVIF."""
     found = [size for name, size in _boxes(data, "AVIF") if name == b"mdat"]
     if data[4:8] != b"ftyp" or not found:
         raise ValueError("no AVIF: `ftyp` or `mdat` is missing")
@@ -72,7 +72,7 @@ def avif_payload(data: bytes) -> int:
 
 
 def jxl_payload(data: bytes) -> int:
-    """Bytes of codestream. Raises ValueError for anything that is no whole JPEG XL."""
+    """Bytes of codestream. Raises ValueError for anything but a complete JPEG XL."""
     if data[:2] == _JXL_CODESTREAM:
         return len(data)
     if data[:12] != _JXL_CONTAINER:

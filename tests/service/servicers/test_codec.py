@@ -175,7 +175,7 @@ BAD_IMAGES = {
     ),
     "colour for a gray model": ({"pixels": zeros(1, 16, 16, 3)}, "16x16 RGB"),
     "four channels": ({"pixels": zeros(1, 16, 16, 4)}, "4 channels"),
-    "a file that is no image": ({"files": Files(files=[b"not an image"])}, "image 0: "),
+    "a file that is not an image": ({"files": Files(files=[b"not an image"])}, "image 0: "),
     "an empty file": ({"files": Files(files=[b""])}, "image 0: the file is empty"),
     "a quality too high": ({"pixels": zeros(1, 16, 16), "quality": 17}, "quality 17"),
     "no model named": (

@@ -87,7 +87,7 @@ def test_the_phase_ends_with_its_epochs(controlled):
 def train(state, stop_at=None, run=None):
     seen = []
 
-    class Watch(Silent):
+    class LossRecorder(Silent):
         def batch(self, state, loss, batches):
             seen.append(loss)
 
@@ -95,7 +95,7 @@ def train(state, stop_at=None, run=None):
         state,
         make_batches(state.config, PICTURES),
         PICTURES[:8],
-        log=Watch(),
+        log=LossRecorder(),
         save=lambda state, best: run and checkpoint.save(run, state, {}, best=best),
         should_stop=lambda: len(seen) == stop_at,
     )

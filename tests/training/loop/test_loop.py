@@ -95,7 +95,7 @@ def test_the_encoder_is_trained_more_often_while_aggressive(tiny):
     moved = {"encoder": 0, "decoder": 0}
     last = {"encoder": weights(state.model.encoder), "decoder": weights(state.model.decoder)}
 
-    class Watch(Silent):
+    class MoveCounter(Silent):
         def batch(self, state, loss, batches):
             for part, before in last.items():
                 now = weights(getattr(state.model, part))
@@ -103,10 +103,10 @@ def test_the_encoder_is_trained_more_often_while_aggressive(tiny):
                 last[part] = now
 
     both = make_batches(config, pictures(32))
-    deque(loop.train_epoch(state, both, Watch()))
+    deque(loop.train_epoch(state, both, MoveCounter()))
     assert moved == {"encoder": 8, "decoder": 2}
     state.epoch, state.batch = 1, 0
-    deque(loop.train_epoch(state, both, Watch()))
+    deque(loop.train_epoch(state, both, MoveCounter()))
     assert moved == {"encoder": 16, "decoder": 10}
 
 

@@ -67,12 +67,12 @@ def test_unit_codes_scale_the_latents_to_length_one():
 def test_every_family_has_a_factory_and_gradients_reach_every_weight():
     for family in FACTORIES:
         model = build(small(family, side="light" if family == "reslag" else "none"))
-        lattice = isinstance(model, PcaVaeMap)  # whose prior has seven kinds of positions
-        x = torch.rand(4, 1, 32, 48) if lattice else torch.rand(4, 1, 16, 24)
+        is_map = isinstance(model, PcaVaeMap)  # whose prior has seven kinds of positions
+        x = torch.rand(4, 1, 32, 48) if is_map else torch.rand(4, 1, 16, 24)
         latent = model.encode(x)
         z = latent.z if isinstance(model, IndexModel) else latent.mu + latent.log_var
         loss = model.decode(z).sum()
-        if lattice:
+        if is_map:
             loss = loss + torch.cat(model.prior(z)).sum()
         loss.backward()
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad), family

@@ -90,7 +90,7 @@ def test_a_killed_run_resumes_from_its_last_epoch(tiny, tmp_path):
     killed = tmp_path / "killed"
 
     class Killed(Exception):
-        """Stands for the end of the process: nothing is saved after it."""
+        """Takes the place of the end of the process: nothing is saved after it."""
 
     state = new_state(config, CPU)
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_is_due_when_its_interval_has_passed(tiny, tmp_path):
 def test_checkpoints_are_written_within_an_epoch_when_due(tiny, tmp_path):
     seen, save = [], checkpoint.Saver(tmp_path, {}, 0.0)
 
-    class Watch(Silent):
+    class StepRecorder(Silent):
         def batch(self, state, loss, batches):
             if (tmp_path / LAST).exists():
                 kept = checkpoint.read(tmp_path / LAST).info["state"]
@@ -178,7 +178,7 @@ def test_checkpoints_are_written_within_an_epoch_when_due(tiny, tmp_path):
         new_state(config, CPU),
         make_batches(config, PICTURES),
         PICTURES[:4],
-        log=Watch(),
+        log=StepRecorder(),
         save=save,
         save_due=save.due,
     )
