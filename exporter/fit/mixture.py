@@ -33,7 +33,7 @@ SHRINKAGE = 2.0
 LEAST_VARIANCE = 1e-3
 CLASSES = 40
 SMALLEST_SCALE = 0.02
-# Images from which tables are made, and with which the number of clusters is chosen.
+# Images that the tables are made from, and that choose the number of clusters.
 TABLE_IMAGES, TRIAL_IMAGES = 20_000, 20_000
 # Every tenth image is held out when the number of clusters is chosen.
 HELD_OUT = 10
