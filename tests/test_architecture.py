@@ -30,14 +30,14 @@ ARROWS = {
         "archive": "arrays errors varint record",
         "bundle": "arrays atomic errors images priors record",
         "entropy": "arrays errors quantise priors",
+        "results": "arrays images record",
         "graphs": "arrays errors images bundle",
         "record_coder": "arrays errors images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
-        "results": "arrays images record",
         "scores": "arrays errors images bundle",
-        "codec": "arrays errors images quantise rate_control record bundle graphs record_coder "
-        "results",
-        "scorer": "arrays errors images quantise record bundle record_coder results scores codec",
+        "codec": "arrays errors images quantise rate_control record bundle results graphs "
+        "record_coder",
+        "scorer": "arrays errors images quantise record bundle results record_coder scores codec",
         "__init__": "errors bundle results scores codec scorer",
     },
     "training": {
@@ -52,8 +52,8 @@ ARROWS = {
         "objectives": "errors config distributed models",
         "run": "errors config distributed data models objectives",
         "loop": "errors metrics config distributed data models objectives run",
+        "cli": "errors config distributed data presets objectives run loop",
         "evaluation": "errors metrics config data models objectives run loop",
-        "cli": "errors config distributed data presets objectives run loop evaluation",
         "__init__": "",
         "__main__": "errors presets cli",
     },
