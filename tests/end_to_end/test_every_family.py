@@ -25,6 +25,8 @@ from training.config.model import Family
 from training.models import IndexModel, Model
 from training.run.checkpoint import load_run
 
+pytestmark = pytest.mark.slow
+
 SHORT = "--epochs 1 --batch-size 8 --validation-fraction 0.4 --threads 1 --device cpu --lr 0.003"
 FIXED = "--crop 0 --model.height 16 --model.width 16 --model.channels 1 --epoch-steps 0"
 ANY = "--crop 16 --epoch-steps 5 --model.channels 3"

@@ -30,6 +30,8 @@ from residuum_client import Client, draw_heatmap
 from residuum_client.__main__ import main as client_main
 from training.__main__ import main as train
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("RESIDUUM_")},
@@ -37,7 +39,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 SHORT = "--threads 1 --device cpu --batch-size 8 --validation-fraction 0.4 --model.widths 4 8"
-MAP = "--epochs 2 --epoch-steps 20 --crop 16 --lr 0.005 --lr-warmup-steps 5"
+MAP = "--epochs 2 --epoch-steps 60 --crop 16 --lr 0.005 --lr-warmup-steps 5"
 
 
 # The family that is trained, exported and asked for by processes alone.
@@ -61,7 +63,7 @@ class Chain(NamedTuple):
 FAMILIES = {
     "reslag": Chain(
         "reslag",
-        "--epochs 8 --lr 0.005 --model.latent 4 --model.height 16 --model.width 16 "
+        "--epochs 20 --lr 0.005 --model.latent 4 --model.height 16 --model.width 16 "
         "--model.channels 1",
         1,
         [(16, 16), (16, 16), (20, 30)],
