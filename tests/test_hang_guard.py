@@ -19,6 +19,8 @@ TESTS = """
 import subprocess, sys
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CODE = "import os, time; os.fork() or os.setsid(); time.sleep(1000) # {mark}"
 
 @pytest.mark.timeout(2)

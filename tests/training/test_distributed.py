@@ -26,6 +26,8 @@ from training.loop import loop
 from training.run.checkpoint import read
 from training.run.start import init_from_images, new_state
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PLAIN = TrainConfig(
     model=ModelConfig(family="sigma_vae", height=16, width=16, latent=4, widths=(4, 8), depth=1),

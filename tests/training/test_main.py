@@ -237,6 +237,7 @@ def interrupt(command: list[str], metrics: Path, sign: signal.Signals) -> str:
     return out.decode()
 
 
+@pytest.mark.slow
 def test_a_signal_saves_and_the_resumed_run_ends_like_an_undisturbed_one(make_folder, tmp_path):
     """Ctrl-C, then SIGTERM in the resumed run. Neither can come too late: epochs are endless."""
     folder, cut, whole = make_folder(16), tmp_path / "cut", tmp_path / "whole"

@@ -123,6 +123,7 @@ def test_absent_cifar_batches_are_reported_and_never_downloaded(tmp_path, tiny):
         data.images(config.data, tmp_path)
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_when_it_is_needed_and_more_than_once():
     program = (
         "import sys, training.data.torchvision_sets as d; assert 'torchvision' not in sys.modules\n"

@@ -229,6 +229,7 @@ def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_wrong_usage_ends_with_status_2(capsys):
     with pytest.raises(SystemExit) as error:
         main(["--no-such-option"])
@@ -245,6 +246,7 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_without_onnxruntime_and_a_bundle_is_rejected(inspected, tmp_path):
     run, of_run, of_bundle = (tmp_path / name for name in ("run", "of_run", "of_bundle"))
     options = "--model.height 16 --model.width 16 --model.channels 1 --model.widths 4 8"

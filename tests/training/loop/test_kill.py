@@ -16,6 +16,8 @@ from training.__main__ import main
 from training.run.checkpoint import read
 from training.run.files import BEST, LAST
 
+pytestmark = pytest.mark.slow
+
 # Its server imports torch once, and every process starts from there in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["training.__main__"])

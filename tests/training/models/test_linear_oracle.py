@@ -15,6 +15,8 @@ from training.models.pca import fit_pca, linear_kl
 from training.objectives import likelihoods as objectives
 from training.run.start import init_from_images, new_state
 
+pytestmark = pytest.mark.slow
+
 
 class Silent:
     """A log that keeps nothing."""

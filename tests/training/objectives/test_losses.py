@@ -383,6 +383,7 @@ def trained(steps: int = 800, last_lr: float = 0.0, **objective: object) -> Trai
     return Trained(np.array(psnr), np.array(rate), kl, state)
 
 
+@pytest.mark.slow
 def test_geco_reaches_its_psnr_and_then_the_lowest_rate_that_does():
     """At noise s the error of the optimal linear VAE is D s plus that of PCA."""
     pca = fit_pca(ellipsoid(), LATENT)
@@ -396,6 +397,7 @@ def test_geco_reaches_its_psnr_and_then_the_lowest_rate_that_does():
     assert found.state.multiplier == pytest.approx(10**-2.7 / noise, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nats", [2.0, 7.0])
 def test_capacity_steers_the_kl_to_its_target_from_below_and_above(nats):
     """Without it the KL would be the closed form of probabilistic PCA."""
@@ -407,6 +409,7 @@ def test_capacity_steers_the_kl_to_its_target_from_below_and_above(nats):
     assert found.rate[-50:].mean() == pytest.approx(nats, rel=0.02)
 
 
+@pytest.mark.slow
 def test_free_bits_keep_latents_that_would_collapse_at_their_floor():
     noise = 1.2 * fit_pca(ellipsoid(), LATENT).variances[0]
     objective = {"sigma": "fixed", "fixed_variance": noise}

@@ -74,6 +74,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_at_every_step_ends_like_an_uninterrupted_one(tiny, tmp_path):
     config = tiny["reslag"]
     whole = train(tmp_path / "whole", new_state(config, CPU))
