@@ -229,7 +229,6 @@ def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_wrong_usage_ends_with_status_2(capsys):
     with pytest.raises(SystemExit) as error:
         main(["--no-such-option"])
