@@ -49,6 +49,11 @@ class HangGuard:
             self.deadline = math.inf
             self.changed.notify()
 
+    def stop_if_ending(self) -> None:
+        """Blocks for good if the process is about to end: killed children may free the test."""
+        with self.changed:
+            pass
+
     def _watch(self) -> None:
         with self.changed:
             while (left := self.deadline - time.monotonic()) > 0:
@@ -127,6 +132,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         guard.disarm()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> None:
+    item.config.stash[GUARD].stop_if_ending()
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
