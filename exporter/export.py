@@ -17,11 +17,11 @@ from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.input_spec import Fit, InputSpec
 from codec.scores.scores import check_false_alarm_rate
-from exporter import parity, receptive_field
+from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.latents import batches
-from exporter.graphs import export_graphs
+from exporter.graphs import Parity, export_graphs, measure_parity
 from training.config.run import (
     GLOBAL_FAMILIES,
     INDEX_FAMILIES,
@@ -97,8 +97,8 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     )
     step = bundle.steps[bundle.manifest.quality_default]
     first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
-    certificate = parity.measure(network, graphs, first, step)
-    log(f"parity over {certificate.images} images: {certificate}")
+    certificate = measure_parity(network, graphs, first, step)
+    log(certificate.sentence())
     provenance = _provenance(info, certificate, len(held_out), options)
     bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
     return write(out, bundle, graphs, held_out)
@@ -201,7 +201,7 @@ def with_radius(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
 
 
 def _provenance(
-    info: dict[str, Any], certificate: parity.Parity, calibration_images: int, options: Options
+    info: dict[str, Any], certificate: Parity, calibration_images: int, options: Options
 ) -> dict[str, Any]:
     return {
         **info["provenance"],
