@@ -30,7 +30,7 @@ from training.config.run import (
     TrainConfig,
 )
 from training.data import datasets
-from training.data.sources import source_of
+from training.data.datasets import source_of
 from training.models.index_model import symbols
 from training.run.checkpoint import load_run
 

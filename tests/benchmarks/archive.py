@@ -29,7 +29,8 @@ from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
-from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.datasets import IMAGES, find_idx
+from training.data.idx import read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_RECORD_OVERHEAD, MAX_ARCHIVE_OVERHEAD = 3.0, 1.3

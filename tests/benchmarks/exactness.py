@@ -38,7 +38,8 @@ from codec.entropy.range_coder import RangeCoder
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
 from codec.reference.range_coder import ReferenceCoder
-from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.datasets import IMAGES, find_idx
+from training.data.idx import read_idx
 
 ROOT = Path(__file__).resolve().parents[2]
 # A multiple of both 7 and 64, so that no batch is cut short.

@@ -20,7 +20,7 @@ import torch
 import tyro
 
 from training.data.datasets import images, training_and_validation
-from training.data.image_sets import digest
+from training.data.image_files import digest
 from training.evaluation.run.metrics import evaluation_state, pca_metrics, run_metrics
 from training.models.pca import fit_pca, pixel_variance
 from training.presets import PRESETS

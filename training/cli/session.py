@@ -18,7 +18,7 @@ from training.cli.progress import RunLog, Silent, print_plain
 from training.config.run import to_json
 from training.data.batches import make_batches
 from training.data.datasets import training_and_validation
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup, check_batch_size, join, leave
 from training.errors import TrainingError
 from training.loop.loop import train

@@ -5,11 +5,11 @@ from training.data.datasets import (
     LabelledImages,
     images,
     labelled_test,
+    source_of,
     training_and_validation,
     validation_images,
 )
-from training.data.image_sets import Images, digest, take
-from training.data.sources import source_of
+from training.data.image_files import Images, digest, take
 
 __all__ = [
     "Batches",

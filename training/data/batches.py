@@ -19,7 +19,7 @@ from torch import Tensor
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
 from training.data.corruption import add_noise, corrupt, mask_pixels, spots
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup
 
 

@@ -1,25 +1,48 @@
 """Data sets in memory: the data under --data as uint8 images [C, H, W].
 
-The validation images are a seeded part of the training images. Test images are reachable only
-by asking for them (`labelled_test`, `images(..., split="test")`); training never does.
+The kind of data is recognised. The validation images are a seeded part of the training images. Test
+images are reachable only by asking for them (`labelled_test`, `images(..., split="test")`);
+training never does.
 """
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from codec.arrays import Mask
 from training.config.data import DataConfig
-from training.data.folders import Split, image_paths, is_defect, read_mask
-from training.data.image_files import read_images
-from training.data.image_sets import Images, take
-from training.data.sources import read_split, source_of
+from training.data.idx import read_idx
+from training.data.image_files import (
+    Images,
+    Split,
+    fit_images,
+    image_paths,
+    is_defect,
+    read_images,
+    read_mask,
+    take,
+    to_array,
+)
+from training.data.torchvision_sets import read_torchvision
 from training.errors import TrainingError
+
+IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
+CIFAR_JPEG = "cifar10_jpeg.npz"
+# A source and a path that exists under its folder.
+_SIGNS = (
+    ("cifar10", CIFAR_JPEG),
+    ("cifar10", "cifar-10-batches-py"),
+    ("cifar100", "cifar-100-python"),
+    ("celeba", "celeba/img_align_celeba"),
+)
 
 Reporter = Callable[[str], None]
 
@@ -96,3 +119,56 @@ def labelled_test(config: DataConfig, folder: Path) -> LabelledImages:
         defect=np.array([is_defect(folder, path) for path in paths], np.bool_),
         masks=[read_mask(folder, path) for path in paths],
     )
+
+
+def source_of(config: DataConfig, folder: Path) -> str:
+    """The kind of data under `folder`: config.source, or the kind that is recognised there."""
+    if not folder.is_dir():
+        raise TrainingError(f"data folder {folder} does not exist")
+    if config.source != "auto":
+        return config.source
+    if find_idx(folder, IMAGES["train"]):
+        return "idx"
+    return next((source for source, sign in _SIGNS if (folder / sign).exists()), "folder")
+
+
+def read_split(config: DataConfig, folder: Path, split: Split, report: Reporter) -> Images:
+    """The images of a split in the channels and the size of `config`.
+
+    `report` gets a sentence about unreadable files and about sizes that are changed.
+    """
+    source = source_of(config, folder)
+    if source == "folder":
+        images = read_images(image_paths(folder, split), config.channels, config.size, report)
+        return images if config.size is None or not images else np.stack(images)
+    if source == "idx":
+        return _read_idx(config, folder, split)
+    if source == "cifar10" and (folder / CIFAR_JPEG).exists():
+        return _read_cifar_jpeg(config, folder, split)
+    return read_torchvision(source, config, folder, split)
+
+
+def _read_idx(config: DataConfig, folder: Path, split: Split) -> Images:
+    path = find_idx(folder, IMAGES[split])
+    if path is None:
+        raise TrainingError(f"{folder} holds no {IMAGES[split]} file (plain or .gz)")
+    array = read_idx(path)
+    if array.ndim != 3:
+        raise TrainingError(f"{path.name} has {array.ndim} dimensions; images have 3")
+    return fit_images(array[..., None], config.channels, config.size)
+
+
+def _read_cifar_jpeg(config: DataConfig, folder: Path, split: Split) -> Images:
+    with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
+        joined, offsets = archive[f"jpeg_{split}"].tobytes(), archive[f"offsets_{split}"].tolist()
+    files = (io.BytesIO(joined[a:b]) for a, b in itertools.pairwise(offsets))
+    return np.stack([to_array(Image.open(file), config.channels, config.size) for file in files])
+
+
+def find_idx(folder: Path, name: str) -> Path | None:
+    """The file `name` or `name`.gz below `folder`; TrainingError if several folders hold it."""
+    files = sorted(p for p in folder.rglob(f"{name}*") if p.name in (name, f"{name}.gz"))
+    places = sorted({str(path.parent) for path in files})
+    if len(places) > 1:
+        raise TrainingError(f"{folder} holds several {name} files ({', '.join(places)}); give one")
+    return files[0] if files else None

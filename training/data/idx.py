@@ -21,8 +21,6 @@ import numpy as np
 from codec.arrays import U8
 from training.errors import TrainingError
 
-IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
-
 
 def read_idx(path: Path) -> U8:
     """The array in the file; TrainingError when it is damaged or of another type."""
@@ -41,12 +39,3 @@ def read_idx(path: Path) -> U8:
             f"{path.name} has {len(data) - start} bytes of data; its header says {math.prod(shape)}"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-
-
-def find_idx(folder: Path, name: str) -> Path | None:
-    """The file `name` or `name`.gz below `folder`; TrainingError if several folders hold it."""
-    files = sorted(p for p in folder.rglob(f"{name}*") if p.name in (name, f"{name}.gz"))
-    places = sorted({str(path.parent) for path in files})
-    if len(places) > 1:
-        raise TrainingError(f"{folder} holds several {name} files ({', '.join(places)}); give one")
-    return files[0] if files else None

@@ -1,17 +1,31 @@
-"""Image files as arrays in memory."""
+"""Image files as arrays in memory.
+
+A folder of image files has one of three layouts, which are tried in this order:
+
+train/good, test/<kind>, ground_truth/<kind>/NAME_mask.png     MVTec AD; "good" is normal
+train, test                                                    all images below train
+anything else                                                  all images below the folder
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from codec.arrays import U8
+from codec.arrays import U8, Mask
 from training.errors import TrainingError
+
+Split = Literal["train", "test"]
+# uint8 [N, C, H, W], or a list of [C, H, W] of different sizes.
+Images = Sequence[U8] | U8
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -28,6 +42,7 @@ UNREADABLE = (
     EOFError,
     Image.DecompressionBombError,
 )
+_GOOD = "good"
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -37,6 +52,29 @@ def find_images(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
+
+
+def image_paths(folder: Path, split: Split) -> list[Path]:
+    """The image files of a split. Raises TrainingError if there are none."""
+    if split == "test":
+        below = folder / "test"
+    elif _is_mvtec(folder):
+        below = folder / "train" / _GOOD
+    else:
+        below = folder / "train" if (folder / "train").is_dir() else folder
+    paths = find_images(below) if below.is_dir() else []
+    if not paths:
+        raise TrainingError(f"{below} holds no image files")
+    return paths
+
+
+def is_defect(folder: Path, path: Path) -> bool:
+    """True if the layout marks a test image as anomalous."""
+    return _is_mvtec(folder) and path.parent.name != _GOOD
+
+
+def _is_mvtec(folder: Path) -> bool:
+    return (folder / "train" / _GOOD).is_dir()
 
 
 def to_array(image: Image.Image, channels: int, size: tuple[int, int] | None = None) -> U8:
@@ -94,3 +132,27 @@ def _range(sizes: set[tuple[int, int]]) -> str:
     """The smallest and the largest (width, height) in words."""
     (w, h), (wide, high) = min(sizes, key=math.prod), max(sizes, key=math.prod)
     return f"images of {len(sizes)} sizes, from {w}x{h} to {wide}x{high},"
+
+
+def read_mask(folder: Path, path: Path) -> Mask | None:
+    """The mask [H, W] of a test image, True on defects; None without a mask file."""
+    mask = folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
+    if not mask.exists():
+        return None
+    return np.asarray(read_images([mask], 1)[0][0] >= 128, dtype=np.bool_)
+
+
+def take(images: Images, positions: NDArray[np.int64]) -> Images:
+    """The images at `positions`."""
+    if isinstance(images, np.ndarray):
+        return images[positions]
+    return [images[i] for i in positions]
+
+
+def digest(images: Images) -> str:
+    """SHA-256 over the number, shapes and bytes of the images, in order."""
+    state = hashlib.sha256(str(len(images)).encode())
+    for image in images:
+        state.update(str(image.shape).encode())
+        state.update(np.ascontiguousarray(image).data)
+    return state.hexdigest()

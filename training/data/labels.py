@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config.data import DataConfig
-from training.data.idx import find_idx, read_idx
+from training.data.datasets import CIFAR_JPEG, find_idx, source_of
+from training.data.idx import read_idx
 from training.data.image_files import find_images
-from training.data.sources import CIFAR_JPEG, source_of
 
 IDX_LABELS = "t10k-labels-idx1-ubyte"
 

@@ -11,9 +11,7 @@ import numpy as np
 from torch.library import Library
 
 from training.config.data import DataConfig
-from training.data.folders import Split
-from training.data.image_files import fit_images, to_array
-from training.data.image_sets import Images
+from training.data.image_files import Images, Split, fit_images, to_array
 from training.errors import TrainingError
 
 # Schemas of operators are removed together with their library object.

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from training.data.batches import Batches
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.errors import TrainingError
 from training.loop import lagging as aggressive
 from training.loop import schedule

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.config.run import TrainConfig
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly

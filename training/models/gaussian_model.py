@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from training.config.model import POINT_FAMILIES, ModelConfig
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.models.latents import Posterior
 from training.models.layers import append_rate_channel
 from training.models.scan_order_prior import ScanOrderPrior

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.models.codebook import Codebook
 from training.models.latents import Quantised
 

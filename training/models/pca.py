@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from codec.arrays import F32, F64
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.errors import TrainingError
 
 # Images that are converted to floats at a time.

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from training.data.image_sets import Images, digest
+from training.data.image_files import Images, digest
 from training.run.state import State
 
 PACKAGES = ("torch", "numpy", "safetensors", "Pillow")

@@ -11,7 +11,7 @@ from torch.optim import AdamW
 
 from training.config.objective import LEARNED_SIGMA
 from training.config.run import TrainConfig
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup, share_statistics
 from training.errors import TrainingError
 from training.models.families import build

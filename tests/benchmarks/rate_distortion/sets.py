@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from codec.arrays import U8
-from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.datasets import IMAGES, find_idx
+from training.data.idx import read_idx
 from training.data.image_files import find_images, read_images
 
 

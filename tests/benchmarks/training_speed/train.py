@@ -38,7 +38,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.datasets import IMAGES, find_idx
+from training.data.idx import read_idx
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from training.data import datasets as data
-from training.data.image_sets import digest
-from training.data.sources import CIFAR_JPEG
+from training.data.datasets import CIFAR_JPEG
+from training.data.image_files import digest
 from training.errors import TrainingError
 from training.presets import PRESETS
 
@@ -160,3 +160,14 @@ def test_deep_pcb_has_as_many_defects_as_masks(real_data):
     assert (len(test.images), test.defect.sum()) == (500, 250)
     masked = [mask is not None and bool(mask.any()) for mask in test.masks]
     assert masked == test.defect.tolist()
+
+
+def test_idx_files_are_found_anywhere_below_and_must_be_in_one_place(tmp_path):
+    assert data.find_idx(tmp_path, data.IMAGES["train"]) is None
+    deep = tmp_path / "raw" / "x"
+    deep.mkdir(parents=True)
+    (deep / f"{data.IMAGES['train']}.gz").write_bytes(b"")
+    assert data.find_idx(tmp_path, data.IMAGES["train"]) == deep / f"{data.IMAGES['train']}.gz"
+    (tmp_path / data.IMAGES["train"]).write_bytes(b"")
+    with pytest.raises(TrainingError, match="holds several"):
+        data.find_idx(tmp_path, data.IMAGES["train"])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.data.idx import IMAGES, find_idx, read_idx
+from training.data.idx import read_idx
 from training.errors import TrainingError
 
 
@@ -47,14 +47,3 @@ def test_a_damaged_gzip_file_is_refused(tmp_path):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(TrainingError, match="cannot be read"):
             read_idx(tmp_path / name)
-
-
-def test_files_are_found_anywhere_below_and_must_be_in_one_place(tmp_path):
-    assert find_idx(tmp_path, IMAGES["train"]) is None
-    deep = tmp_path / "raw" / "x"
-    deep.mkdir(parents=True)
-    (deep / f"{IMAGES['train']}.gz").write_bytes(b"")
-    assert find_idx(tmp_path, IMAGES["train"]) == deep / f"{IMAGES['train']}.gz"
-    (tmp_path / IMAGES["train"]).write_bytes(b"")
-    with pytest.raises(TrainingError, match="holds several"):
-        find_idx(tmp_path, IMAGES["train"])

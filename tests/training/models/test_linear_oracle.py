@@ -9,7 +9,8 @@ import torch
 
 from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
 from training.data.batches import make_batches
-from training.data.idx import find_idx, read_idx
+from training.data.datasets import find_idx
+from training.data.idx import read_idx
 from training.loop import loop
 from training.models.pca import fit_pca, linear_kl
 from training.objectives import likelihoods as objectives

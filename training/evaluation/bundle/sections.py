@@ -6,7 +6,7 @@ import dataclasses
 from importlib.metadata import version
 from typing import Any
 
-from training.data.image_sets import digest
+from training.data.image_files import digest
 from training.evaluation.bundle import detection
 from training.evaluation.bundle.detection import Detection, Verdicts
 from training.evaluation.bundle.evaluation import BundleReport

@@ -11,7 +11,7 @@ import numpy as np
 
 from training.config.model import GLOBAL_FAMILIES
 from training.data import datasets as data
-from training.data.image_sets import Images, digest, take
+from training.data.image_files import Images, digest, take
 from training.data.labels import labels_of
 from training.errors import TrainingError
 from training.evaluation.report.progress import Reporter

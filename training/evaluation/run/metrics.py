@@ -12,7 +12,7 @@ from torch import Tensor
 
 from codec.arrays import U8
 from training.config.model import GLOBAL_FAMILIES, POINT_FAMILIES
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.loop.validation import batches, validate
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly, ssim

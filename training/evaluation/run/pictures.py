@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from codec.arrays import U8
-from training.data.image_sets import Images
+from training.data.image_files import Images
 from training.data.labels import Labels
 from training.evaluation.report.charts import scatter, training_curves
 from training.evaluation.report.section import Picture, Section
