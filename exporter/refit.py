@@ -11,7 +11,7 @@ from codec.bundle.manifest import Manifest
 from codec.graphs.onnx import open_graphs
 from exporter.export import Options, check_target, read_images, write
 from exporter.fit.bundle import Log, fit_bundle
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 
 # Shortest side, in strides, of an image for a model of any size.
 MIN_STRIDES = 4

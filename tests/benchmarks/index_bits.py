@@ -31,8 +31,7 @@ from codec.priors.factorised import FactorisedPrior
 from codec.priors.tables import index_tables
 from exporter.export import Options, export
 from exporter.fit.latents import batches, encode_all
-from training.config.data import DataConfig
-from training.config.run import from_json
+from training.config.run import DataConfig, from_json
 from training.data import datasets as data
 from training.data.image_files import find_images, read_images
 

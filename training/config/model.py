@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
-from training.config.checks import one_of, require
+from training.config.checks import (
+    Bound,
+    Channels,
+    Count,
+    PositiveCount,
+    check_fields,
+    require,
+)
 
 Family = Literal[
     "reslag",
@@ -41,16 +48,16 @@ class ModelConfig:
     """One network. Families with one latent vector have a fixed size; the others take any size."""
 
     family: Family = "reslag"
-    channels: int = 1
+    channels: Channels = 1
     """1 gray, 3 RGB"""
     height: int = 0
     """pixels; 0 = any multiple of the stride (map families only)"""
     width: int = 0
-    latent: int = 64
+    latent: PositiveCount = 64
     """dimensions of the latent vector, or channels of the latent map"""
     widths: tuple[int, ...] = (64, 128, 256)
     """channels of each level, finest first; one level halves the size (map families: two widths)"""
-    depth: int = 1
+    depth: Count = 1
     """residual blocks per level (families with one latent vector)"""
     hidden: tuple[int, ...] = ()
     """sizes of the fully connected layers between feature maps and latent vector, encoder first"""
@@ -59,7 +66,7 @@ class ModelConfig:
     stride: int = 8
     """pixels per latent position, 8 or 16 (map families); per position of the correcting networks
     (pca_vae)"""
-    codebook: int = 512
+    codebook: Annotated[int, Bound("at least 2", lambda value: value >= 2)] = 512
     """number of codes (vq_vae; each level of vq_vae_2)"""
     levels: tuple[int, ...] = (8, 5, 5, 5)
     """values of each latent channel (fsq); their product is the number of codes"""
@@ -69,10 +76,7 @@ class ModelConfig:
     """latents and codes are scaled to length 1: only directions count (vq_vae, vq_vae_2)"""
 
     def __post_init__(self) -> None:
-        one_of("model.family", self.family, get_args(Family))
-        one_of("model.side", self.side, get_args(Side))
-        require(self.channels in (1, 3), f"model.channels is {self.channels}; 1 or 3 expected")
-        require(self.latent >= 1, f"model.latent is {self.latent}; at least 1 expected")
+        check_fields(self, "model.")
         require(
             len(self.widths) >= 1 and all(width >= 1 for width in self.widths),
             f"model.widths is {self.widths}; positive numbers expected",
@@ -81,8 +85,6 @@ class ModelConfig:
             all(size >= 1 for size in self.hidden),
             f"model.hidden is {self.hidden}; positive numbers expected",
         )
-        require(self.depth >= 0, f"model.depth is {self.depth}; 0 or more expected")
-        require(self.codebook >= 2, f"model.codebook is {self.codebook}; at least 2 expected")
         require(
             len(self.levels) >= 1 and all(values >= 2 for values in self.levels),
             f"model.levels is {self.levels}; numbers from 2 on expected",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from training.config.checks import one_of, require
+from training.config.checks import BelowOne, Count, NotNegative, check_fields, require
 
 Distortion = Literal["gaussian", "squared", "bernoulli"]
 Sigma = Literal["optimal", "fixed", "data", "shared", "channel", "pixel"]
@@ -23,57 +23,49 @@ class ObjectiveConfig:
     sigma: Sigma = "optimal"
     """noise of gaussian: optimal (the batch's own MSE), fixed (`fixed_variance`), data (the
     variance of the training pixels), or learned: one value (shared), per channel or per pixel"""
-    fixed_variance: float = 0.0
+    fixed_variance: NotNegative = 0.0
     """variance of the pixel noise for sigma fixed, in squared pixel units of [0, 1]"""
     octaves: tuple[float, float] = (0.0, 0.0)
     """train for a range of rates: log2 of the coarsest and finest quantisation steps in units of
     the posterior's own, drawn for each image; (-1, 2) are half to four times the step"""
-    variance_floor: float = 0.0
+    variance_floor: NotNegative = 0.0
     """added to the optimal variance, in squared pixel units of [0, 1]"""
     regulariser: Regulariser = "kl"
     """the term of the loss that shapes the latents"""
-    beta: float = 1.0
+    beta: NotNegative = 1.0
     """weight of the regulariser (and of the KL inside info, beta_tc and dip)"""
-    kl_warmup_steps: int = 0
+    kl_warmup_steps: Count = 0
     """steps in which beta grows from 0"""
-    free_bits: float = 0.0
+    free_bits: NotNegative = 0.0
     """free_bits: nats per latent dimension that cost nothing"""
-    capacity: float = 0.0
+    capacity: NotNegative = 0.0
     """capacity: nats per image at the end of `capacity_steps`"""
-    capacity_steps: int = 0
-    info_alpha: float = 1.0
+    capacity_steps: Count = 0
+    info_alpha: NotNegative = 1.0
     """info: 1 takes the KL away (a WAE-MMD), 0 keeps it"""
-    mmd_weight: float = 500.0
+    mmd_weight: NotNegative = 500.0
     """info: weight of the MMD of the aggregate posterior and the prior"""
-    tc_weight: float = 6.0
+    tc_weight: NotNegative = 6.0
     """beta_tc: weight of the total correlation"""
-    dip_diagonal: float = 10.0
+    dip_diagonal: NotNegative = 10.0
     """dip: weight of (variance - 1)^2 of the latents"""
-    dip_off_diagonal: float = 5.0
+    dip_off_diagonal: NotNegative = 5.0
     """dip: weight of their squared covariances"""
-    sparsity: float = 0.0
+    sparsity: NotNegative = 0.0
     """weight of |z|_1"""
-    contraction: float = 0.0
+    contraction: NotNegative = 0.0
     """weight of |dz/dx|_F^2"""
-    target_psnr: float = 0.0
+    target_psnr: NotNegative = 0.0
     """GECO: the lowest rate that reaches this PSNR in dB; 0 = off"""
-    commitment: float = 0.25
+    commitment: NotNegative = 0.25
     """vq_vae, vq_vae_2: weight of the commitment term"""
     codebook_update: CodebookUpdate = "average"
     """vq_vae, vq_vae_2: codes are moving averages of their latents, or learned by a loss"""
-    code_decay: float = 0.99
+    code_decay: BelowOne = 0.99
     """vq_vae, vq_vae_2: decay of the moving averages that are the codebook"""
 
     def __post_init__(self) -> None:
-        one_of("objective.distortion", self.distortion, get_args(Distortion))
-        one_of("objective.sigma", self.sigma, get_args(Sigma))
-        one_of("objective.regulariser", self.regulariser, get_args(Regulariser))
-        one_of("objective.codebook_update", self.codebook_update, get_args(CodebookUpdate))
-        for name in _NOT_NEGATIVE:
-            value = getattr(self, name)
-            require(value >= 0, f"objective.{name} is {value}; 0 or more expected")
-        decay = self.code_decay
-        require(0 <= decay < 1, f"objective.code_decay is {decay}; expected in [0, 1)")
+        check_fields(self, "objective.")
         require(
             (self.sigma == "fixed") == (self.fixed_variance > 0),
             f"objective.sigma is '{self.sigma}' and fixed_variance is {self.fixed_variance}; "
@@ -95,23 +87,3 @@ class ObjectiveConfig:
             not self.target_psnr or (self.distortion, self.regulariser) == ("squared", "kl"),
             "objective.target_psnr (GECO) needs distortion 'squared' and regulariser 'kl'",
         )
-
-
-_NOT_NEGATIVE = (
-    "fixed_variance",
-    "variance_floor",
-    "beta",
-    "kl_warmup_steps",
-    "free_bits",
-    "capacity",
-    "capacity_steps",
-    "info_alpha",
-    "mmd_weight",
-    "tc_weight",
-    "dip_diagonal",
-    "dip_off_diagonal",
-    "sparsity",
-    "contraction",
-    "target_psnr",
-    "commitment",
-)

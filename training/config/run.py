@@ -1,4 +1,4 @@
-"""The configuration of a run: a frozen, checked dataclass and its JSON form.
+"""The configurations of a run and its data: frozen, checked dataclasses, and their JSON form.
 
 The configuration travels inside every checkpoint, so a run can be rebuilt from its folder alone.
 A field that is added later gets a default that leaves older runs unchanged.
@@ -9,12 +9,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from training.config.checks import one_of, require
-from training.config.data import DataConfig, Source
+from training.config.checks import (
+    BelowOne,
+    Channels,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    PositiveCount,
+    check_fields,
+    require,
+)
 from training.config.model import (
     GLOBAL_FAMILIES,
     INDEX_FAMILIES,
@@ -25,6 +34,7 @@ from training.config.model import (
 from training.config.objective import ObjectiveConfig
 from training.errors import TrainingError
 
+Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
 Schedule = Literal["cosine", "constant", "plateau"]
 Pace = Literal["step", "epoch"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -45,6 +55,30 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """The form in which images are read, and which of them are held out.
+
+    A run derives it from its configuration (`TrainConfig.data`), a bundle from its manifest.
+    """
+
+    channels: Channels = 1
+    """1 gray, 3 RGB"""
+    size: tuple[int, int] | None = None
+    """(height, width) in pixels to which every image is resized; None keeps the sizes"""
+    min_side: int = 0
+    """pixels; an image with a shorter side is an error"""
+    source: Source = "auto"
+    """kind of data; auto recognises it"""
+    seed: Count = 0
+    """chooses the validation images"""
+    validation_fraction: Fraction = 0.1
+    """part of the training images that is held out"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
     """One run: the network, its data, the objective and the schedule."""
 
@@ -52,13 +86,13 @@ class TrainConfig:
     objective: Annotated[ObjectiveConfig, tyro.conf.arg(name="")] = field(
         default_factory=ObjectiveConfig
     )
-    seed: int = 0
+    seed: Count = 0
 
     source: Source = "auto"
     """kind of data under --data; auto looks at what is there"""
-    validation_fraction: float = 0.1
+    validation_fraction: Fraction = 0.1
     """part of the training images held out to choose the checkpoint and to calibrate"""
-    crop: int = 0
+    crop: Count = 0
     """side of the random training crops in pixels; 0 = resize images to the size of the model"""
     scale_jitter: tuple[float, float] = (1.0, 1.0)
     """smallest and largest enlargement of a crop, drawn for every second crop"""
@@ -66,37 +100,37 @@ class TrainConfig:
     """turn crops by random multiples of 90 degrees"""
     flip: bool = False
     """mirror half of the images left to right"""
-    inversion: float = 0.0
+    inversion: BelowOne = 0.0
     """probability of a negative"""
-    corruptions: float = 0.0
+    corruptions: NotNegative = 0.0
     """mean number of corrupted spots in each training input (the target stays clean)"""
-    masking: float = 0.0
+    masking: BelowOne = 0.0
     """denoising: probability that an input pixel is set to 0 (the target stays clean)"""
-    input_noise: float = 0.0
+    input_noise: NotNegative = 0.0
     """denoising: standard deviation of noise on the input, in pixel units of [0, 1]"""
 
-    epochs: int = 40
-    epoch_steps: int = 0
+    epochs: PositiveCount = 40
+    epoch_steps: Count = 0
     """batches per epoch; 0 = one pass over the images"""
-    batch_size: int = 128
-    lr: float = 2e-3
+    batch_size: PositiveCount = 128
+    lr: Positive = 2e-3
     lr_schedule: Schedule = "cosine"
-    lr_warmup_steps: int = 0
-    weight_decay: float = 0.0
-    grad_clip: float = 1.0
+    lr_warmup_steps: Count = 0
+    weight_decay: NotNegative = 0.0
+    grad_clip: NotNegative = 1.0
     """largest norm of the gradient (of the loss per pixel value); 0 = off"""
-    ema_decay: float = 0.999
+    ema_decay: BelowOne = 0.999
     """averaging of the weights that are validated and exported; 0 = off"""
-    aggressive_epochs: int = 0
+    aggressive_epochs: Count = 0
     """ResLag: first epochs in which the encoder is trained more often than the decoder"""
-    aggressive_ratio: int = 1
+    aggressive_ratio: PositiveCount = 1
     """encoder steps (or passes) for one decoder step (or pass) in these epochs"""
     aggressive_pace: Pace = "step"
     """the ratio counts steps, or whole passes over the images"""
     aggressive_until_mi: bool = False
     """He et al. 2019: instead of the fixed ratio train the encoder until its loss stops falling;
     the aggressive epochs end when mutual information on held-out images stops growing"""
-    patience: int = 0
+    patience: Count = 0
     """epochs without a better validation loss after which training ends; 0 = never"""
     precision: Precision = "auto"
     """auto: bf16 autocast on a GPU, fp32 on a CPU"""
@@ -104,18 +138,7 @@ class TrainConfig:
     """torch.compile the network: worth its minute for long runs on a GPU"""
 
     def __post_init__(self) -> None:
-        _ = self.data  # it checks source, seed and validation_fraction
-        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
-        one_of("aggressive_pace", self.aggressive_pace, get_args(Pace))
-        one_of("precision", self.precision, get_args(Precision))
-        for name in ("epochs", "batch_size", "aggressive_ratio"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
-        for name in _NOT_NEGATIVE:
-            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; 0 or more")
-        for name in ("inversion", "masking", "ema_decay"):
-            value = getattr(self, name)
-            require(0 <= value < 1, f"{name} is {value}; expected in [0, 1)")
-        require(self.lr > 0, f"lr is {self.lr}; a positive number expected")
+        check_fields(self)
         self._check_geometry()
         require(
             self.objective.sigma != "pixel" or self.model.height > 0,
@@ -160,17 +183,6 @@ class TrainConfig:
 
 
 _OF_VECTORS = ("target_psnr", "sparsity", "contraction")
-_NOT_NEGATIVE = (
-    "crop",
-    "corruptions",
-    "epoch_steps",
-    "lr_warmup_steps",
-    "weight_decay",
-    "grad_clip",
-    "aggressive_epochs",
-    "input_noise",
-    "patience",
-)
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.arrays import Mask
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 from training.data.idx import read_idx
 from training.data.image_files import (
     Images,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 from training.data.datasets import CIFAR_JPEG, find_idx, source_of
 from training.data.idx import read_idx
 from training.data.image_files import find_images

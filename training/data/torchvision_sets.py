@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch.library import Library
 
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 from training.data.image_files import Images, Split, fit_images, to_array
 from training.errors import TrainingError
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 from training.data.labels import labels_of
 
 CONFIG = DataConfig(size=(16, 16))

@@ -16,7 +16,7 @@ from codec.images.files import prepare
 from codec.images.heatmap import draw_heatmap
 from codec.images.input_spec import InputSpec
 from codec.scores.scores import check_false_alarm_rate
-from training.config.data import DataConfig
+from training.config.run import DataConfig
 from training.data import datasets as data
 from training.data.datasets import LabelledImages
 from training.errors import TrainingError
