@@ -31,7 +31,7 @@ from training.config.run import (
 )
 from training.data import datasets
 from training.data.datasets import source_of
-from training.models.index_model import symbols
+from training.models.base import symbols
 from training.run.checkpoint import load_run
 
 MIDDLE_QUALITY = 8

@@ -20,7 +20,7 @@ from codec.errors import BundleError
 from codec.graphs.protocol import Graphs
 from codec.quantise import quantise
 from training.models import GaussianModel, IndexModel, Model
-from training.models.layers import append_rate_channel
+from training.models.base import append_rate_channel
 
 OPSET = 20
 # Size of the example inputs: images, and cells of one stride along each side.

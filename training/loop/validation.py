@@ -18,8 +18,7 @@ from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly
-from training.models.gaussian_model import GaussianModel
-from training.models.index_model import IndexModel
+from training.models.base import GaussianModel, IndexModel
 from training.models.latents import Posterior
 from training.objectives import likelihoods
 from training.objectives.context import LossContext

@@ -1,10 +1,9 @@
 """The networks. Each has `encode` and `decode`, and contains no loss, data or device."""
 
+from training.models.base import GaussianModel, IndexModel
 from training.models.families import FACTORIES, Model, build
 from training.models.fsq import Fsq
-from training.models.gaussian_model import GaussianModel
 from training.models.global_latent import GlobalVae
-from training.models.index_model import IndexModel
 from training.models.latents import Codes, Posterior, Quantised
 from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from training.config.model import ModelConfig
+from training.models.base import GaussianModel, IndexModel
 from training.models.fsq import Fsq
-from training.models.gaussian_model import GaussianModel
 from training.models.global_latent import GlobalVae
-from training.models.index_model import IndexModel
 from training.models.linear import LinearVae
 from training.models.map_latent import SigmaVaeMap
 from training.models.pca_vae import PcaVae

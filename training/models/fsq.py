@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.config.model import ModelConfig
-from training.models.index_model import IndexModel
+from training.models.base import IndexModel
 from training.models.latents import Quantised, straight_through
 from training.models.map_latent import map_decoder, map_encoder
 

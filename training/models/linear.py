@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from training.config.model import ModelConfig
 from training.data.image_files import Images
-from training.models.gaussian_model import GaussianModel
+from training.models.base import LOG_VAR_RANGE, GaussianModel
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE
 from training.models.pca import mean_image
 
 FIRST_LOG_VAR = -1.0

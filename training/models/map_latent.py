@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
-from training.models.gaussian_model import GaussianModel
+from training.models.base import LOG_VAR_RANGE, SLOPE, GaussianModel, ResidualBlock, down, up
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, down, up
 
 STEM = 4
 

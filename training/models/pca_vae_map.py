@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from codec.arrays import F64
 from training.config.model import ModelConfig
 from training.data.image_files import Images
-from training.models.gaussian_model import GaussianModel
+from training.models.base import LOG_VAR_RANGE, SLOPE, GaussianModel, ResidualBlock, zero_init
 from training.models.latents import Posterior
-from training.models.layers import LOG_VAR_RANGE, SLOPE, ResidualBlock, zero_init
 from training.models.pca import Pca, fit_pca
 from training.models.pca_vae import LEAST_VARIANCE
 from training.models.scan_order_prior import ScanOrderPrior

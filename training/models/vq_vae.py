@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from training.config.model import ModelConfig
+from training.models.base import CELL, IndexModel
 from training.models.codebook import Codebook
-from training.models.index_model import CELL, IndexModel
 from training.models.latents import Quantised, straight_through
 from training.models.map_latent import (
     down_layers,

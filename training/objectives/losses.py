@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from training.distributed import SINGLE_PROCESS, ProcessGroup
+from training.models.base import GaussianModel, IndexModel
 from training.models.families import Model
-from training.models.gaussian_model import GaussianModel
-from training.models.index_model import IndexModel
 from training.models.latents import Codes, Posterior, Quantised
 from training.objectives import likelihoods, regularisers
 from training.objectives.context import LossContext

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from training.models.gaussian_model import GaussianModel
+from training.models.base import GaussianModel
 from training.models.latents import Posterior
 from training.objectives import likelihoods
 from training.objectives.context import LossContext

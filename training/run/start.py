@@ -14,8 +14,8 @@ from training.config.run import TrainConfig
 from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup, share_statistics
 from training.errors import TrainingError
+from training.models.base import IndexModel
 from training.models.families import build
-from training.models.index_model import IndexModel
 from training.models.pca import pixel_variance
 from training.run.state import State
 

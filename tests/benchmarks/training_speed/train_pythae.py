@@ -19,8 +19,8 @@ from torch import Tensor
 
 from training.data.datasets import training_and_validation
 from training.models import GlobalVae
+from training.models.base import LOG_VAR_RANGE
 from training.models.global_latent import GlobalDecoder, GlobalEncoder
-from training.models.layers import LOG_VAR_RANGE
 from training.presets import PRESETS
 
 

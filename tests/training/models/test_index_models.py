@@ -11,7 +11,7 @@ from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
 from training.loop.loop import step
 from training.loop.validation import validate
 from training.models import IndexModel
-from training.models.index_model import symbols
+from training.models.base import symbols
 from training.run import checkpoint
 from training.run.files import LAST
 from training.run.start import new_state

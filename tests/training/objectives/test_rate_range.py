@@ -10,7 +10,7 @@ from training.config.model import RATE_FAMILIES
 from training.config.run import ModelConfig, ObjectiveConfig, from_json, to_json
 from training.errors import TrainingError
 from training.models import build
-from training.models.layers import append_rate_channel
+from training.models.base import append_rate_channel
 from training.objectives import likelihoods as objectives
 from training.objectives.rate_range import draw_step_scales
 from training.run.start import new_state
