@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.arrays import F32, U8
-from codec.bundle.calibration import SCORE_NAMES
+from codec.bundle.npz import SCORE_NAMES
 from codec.codec import Codec, Rate
 from codec.errors import InvalidInput
 from codec.images.files import restore_geometry

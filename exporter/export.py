@@ -9,10 +9,9 @@ from typing import Any
 
 from codec import Codec
 from codec.arrays import U8
-from codec.bundle.bundle import Bundle, pack_arrays, write_bundle
-from codec.bundle.calibration import check_score_names
+from codec.bundle.bundle import Bundle, write_bundle
 from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
-from codec.bundle.tables_npz import pack_tables
+from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.input_spec import Fit, InputSpec

@@ -3,8 +3,8 @@
     manifest.json      codec.bundle.manifest.Manifest, with size and SHA-256 of every other member
     encoder.onnx       x -> mu, log_var | codes, distance
     decoder.onnx       z | codes -> x_hat
-    tables.npz         codec.bundle.tables_npz: steps and priors of all quality levels
-    calibration.npz    codec.bundle.calibration.Calibration
+    tables.npz         codec.bundle.npz: steps and priors of all quality levels
+    calibration.npz    codec.bundle.npz.Calibration
     card.md            model card; its pictures are *.png files of the bundle
 
 Everything is verified before use. Nothing is unpickled, and sizes are checked before allocation.
@@ -15,19 +15,14 @@ import io
 import json
 import re
 import tarfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from codec.arrays import F32
 from codec.atomic import staged
-from codec.bundle.calibration import Calibration, check_score_names
 from codec.bundle.manifest import Manifest, Member, from_json, to_json
-from codec.bundle.tables_npz import unpack_tables
+from codec.bundle.npz import Calibration, check_score_names, unpack_arrays, unpack_tables
 from codec.errors import BundleError
 from codec.priors.base import Prior
 
@@ -35,8 +30,6 @@ MANIFEST = "manifest.json"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
 MAX_MANIFEST_BYTES = 2**20
 MAX_MEMBER_BYTES = 2**30
-# Most bytes of the arrays of one npz member, decompressed.
-MAX_ARRAY_BYTES = 2**28
 _MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
 
 
@@ -101,33 +94,6 @@ def model_id(manifest: Manifest) -> bytes:
         "tables": manifest.members["tables.npz"].sha256,
     }
     return _sha256(json.dumps(facts, sort_keys=True).encode())
-
-
-def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
-    """Arrays as a reproducible npz file."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(arrays):
-            entry = io.BytesIO()
-            np.lib.format.write_array(entry, np.asarray(arrays[name]), allow_pickle=False)
-            # A fixed date, so that the digest does not depend on the time of writing.
-            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, entry.getvalue())
-    return out.getvalue()
-
-
-def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
-    """Undoes `pack_arrays`. Raises BundleError for anything but an npz file of plain arrays."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size > MAX_ARRAY_BYTES:
-            raise BundleError(f"{name} holds arrays of {size} bytes, at most {MAX_ARRAY_BYTES}")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{name} is not an npz file of plain arrays ({error})") from error
 
 
 def _assemble(files: Mapping[str, bytes]) -> Bundle:

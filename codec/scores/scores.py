@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.arrays import F32, F64
-from codec.bundle.calibration import SCORE_NAMES
 from codec.bundle.manifest import ScoreSpec
+from codec.bundle.npz import SCORE_NAMES
 from codec.errors import InvalidInput
 
 # Chosen for the best separation of normal and defective circuit boards; see RESULTS.md.

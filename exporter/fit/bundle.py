@@ -8,9 +8,8 @@ import numpy as np
 from codec import Codec, EncodedImage, Scorer
 from codec.arrays import F32, I32, U8
 from codec.bundle.bundle import Bundle, model_id
-from codec.bundle.calibration import SCORE_NAMES, Calibration
 from codec.bundle.manifest import LatentSpec, Manifest, Member
-from codec.bundle.tables_npz import prior_name
+from codec.bundle.npz import SCORE_NAMES, Calibration, prior_name
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.protocol import Graphs
 from codec.images import metrics

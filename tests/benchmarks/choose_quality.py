@@ -18,7 +18,7 @@ from rich.table import Table
 
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
-from codec.bundle.calibration import SCORE_NAMES
+from codec.bundle.npz import SCORE_NAMES
 from codec.graphs.onnx import open_graphs
 from training.config.run import from_json
 from training.data.corruption import corrupt, spots

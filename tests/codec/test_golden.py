@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bundle.bundle import unpack_arrays
-from codec.bundle.tables_npz import PRIORS
+from codec.bundle.npz import PRIORS, unpack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.record.frame import Record, pack, unpack
 from codec.reference.range_coder import ReferenceCoder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.bundle.bundle import pack_arrays
+from codec.bundle.npz import pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.priors.base import Prior
 from codec.priors.factorised import FactorisedPrior

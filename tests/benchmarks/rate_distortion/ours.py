@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from codec import Codec, archive
 from codec.arrays import F32, I32, U8
-from codec.bundle.bundle import Bundle, load_bundle, pack_arrays
+from codec.bundle.bundle import Bundle, load_bundle
+from codec.bundle.npz import pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.priors.factorised import FactorisedPrior

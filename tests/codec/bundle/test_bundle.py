@@ -10,17 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bundle.bundle import (
-    MANIFEST,
-    REQUIRED,
-    Bundle,
-    load_bundle,
-    model_id,
-    pack_arrays,
-    unpack_arrays,
-    write_bundle,
-)
+from codec.bundle.bundle import MANIFEST, REQUIRED, Bundle, load_bundle, model_id, write_bundle
 from codec.bundle.manifest import Kind, LatentSpec, from_json, to_json
+from codec.bundle.npz import pack_arrays, unpack_arrays
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.onnx import open_graphs
 from codec.images.input_spec import InputSpec
@@ -233,7 +225,7 @@ def test_pickled_objects_are_refused() -> None:
 
 
 def test_arrays_that_decompress_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codec.bundle.bundle.MAX_ARRAY_BYTES", 2**16)
+    monkeypatch.setattr("codec.bundle.npz.MAX_ARRAY_BYTES", 2**16)
     bomb = pack_arrays({"a": np.zeros(2**16, np.uint8)})
     with pytest.raises(BundleError, match="holds arrays of"):
         unpack_arrays(bomb, "tables.npz")

@@ -8,8 +8,8 @@ from scipy import ndimage
 from scipy.spatial.distance import mahalanobis
 from scipy.stats import norm
 
-from codec.bundle.calibration import SCORE_NAMES, Calibration
 from codec.bundle.manifest import ScoreSpec
+from codec.bundle.npz import SCORE_NAMES, Calibration
 from codec.errors import BundleError, InvalidInput
 from codec.scores import scores as formulas
 

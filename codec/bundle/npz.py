@@ -1,0 +1,143 @@
+"""The arrays of a bundle: `tables.npz` and `calibration.npz`.
+
+`tables.npz` holds the quantisation steps and priors of all quality levels:
+
+    steps   [Q, D] float32
+    ...     the arrays of the priors: `pack` of the class in PRIORS has their names and types
+
+`calibration.npz` holds what held-out normal images have shown: the fields of `Calibration`.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from codec.arrays import F32, F64, Array
+from codec.bundle.manifest import Manifest, PriorName
+from codec.errors import BundleError
+from codec.priors.base import Prior, require
+from codec.priors.factorised import FactorisedPrior
+from codec.priors.index_map import IndexPrior
+from codec.priors.latent_map import MapPrior
+from codec.priors.mixture import MixturePrior
+
+# Most bytes of the arrays of one npz member, decompressed.
+MAX_ARRAY_BYTES = 2**28
+# The single scores of an image (codec.scores.scores), in the order of arrays.
+SCORE_NAMES = ("residual", "peak", "structure", "rate", "latent")
+# Names of arrays in the file that are not those of their fields.
+_KEYS = {"heatmap_vmax": "heat_scale"}
+PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
+    {
+        "factorised": FactorisedPrior,
+        "mixture": MixturePrior,
+        "map": MapPrior,
+        "neighbours": IndexPrior,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Statistics of held-out normal images.
+
+    residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
+    latent_variance `[D]`; score_mean and score_std `[5]` in the order of SCORE_NAMES; fused `[n]`,
+    ascending; heatmap_vmax `[1]`, the heat-map value in nats per pixel that one normal image in ten
+    reaches anywhere.
+    """
+
+    residual_variance: F32
+    latent_mean: F32
+    latent_variance: F32
+    score_mean: F64
+    score_std: F64
+    fused: F64
+    heatmap_vmax: F64
+
+    def to_arrays(self) -> dict[str, Array]:
+        """The arrays of `calibration.npz`."""
+        return {key: getattr(self, name) for name, key in _keys().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> "Calibration":
+        """Undoes `to_arrays`. Raises BundleError for missing, misshapen or non-finite arrays."""
+        keys = _keys()
+        if arrays.keys() != set(keys.values()):
+            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(keys.values())}")
+        for key, array in arrays.items():
+            if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
+                raise BundleError(f"calibration: {key} must hold finite floats")
+        for key in ("score_mean", "score_std"):
+            if arrays[key].shape != (len(SCORE_NAMES),):
+                raise BundleError(f"calibration: expected {len(SCORE_NAMES)} scores")
+        return cls(**{name: arrays[key] for name, key in keys.items()})
+
+
+def check_score_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of scores to fuse. Raises BundleError for an unknown one."""
+    if unknown := sorted(set(names) - set(SCORE_NAMES)):
+        there = ", ".join(SCORE_NAMES)
+        raise BundleError(f"no score is called {', '.join(unknown)}; there are {there}")
+    return tuple(names)
+
+
+def _keys() -> dict[str, str]:
+    """The array of each field."""
+    return {field.name: _KEYS.get(field.name, field.name) for field in fields(Calibration)}
+
+
+def prior_name(priors: tuple[Prior, ...]) -> PriorName:
+    """The name of the priors in a manifest."""
+    return next(name for name, kind in PRIORS.items() if type(priors[0]) is kind)
+
+
+def pack_tables(steps: F32, priors: tuple[Prior, ...]) -> dict[str, Array]:
+    """The arrays of `tables.npz` from steps `[Q, D]` and a prior per quality level."""
+    return {"steps": steps, **type(priors[0]).pack(priors)}
+
+
+def unpack_tables(manifest: Manifest, arrays: Mapping[str, Array]) -> tuple[F32, tuple[Prior, ...]]:
+    """Undoes `pack_tables`. Raises BundleError for arrays that do not match the manifest."""
+    levels, latent = manifest.quality_levels, manifest.latent
+    try:
+        steps = arrays["steps"]
+        require(steps, "steps", np.float32, (levels, latent.dims))
+        priors = PRIORS[latent.prior].unpack(arrays, latent.dims, levels)
+    except KeyError as error:
+        raise BundleError(f"tables.npz lacks {error} for {levels} quality levels") from error
+    if not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise BundleError("steps must be positive and finite")
+    return steps, priors
+
+
+def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
+    """Arrays as a reproducible npz file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.asarray(arrays[name]), allow_pickle=False)
+            # A fixed date, so that the digest does not depend on the time of writing.
+            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, entry.getvalue())
+    return out.getvalue()
+
+
+def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
+    """Undoes `pack_arrays`. Raises BundleError for anything but an npz file of plain arrays."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        if size > MAX_ARRAY_BYTES:
+            raise BundleError(f"{name} holds arrays of {size} bytes, at most {MAX_ARRAY_BYTES}")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{name} is not an npz file of plain arrays ({error})") from error
