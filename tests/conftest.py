@@ -4,6 +4,7 @@ import os
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # Before numpy, torch and onnxruntime are imported, and for child processes: parallel workers share
 # the cores, and sums come out in one order everywhere.
@@ -16,6 +17,19 @@ hypothesis.settings.register_profile(
     "residuum", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("residuum")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    return Scheduling(config, log)
+
+
+class Scheduling(LoadFileScheduling):
+    """The tests of a file run in one process, and those of the exporter, which share networks."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = "tests/exporter/"
+        return shared if nodeid.startswith(shared) else super()._split_scope(nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ from training.config.run import ModelConfig, TrainConfig
 from training.models import IndexModel, Model, build
 
 HELD_OUT = 24
+HERE = Path(__file__).parent
 MODELS = {
     "sigma_vae": ModelConfig(
         family="sigma_vae", height=16, width=16, latent=4, widths=(4, 8), depth=0
@@ -48,6 +49,18 @@ MODELS = {
     ),
     "fsq": ModelConfig(family="fsq", widths=(4, 8), levels=(5, 4, 3)),
 }
+
+
+# One of each kind of latent is enough for `make test-fast`: exporting the others takes longest.
+SLOW = {"reslag_original", "vq_vae", "vq_vae_2", "vq_vae_2_fixed", "fsq"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of networks that take long to export."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if HERE in item.path.parents and SLOW & {*map(str, parameters)}:
+            item.add_marker(pytest.mark.slow)
 
 
 class Exported(NamedTuple):

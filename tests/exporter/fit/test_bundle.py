@@ -80,6 +80,7 @@ def test_the_tables_follow_the_frequencies_of_the_codes(fitted, name):
     assert entropy <= bits < 1.05 * entropy + 20
 
 
+@pytest.mark.slow
 def test_a_latent_map_costs_less_than_the_entropy_of_its_channels(fitted):
     bundle, each = fitted("sigma_vae_map")
     assert bundle.manifest.latent.prior == "map"
