@@ -20,8 +20,8 @@ from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
+from codec.images.comparison import psnr, squared_error
 from codec.images.files import prepare, restore_geometry, to_pixels
-from codec.images.metrics import psnr, squared_error
 from codec.quantise import dequantise, log2_step_scale, quantise
 from codec.record.evidence import paste_regions
 from codec.record_coder import Coded, RecordCoder, group_by

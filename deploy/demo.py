@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codec.arrays import U8
-from codec.images.metrics import psnr, squared_error
+from codec.images.comparison import psnr, squared_error
 from residuum_client import Client, ResiduumError, Score, draw_heatmap
 
 HERE = Path(__file__).parent

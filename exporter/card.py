@@ -11,7 +11,7 @@ from PIL import Image
 from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.manifest import LatentSpec, Manifest
-from codec.images.heatmap import draw_heatmap
+from codec.images.comparison import draw_heatmap
 from exporter.fit.bundle import psnr, restored_images
 
 PICTURES = "card-samples.png"

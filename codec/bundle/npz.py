@@ -20,8 +20,7 @@ import numpy.typing as npt
 from codec.arrays import F32, F64, Array
 from codec.bundle.manifest import Manifest, PriorName
 from codec.errors import BundleError
-from codec.priors.base import Prior, require
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior, require
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior

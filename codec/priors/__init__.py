@@ -4,8 +4,7 @@
 latents by cluster, `MapPrior` latent maps and `IndexPrior` index maps from their neighbours.
 """
 
-from codec.priors.base import Pass, Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Pass, Prior
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior

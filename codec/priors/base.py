@@ -1,9 +1,10 @@
-"""The protocol of priors: which table row codes which symbol, given what is decoded already.
+"""Priors: which table row codes which symbol, given what is decoded already.
 
 A prior cuts the codes `[R, D, h, w]` of an image, R independent tiles, into a fixed sequence of
 passes. The symbols of a pass are `code - offset`, each coded with one row of the integer tables.
 Rows and offsets depend on codes of earlier passes only. All of it is integer arithmetic, so encoder
-and decoder find the same rows on every machine.
+and decoder find the same rows on every machine. `Prior` is the protocol, `FactorisedPrior` the
+simplest one.
 """
 
 from abc import ABC, abstractmethod
@@ -79,6 +80,33 @@ class Prior(ABC):
             table_index = np.broadcast_to(part.table_index, values.shape)
             total += self.tables.bits(values, table_index).reshape(len(codes), -1).sum(1)
         return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorisedPrior(Prior):
+    """Codes dimension d with row d.
+
+    `tables.npz` holds `low_q [D]` and `frequencies_q [D, K]` for each level q.
+    """
+
+    tables: Tables
+
+    def passes(self, codes: I32) -> Iterator[Pass]:
+        rows = np.arange(codes.shape[1], dtype=np.uint16)[None, :, None, None]
+        yield Pass(EVERYTHING, np.broadcast_to(rows, (1, *codes.shape[1:])))
+
+    @classmethod
+    def pack(cls, priors: Sequence[Self]) -> dict[str, Array]:
+        low = {f"low_{q}": prior.tables.low for q, prior in enumerate(priors)}
+        return low | {f"frequencies_{q}": p.tables.frequencies for q, p in enumerate(priors)}
+
+    @classmethod
+    def unpack(cls, arrays: Mapping[str, Array], dims: int, levels: int) -> tuple[Self, ...]:
+        tables = [Tables(arrays[f"low_{q}"], arrays[f"frequencies_{q}"]) for q in range(levels)]
+        for table in tables:
+            if len(table.low) != dims:
+                raise BundleError(f"tables of {len(table.low)} rows, expected {dims} dimensions")
+        return tuple(map(cls, tables))
 
 
 def require(array: Array, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:

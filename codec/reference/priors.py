@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from codec.entropy.range_coder import Shape
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.index_map import IndexPrior
 from codec.priors.latent_map import MapPrior
 from codec.priors.mixture import MixturePrior

@@ -12,10 +12,9 @@ from codec.bundle.manifest import LatentSpec, Manifest, Member
 from codec.bundle.npz import SCORE_NAMES, Calibration, prior_name
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.protocol import Graphs
-from codec.images import metrics
+from codec.images import comparison
 from codec.images.files import restore_geometry, to_pixels
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import index_tables
 from codec.quantise import log2_step_scale, steps
 from codec.scores import scores as formulas
@@ -161,8 +160,8 @@ def restored_images(codec: Codec, encoded: Sequence[EncodedImage], level: int) -
 
 def psnr(images: Sequence[U8], restored: Sequence[U8]) -> float:
     """PSNR, dB, of the mean squared error over all images; at most 120 dB."""
-    errors = [metrics.squared_error(a, b) for a, b in zip(images, restored, strict=True)]
-    return metrics.psnr(max(float(np.mean(errors)), 1e-12))
+    errors = [comparison.squared_error(a, b) for a, b in zip(images, restored, strict=True)]
+    return comparison.psnr(max(float(np.mean(errors)), 1e-12))
 
 
 def calibrate(

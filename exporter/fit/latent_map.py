@@ -15,8 +15,15 @@ from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE, MapPrior, Weigh
 from codec.priors.scan_order import SCAN_ORDER
 from codec.priors.tables import Tables, apportion
 from codec.quantise import quantise
-from exporter.fit.latent_map_samples import Maps, codes_of, magnitudes, sample
-from exporter.fit.latent_map_weights import FLOOR, fit_weights, scale_bias
+from exporter.fit.latent_map_weights import (
+    FLOOR,
+    Maps,
+    codes_of,
+    fit_weights,
+    magnitudes,
+    sample,
+    scale_bias,
+)
 from exporter.fit.scale_class_tables import (
     class_centres,
     class_tables,

@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from codec.arrays import F32, F64, I32
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.latent_map import MEAN_ONE, PHASES, SCALE_ONE
 from codec.priors.mixture import MAX_MEAN, RATIO_BITS, Mixture, MixturePrior
 from codec.priors.tables import Tables, apportion, fit_tables

@@ -26,8 +26,7 @@ from codec.arrays import I32, U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import index_tables
 from exporter.export import Options, export
 from exporter.fit.latents import batches, encode_all

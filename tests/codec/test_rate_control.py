@@ -10,7 +10,7 @@ from codec.bundle.bundle import Bundle
 from codec.codec import Rate
 from codec.errors import InvalidInput
 from codec.graphs.onnx import open_graphs
-from codec.images.metrics import psnr, squared_error
+from codec.images.comparison import psnr, squared_error
 from codec.rate_control import (
     coarsest_reaching,
     finest_fitting,

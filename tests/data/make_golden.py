@@ -12,8 +12,7 @@ import numpy as np
 
 from codec.bundle.npz import pack_arrays
 from codec.entropy.range_coder import RangeCoder
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import fit_tables
 from codec.quantise import quantise
 from codec.record.frame import Record, pack

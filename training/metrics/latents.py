@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from codec.images import metrics
+from codec.images import comparison
 
 # Variance of a posterior mean over the data from which a latent counts as active.
 ACTIVE = 0.01
@@ -21,7 +21,7 @@ PAIRS = 2**22
 
 def psnr(mse: float) -> float:
     """Peak signal-to-noise ratio, dB, of a mean squared error of pixels in [0, 1]; at most 120."""
-    return metrics.psnr(max(mse, 1e-12))
+    return comparison.psnr(max(mse, 1e-12))
 
 
 def bits(nats: float) -> float:

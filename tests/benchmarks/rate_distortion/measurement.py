@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from codec.arrays import F64, U8
-from codec.images import metrics
+from codec.images import comparison
 
 SMALLEST_ERROR = 1e-12
 # One file per image, or all images of the set in one.
@@ -57,12 +57,12 @@ def squared_error(image: U8, restored: U8) -> float:
     """Mean squared error of two images of one shape, pixels in [0, 1]."""
     if image.shape != restored.shape:
         raise ValueError(f"an image of {image.shape} came back as {restored.shape}")
-    return metrics.squared_error(image, restored)
+    return comparison.squared_error(image, restored)
 
 
 def psnr(error: float) -> float:
     """Decibels of a mean squared error of pixels in [0, 1], at most 120."""
-    return metrics.psnr(max(error, SMALLEST_ERROR))
+    return comparison.psnr(max(error, SMALLEST_ERROR))
 
 
 def summarise(setting: str, found: Measurement) -> Point:

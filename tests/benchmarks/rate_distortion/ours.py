@@ -20,7 +20,7 @@ from codec.bundle.bundle import Bundle, load_bundle
 from codec.bundle.npz import pack_arrays
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior
 from codec.priors.tables import Tables, fit_tables
 from codec.quantise import quantise
 from codec.record.frame import Record, pack, unpack

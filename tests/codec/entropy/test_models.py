@@ -13,7 +13,7 @@ from codec.entropy.models import (
     TruncatedTables,
 )
 from codec.entropy.range_coder import RangeCoder
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior
 from codec.priors.tables import TOTAL, Tables, apportion, fit_tables, index_tables
 from codec.reference.range_coder import ReferenceCoder
 

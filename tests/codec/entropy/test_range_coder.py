@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from codec.entropy.range_coder import RangeCoder, shortest_bytes
 from codec.errors import RecordError
-from codec.priors.base import Prior
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import TOTAL, Tables, fit_tables
 from codec.quantise import MAX_CODE
 from codec.reference.range_coder import ReferenceCoder

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.priors.base import Prior
+from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.context_tree import ContextTree
-from codec.priors.factorised import FactorisedPrior
 from codec.priors.index_map import MAX_DISTANCE, SLOPE, Contexts, IndexPrior
 from codec.priors.latent_map import MEAN_BLOCKS, PHASES, SCALE_BLOCKS, MapPrior, Weights
 from codec.priors.mixture import Mixture, MixturePrior

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy
 
 from codec.errors import BundleError
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior
 from codec.priors.tables import (
     TOTAL,
     Tables,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from codec.entropy.range_coder import RangeCoder
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior
 from codec.priors.tables import fit_tables
 from codec.quantise import quantise
 from exporter.fit.latent_map import channel_groups, fit_map_priors

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from codec.priors.factorised import FactorisedPrior
+from codec.priors.base import FactorisedPrior
 from codec.priors.mixture import MixturePrior
 from codec.quantise import quantise
 from exporter.fit.mixture import fit_clusters, fit_global_priors

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from codec import Rate
-from codec.images.metrics import psnr, squared_error
+from codec.images.comparison import psnr, squared_error
 from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1 import codec_pb2 as pb
 from protos.residuum.v1.images_pb2 import ModelRef

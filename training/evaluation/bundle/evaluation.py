@@ -12,8 +12,8 @@ from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import InvalidInput
+from codec.images.comparison import draw_heatmap
 from codec.images.files import prepare
-from codec.images.heatmap import draw_heatmap
 from codec.images.input_spec import InputSpec
 from codec.scores.scores import check_false_alarm_rate
 from training.config.run import DataConfig

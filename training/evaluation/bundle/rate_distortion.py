@@ -16,9 +16,9 @@ from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Manifest
 from codec.entropy.range_coder import Coder, RangeCoder, Shape
 from codec.errors import RecordError
+from codec.images.comparison import squared_error
 from codec.images.files import prepare, tile_grid
 from codec.images.input_spec import InputSpec
-from codec.images.metrics import squared_error
 from codec.record.frame import Record, unpack
 from codec.reference.range_coder import ReferenceCoder
 from training.evaluation.report.progress import ProgressCallback

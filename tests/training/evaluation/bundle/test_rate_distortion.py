@@ -7,8 +7,8 @@ import pytest
 from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
+from codec.images.comparison import squared_error
 from codec.images.input_spec import InputSpec
-from codec.images.metrics import squared_error
 from codec.priors.base import Prior
 from training.evaluation.bundle import rate_distortion
 

@@ -1,12 +1,26 @@
-"""Heat maps drawn over their images, with the colours of `residuum_client`."""
+"""Images next to their reconstructions: the distortion, and heat maps of anomalies."""
+
+import math
 
 import numpy as np
 
 from codec.arrays import F32, U8
 
-# Yellow through orange to red, visible on black, gray and white alike.
+# Those of `residuum_client`: yellow through orange to red, visible on black, gray and white alike.
 RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
 MAX_OPACITY = 0.85
+
+
+def squared_error(image: U8, restored: U8) -> float:
+    """Mean squared error of two images of one shape, pixels in [0, 1]."""
+    # Squares of differences of 8-bit pixels are integers that float32 holds exactly.
+    squares = (image.astype(np.float32) - restored) ** 2
+    return float(np.mean(squares, dtype=np.float64)) / 255.0**2
+
+
+def psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio, dB, of a mean squared error of pixels in [0, 1]; inf for 0."""
+    return -10.0 * math.log10(mse) if mse > 0 else math.inf
 
 
 def draw_heatmap(image: U8, heatmap: F32, vmax: float) -> U8:
