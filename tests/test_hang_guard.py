@@ -19,8 +19,6 @@ TESTS = """
 import subprocess, sys
 import pytest
 
-pytestmark = pytest.mark.slow
-
 CODE = "import os, time; os.fork() or os.setsid(); time.sleep(1000) # {mark}"
 
 @pytest.mark.timeout(2)
@@ -44,6 +42,7 @@ def processes(mark: str) -> list[str]:
     return [line for line in lines if mark in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_test_that_hangs_is_killed_with_its_children(workers: str, tmp_path: Path) -> None:

@@ -51,8 +51,9 @@ MODELS = {
 }
 
 
-# One of each kind of latent is enough for `make test-fast`: exporting the others takes longest.
-SLOW = {"reslag_original", "vq_vae", "vq_vae_2", "vq_vae_2_fixed", "fsq"}
+# A latent vector and indices are enough for `make test-fast`: the others take longest to export
+# or to fit.
+SLOW = {"reslag_original", "sigma_vae_map", "vq_vae", "vq_vae_2", "vq_vae_2_fixed", "fsq"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

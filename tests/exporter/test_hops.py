@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 from hops import profiled
 
 from exporter.__main__ import main
@@ -9,6 +10,7 @@ from exporter.__main__ import main
 MAX_FILES = 32
 
 
+@pytest.mark.slow
 def test_an_export_crosses_at_most_32_files(run, data, tmp_path, record_property, monkeypatch):
     command = ["residuum-export", run, "--out", tmp_path / "bundle", "--calibrate", data]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])

@@ -219,6 +219,7 @@ def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
         assert all(psnr < target for psnr in reached[:level])
 
 
+@pytest.mark.slow
 def test_a_psnr_that_no_level_reaches_is_rejected_with_the_best_possible(fitted):
     bundle, each = fitted("vq_vae")
     with pytest.raises(BundleError, match=r"no quality level reaches 99 dB; the finest has \d+\."):
