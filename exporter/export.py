@@ -21,13 +21,8 @@ from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.latents import batches
 from exporter.graphs import Parity, export_graphs, measure_parity
-from training.config.run import (
-    GLOBAL_FAMILIES,
-    INDEX_FAMILIES,
-    DataConfig,
-    ModelConfig,
-    TrainConfig,
-)
+from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
+from training.config.run import DataConfig, TrainConfig
 from training.data import datasets
 from training.data.datasets import source_of
 from training.models.base import symbols

@@ -23,7 +23,8 @@ from exporter.export import Options, describe
 from exporter.fit.bundle import draft_bundle
 from exporter.graphs import export_graphs
 from training.__main__ import main as train
-from training.config.run import ModelConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.run import TrainConfig
 from training.models import IndexModel, Model, build
 
 HELD_OUT = 24

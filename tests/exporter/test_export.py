@@ -19,7 +19,8 @@ from codec.errors import BundleError, InvalidInput
 from codec.graphs.onnx import open_graphs
 from exporter.__main__ import main
 from exporter.export import Options, describe, portable
-from training.config.run import ModelConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.run import TrainConfig
 from training.data.datasets import training_and_validation
 from training.run.checkpoint import load_run
 

@@ -13,7 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,7 +18,9 @@ import torch
 
 from training.__main__ import main
 from training.cli.progress import Silent
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, to_json
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig, to_json
 from training.data.batches import make_batches
 from training.distributed import ProcessGroup, check_batch_size
 from training.errors import TrainingError

@@ -28,7 +28,6 @@ from training.config.model import (
     GLOBAL_FAMILIES,
     INDEX_FAMILIES,
     POINT_FAMILIES,
-    Family,
     ModelConfig,
 )
 from training.config.objective import ObjectiveConfig
@@ -38,20 +37,6 @@ Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
 Schedule = Literal["cosine", "constant", "plateau"]
 Pace = Literal["step", "epoch"]
 Precision = Literal["auto", "fp32", "bf16"]
-
-__all__ = [
-    "GLOBAL_FAMILIES",
-    "INDEX_FAMILIES",
-    "POINT_FAMILIES",
-    "DataConfig",
-    "Family",
-    "ModelConfig",
-    "ObjectiveConfig",
-    "Source",
-    "TrainConfig",
-    "from_json",
-    "to_json",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from training.config.run import ModelConfig, ObjectiveConfig, Source, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import Source, TrainConfig
 
 
 def _objective(variance: float, step_range: tuple[float, float]) -> ObjectiveConfig:

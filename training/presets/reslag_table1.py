@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from training.config.run import ModelConfig, ObjectiveConfig, Source, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import Source, TrainConfig
 
 # Learning rate of Adam for all models of the report.
 LR = 2e-3

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 
 STANDARD_SETS: Mapping[str, TrainConfig] = MappingProxyType(
     {

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig, from_json, to_json
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig, from_json, to_json
 from training.errors import TrainingError
 from training.presets import PRESETS
 

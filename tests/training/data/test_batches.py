@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ModelConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.run import TrainConfig
 from training.data.batches import make_batches
 from training.distributed import ProcessGroup
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ObjectiveConfig, TrainConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.data.batches import make_batches
 from training.errors import TrainingError
 from training.loop import loop, schedule

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from training.config.run import ObjectiveConfig
+from training.config.objective import ObjectiveConfig
 from training.loop.validation import validate
 from training.metrics import latents as diagnostics
 from training.models import IndexModel

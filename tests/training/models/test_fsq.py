@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ModelConfig
+from training.config.model import ModelConfig
 from training.metrics import latents as diagnostics
 from training.models import Fsq, build
 

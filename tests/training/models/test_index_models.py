@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.loop.loop import step
 from training.loop.validation import validate
 from training.models import IndexModel

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.data.batches import make_batches
 from training.data.datasets import find_idx
 from training.data.idx import read_idx

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.config.run import GLOBAL_FAMILIES, ModelConfig
+from training.config.model import GLOBAL_FAMILIES, ModelConfig
 from training.models import FACTORIES, IndexModel, VqVae, build
 from training.models.global_latent import running_mean, side_shapes
 from training.models.pca_vae_map import PcaVaeMap

@@ -9,7 +9,9 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.models.global_latent import POINT_LOG_VAR, GlobalVae
 from training.models.pca_vae import PcaVae
 from training.run.start import init_from_images, new_state

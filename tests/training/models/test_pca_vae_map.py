@@ -9,7 +9,9 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 from codec.priors.scan_order import SCAN_ORDER
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.models.pca_vae_map import PcaVaeMap, blocks
 from training.models.scan_order_prior import ScanOrderPrior, earlier
 from training.objectives import likelihoods as objectives

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.config.run import ModelConfig
+from training.config.model import ModelConfig
 from training.models import VqVae2, build
 from training.models.vq_vae import cells, pixels
 

@@ -9,7 +9,9 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional
 
-from training.config.run import ModelConfig, ObjectiveConfig, TrainConfig
+from training.config.model import ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import TrainConfig
 from training.errors import TrainingError
 from training.loop import loop
 from training.models.pca import fit_pca, linear_kl

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
-from training.config.model import RATE_FAMILIES
-from training.config.run import ModelConfig, ObjectiveConfig, from_json, to_json
+from training.config.model import RATE_FAMILIES, ModelConfig
+from training.config.objective import ObjectiveConfig
+from training.config.run import from_json, to_json
 from training.errors import TrainingError
 from training.models import build
 from training.models.base import append_rate_channel

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.config.run import ModelConfig
+from training.config.model import ModelConfig
 from training.evaluation.run import latent_pictures as pictures
 from training.models import build
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from training.config.run import ObjectiveConfig
+from training.config.objective import ObjectiveConfig
 from training.evaluation.run import tables as run_tables
 from training.evaluation.run.metrics import (
     evaluation_state,
