@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
 PACKAGES = ("codec", "training", "exporter", "protos", "service", "residuum_client")
-# The entry point of the client's command, outside of its package.
-COMMAND = "residuum_command"
+# Modules with the entry points of commands, outside of the packages.
+ENTRY_POINTS = ("residuum_command", "residuum_launch")
 
 
 @cache
@@ -37,7 +37,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in tracked():
         inside = path.relative_to("clients/python") if path.parts[0] == "clients" else path
-        if path.suffix == ".py" and Path(inside.parts[0]).stem in (*PACKAGES, COMMAND):
+        if path.suffix == ".py" and Path(inside.parts[0]).stem in (*PACKAGES, *ENTRY_POINTS):
             found[".".join(inside.with_suffix("").parts).removesuffix(".__init__")] = path
     return found
 
