@@ -121,5 +121,5 @@ def test_the_build_context_has_only_the_files_it_needs():
     assert {pattern[1:] for pattern in patterns if pattern.startswith("!")} == {
         *("pyproject.toml", "constraints.txt", "deploy/bundles"),
         *(PROJECT["readme"], *PROJECT["license-files"]),
-        *PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"],
+        *PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"],
     }
