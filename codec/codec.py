@@ -10,11 +10,10 @@ process, a micro-batching queue in front of it, or torch while a model is being 
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import accumulate
-from math import isfinite
+from math import inf
 
 import numpy as np
 
-import codec.rate_control as search
 from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, ResiduumError
@@ -23,6 +22,13 @@ from codec.graphs.tiled import tiled
 from codec.images.comparison import psnr, squared_error
 from codec.images.files import prepare, restore_geometry, to_pixels
 from codec.quantise import dequantise, log2_step_scale, quantise
+from codec.rate_control import (
+    coarsest_reaching,
+    finest_fitting,
+    level_by_ideal_bytes,
+    level_by_psnr,
+    level_by_record_bytes,
+)
 from codec.record.evidence import paste_regions
 from codec.record_coder import Coded, RecordCoder, group_by
 from codec.results import Compressed, EncodedImage, Restored
@@ -51,9 +57,7 @@ class Rate:
             raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
         if self.target_bytes is not None and self.target_bytes < 1:
             raise InvalidInput(f"target_bytes is {self.target_bytes}, expected at least 1")
-        if self.target_psnr is not None and not (
-            isfinite(self.target_psnr) and self.target_psnr > 0
-        ):
+        if self.target_psnr is not None and not 0 < self.target_psnr < inf:
             raise InvalidInput(f"target_psnr is {self.target_psnr}, expected decibels above 0")
 
 
@@ -77,7 +81,7 @@ class Codec:
     def compress_at(self, images: Sequence[U8], rate: Rate = DEFAULT_RATE) -> list[Compressed]:
         """Like `compress` at any rate. Raises InvalidInput, which names the image."""
         self.check_rate(rate)
-        return self.compress_encoded(self.encode(images), rate)
+        return self.compress_encoded(self.run_encoder(images), rate)
 
     def compress_encoded(self, encoded: Sequence[EncodedImage], rate: Rate) -> list[Compressed]:
         """Like `compress_at`, for images that are already encoded."""
@@ -111,7 +115,7 @@ class Codec:
         if rate.quality is not None and not 0 <= rate.quality < levels:
             raise InvalidInput(f"quality {rate.quality}, the model has levels 0..{levels - 1}")
 
-    def encode(self, images: Sequence[U8]) -> list[EncodedImage]:
+    def run_encoder(self, images: Sequence[U8]) -> list[EncodedImage]:
         """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""
         prepared = []
         for index, image in enumerate(images):
@@ -122,7 +126,7 @@ class Codec:
         encoded: dict[int, EncodedImage] = {}
         for group in group_by(one.tiles.shape[1:] for one in prepared):
             tiles = [prepared[i].tiles for i in group]
-            latents, others = self._run_encoder(_join(tiles))
+            latents, others = self._encode_tiles(_join(tiles))
             parts = zip(group, _split(latents, tiles), _split(others, tiles), strict=True)
             encoded |= {i: EncodedImage(prepared[i], *outputs) for i, *outputs in parts}
         return [encoded[i] for i in range(len(prepared))]
@@ -147,16 +151,14 @@ class Codec:
         """Records at the finest level at which they have at most `target` bytes."""
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
-        while tries := _tries(
-            [search.level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]
-        ):
+        while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):
             coded = [self.quantise(encoded[i], level) for i, level in tries]
             for (i, level), size in zip(tries, self.records.ideal_bytes(coded), strict=True):
                 ideal[i][level] = size
         written: list[dict[int, bytes]] = [{} for _ in encoded]
         while tries := _tries(
             [
-                search.level_by_record_bytes(records, guess, target, levels)
+                level_by_record_bytes(records, guess, target, levels)
                 for records, guess in zip(written, ideal, strict=True)
             ]
         ):
@@ -166,7 +168,7 @@ class Codec:
         chosen = []
         for index, records in enumerate(written):
             try:
-                level = search.finest_fitting(records, target)
+                level = finest_fitting(records, target)
             except InvalidInput as error:
                 raise error.at("image", index) from error
             chosen.append(Compressed(records[level], level))
@@ -176,19 +178,19 @@ class Codec:
         """The coarsest level of each image that reaches `target` dB."""
         levels = self.manifest.quality_levels
         reached: list[dict[int, float]] = [{} for _ in encoded]
-        while tries := _tries([search.level_by_psnr(values, target, levels) for values in reached]):
+        while tries := _tries([level_by_psnr(values, target, levels) for values in reached]):
             images = self._images([self.quantise(encoded[i], level) for i, level in tries])
             for (i, level), image in zip(tries, images, strict=True):
                 reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
         chosen = []
         for index, values in enumerate(reached):
             try:
-                chosen.append(search.coarsest_reaching(values, target))
+                chosen.append(coarsest_reaching(values, target))
             except InvalidInput as error:
                 raise error.at("image", index) from error
         return chosen
 
-    def _run_encoder(self, tiles: U8) -> tuple[Array, F32]:
+    def _encode_tiles(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
         outputs = zip(*(self._graphs.encode(call) for call in _calls(tiles)), strict=True)
         latents, other = (_join(parts) for parts in outputs)

@@ -69,8 +69,8 @@ def finest_fitting(records: Mapping[int, bytes], target: int) -> int:
         return max(fitting)
     smallest = min(records, key=lambda level: (len(records[level]), level))
     raise InvalidInput(
-        f"target_bytes is {target}, its smallest record has "
-        f"{len(records[smallest])} bytes, at quality {smallest}"
+        f"the smallest record of this image has {len(records[smallest])} bytes, at quality "
+        f"{smallest}; target_bytes is {target}"
     )
 
 
@@ -84,7 +84,8 @@ def coarsest_reaching(reached: Mapping[int, float], target: float) -> int:
         return min(reaching)
     best = max(reached, key=lambda level: reached[level])
     raise InvalidInput(
-        f"target_psnr is {target:g} dB, its best is {reached[best]:.2f} dB, at quality {best}"
+        f"the best PSNR of this image is {reached[best]:.2f} dB, at quality {best}; target_psnr is "
+        f"{target:g} dB"
     )
 
 

@@ -62,11 +62,11 @@ class Scorer:
         the model. Raises InvalidInput.
         """
         accepted = self._accepted(false_alarm_rate)
-        return self._verdicts(self._codec.encode(images), accepted)
+        return self._verdicts(self._codec.run_encoder(images), accepted)
 
     def raw_scores(self, images: Sequence[U8]) -> Iterator[RawScore]:
         """Single scores of images `[H, W, C]` uint8. Raises InvalidInput."""
-        return self._raw_scores(self._codec.encode(images))
+        return self._raw_scores(self._codec.run_encoder(images))
 
     def compress_with_evidence(
         self, images: Sequence[U8], rate: Rate, false_alarm_rate: float | None = None
@@ -77,7 +77,7 @@ class Scorer:
         """
         self._codec.check_rate(rate)
         accepted = self._accepted(false_alarm_rate)
-        encoded = self._codec.encode(images)
+        encoded = self._codec.run_encoder(images)
         plain = self._codec.compress_encoded(encoded, rate)
         compressed = []
         for index, score in enumerate(self._verdicts(encoded, accepted)):

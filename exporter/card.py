@@ -103,7 +103,7 @@ def _diagnostics(record: Mapping[str, Any]) -> str:
 
 def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:
     """Figures of held-out images `[H, W, C]` at the default quality."""
-    encoded, level = codec.encode(images), codec.manifest.quality_default
+    encoded, level = codec.run_encoder(images), codec.manifest.quality_default
     records = codec.records.write([codec.quantise(one, level) for one in encoded])
     size = np.mean([len(record) for record in records])
     raw = np.mean([image.size for image in images])
@@ -120,7 +120,7 @@ def draw_samples(codec: Codec, images: Sequence[U8]) -> bytes:
     """A PNG of held-out images, their reconstructions and heat maps, one column each."""
     shown = [image for image in images if image.shape == images[0].shape][:SHOWN]
     scorer = Scorer(codec)
-    restored = restored_images(codec, codec.encode(shown), codec.manifest.quality_default)
+    restored = restored_images(codec, codec.run_encoder(shown), codec.manifest.quality_default)
     heatmaps = [
         draw_heatmap(image, raw.heatmap, scorer.heatmap_vmax)
         for image, raw in zip(shown, scorer.raw_scores(shown), strict=True)

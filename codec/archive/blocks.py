@@ -116,7 +116,7 @@ def pack_header(header: Header) -> bytes:
 def unpack_header(data: bytes) -> tuple[Header, int]:
     """The header at the beginning of `data`, and its size. Raises ArchiveError."""
     if data[: len(MAGIC)] != MAGIC:
-        raise ArchiveError("not a Residuum archive (bad magic)")
+        raise ArchiveError("not a Residuum archive")
     at = len(MAGIC) + 1
     if len(data) < at or data[at - 1] != VERSION:
         raise ArchiveError(

@@ -105,7 +105,7 @@ def _names(steps: Sequence[int], numbers: Sequence[int], text: bytes, limit: int
         if total > limit:
             raise ArchiveError(f"names of more than {limit} bytes, expected at most {limit}")
     if at != len(text):
-        raise ArchiveError(f"{len(text) - at} bytes follow a list of names")
+        raise ArchiveError(f"a list of names has {len(text)} bytes, its names end after {at}")
     return names
 
 

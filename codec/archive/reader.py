@@ -44,18 +44,23 @@ class ArchiveReader:
 
     Thread-safe, also while another process appends. `salvage` reads what is left of an archive that
     was cut short or lost its journal. Raises ArchiveError if the file cannot be read, or holds
-    records of another model than `model_id`.
+    records of another model than `model_id`, which the error calls `model_name`.
     """
 
     def __init__(
-        self, path: Path | str, *, model_id: bytes | None = None, salvage: bool = False
+        self,
+        path: Path | str,
+        *,
+        model_id: bytes | None = None,
+        model_name: str = "",
+        salvage: bool = False,
     ) -> None:
         self.path, self._salvage = Path(path), salvage
         with naming(self.path):
             self._fd = os.open(self.path, os.O_RDONLY)
             try:
                 self._take(take_snapshot(self.path, self._fd, salvage=salvage))
-                check_model(self.header, model_id)
+                check_model(self.header, model_id, model_name)
             except BaseException:
                 os.close(self._fd)
                 raise
@@ -201,13 +206,17 @@ class ArchiveReader:
         return last[1:]
 
 
-def check_model(header: Header, model_id: bytes | None) -> None:
-    """Raises ArchiveError for the archive of another model."""
+def check_model(header: Header, model_id: bytes | None, model_name: str = "") -> None:
+    """Raises ArchiveError for the archive of another model, with the names of both if known."""
     if model_id is not None and model_id != header.model_id:
-        raise ArchiveError(
-            f"holds records of the model {header.name} {header.version}"
-            f" ({header.model_id.hex()[:12]}), not of {model_id.hex()[:12]}"
-        )
+        found = _described(f"{header.name} {header.version}".strip(), header.model_id)
+        expected = _described(model_name, model_id)
+        raise ArchiveError(f"holds records of the model {found}, not of {expected}")
+
+
+def _described(name: str, model_id: bytes) -> str:
+    short = model_id.hex()[:12]
+    return f"{name} ({short})" if name else short
 
 
 def _entries(first: int, head: Head) -> list[Entry]:

@@ -69,11 +69,17 @@ class ArchiveWriter:
     If the process is killed, every record whose `append` has returned survives. After a power
     failure that holds with `sync`; without it, at most the 256 records since the last `flush` are
     lost. The next writer repairs what a crash has left. Raises ArchiveError if the file cannot be
-    opened, is open in another writer, or holds records of another model than `model_id`.
+    opened, is open in another writer, or holds records of another model than `model_id`, which the
+    error calls `model_name`.
     """
 
     def __init__(
-        self, path: Path | str, *, model_id: bytes | None = None, sync: bool = True
+        self,
+        path: Path | str,
+        *,
+        model_id: bytes | None = None,
+        model_name: str = "",
+        sync: bool = True,
     ) -> None:
         self.path, self._sync = Path(path), sync
         with naming(self.path), contextlib.ExitStack() as stack:
@@ -82,7 +88,7 @@ class ArchiveWriter:
             _lock(self._fd)
             snapshot = take_snapshot(self.path, self._fd)
             self.header, self._seed = snapshot.header, snapshot.seed
-            check_model(self.header, model_id)
+            check_model(self.header, model_id, model_name)
             self._layout, self._pending = snapshot.layout, list(snapshot.items)
             self._journal: JournalFile | None = None
             if snapshot.journal:

@@ -46,7 +46,7 @@ def read_image(data: bytes, channels: int) -> U8:
             image = ImageOps.exif_transpose(file)
             return _to_array(image, channels)
     except UnidentifiedImageError as error:
-        raise InvalidInput(f"{len(data)} bytes that are not an image of a known format") from error
+        raise InvalidInput("the file is not an image of a known format") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidInput(f"the image has more than {MAX_PIXELS} pixels") from error
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError) as error:

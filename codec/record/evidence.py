@@ -97,7 +97,7 @@ def _files(data: bytes, shape: tuple[int, int, int]) -> Iterator[tuple[Box, byte
         height, width = _png_size(file, shape[2]) if file[:8] == _PNG else _vp8l_size(file)
         yield Box(top, left, height, width), file
     if at != len(data):
-        raise RecordError(f"{len(data) - at} bytes after the evidence")
+        raise RecordError(f"the evidence has {len(data)} bytes, its boxes end after {at}")
 
 
 def _check_places(boxes: Sequence[Box], shape: tuple[int, int, int]) -> None:

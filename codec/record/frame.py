@@ -107,7 +107,8 @@ def seal(level: int, body: bytes, model_id: bytes) -> bytes:
 def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
     """Level and body of a record. Raises RecordError unless `seal` wrote these bytes."""
     if not SMALL_TAIL <= len(data) <= MAX_RECORD_BYTES:
-        raise RecordError(f"{len(data)} bytes, a record has {SMALL_TAIL}..{MAX_RECORD_BYTES}")
+        size = f"{len(data)} byte{'s' * (len(data) != 1)}"
+        raise RecordError(f"{size}; a record has {SMALL_TAIL}..{MAX_RECORD_BYTES} bytes")
     small = len(data) <= SMALL_BODY + SMALL_TAIL
     at = len(data) - (SMALL_TAIL if small else LARGE_TAIL)
     level, body = data[at] >> 3 if small else data[at], data[:at]

@@ -123,7 +123,7 @@ def choose_quality(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target:
     Raises BundleError if no level does.
     """
     codec = Codec(bundle, graphs)
-    encoded, reached = codec.encode(images), -np.inf
+    encoded, reached = codec.run_encoder(images), -np.inf
     for level in range(bundle.manifest.quality_levels):
         reached = psnr(images, restored_images(codec, encoded, level))
         if reached >= target:
@@ -139,7 +139,7 @@ def widest_steps(bundle: Bundle, graphs: Graphs, images: Sequence[U8], target: f
     manifest = bundle.manifest
     if manifest.latent.kind == "indices":
         return 1.0
-    encoded = Codec(bundle, graphs).encode(images)
+    encoded = Codec(bundle, graphs).run_encoder(images)
     fits, fails = 0.0, log2_step_scale(0) - log2_step_scale(1)
     for _ in range(WIDTH_TRIALS):
         trial = (fits + fails) / 2
@@ -175,7 +175,7 @@ def calibrate(
     codec = Codec(bundle, graphs)
     level = bundle.manifest.quality_default
     variance = residual_variance(
-        images, restored_images(codec, codec.encode(images), level), registered
+        images, restored_images(codec, codec.run_encoder(images), level), registered
     )
     first = replace(bundle.calibration, residual_variance=variance)
     scorer = Scorer(Codec(replace(bundle, calibration=first), graphs))

@@ -64,7 +64,8 @@ def image_paths(folder: Path, split: Split) -> list[Path]:
         below = folder / "train" if (folder / "train").is_dir() else folder
     paths = find_images(below) if below.is_dir() else []
     if not paths:
-        raise TrainingError(f"{below} holds no image files: none ends in {' '.join(SUFFIXES)}")
+        endings = " ".join(sorted(SUFFIXES))
+        raise TrainingError(f"{below} holds no image files; their names end in {endings}")
     return paths
 
 

@@ -157,7 +157,7 @@ def test_the_longest_name_is_stored() -> None:
         ("00010161", "cut short"),
         ("0000026162", None),
         ("0000036162", "cut short"),
-        ("0000016162", "follow a list of names"),
+        ("0000016162", "its names end after"),
     ],
     ids=["nothing", "method", "shares nothing", "sound", "too short", "too long"],
 )

@@ -152,7 +152,7 @@ PART = file_of(noise(20, 30)[..., 0])
         (b"\x21" + 33 * entry(PART), "evidence of 33 boxes, expected 1..32"),
         (b"\2" + entry(PART), "the evidence is truncated"),
         (b"\1" + entry(PART)[:-1], "the evidence is truncated"),
-        (b"\1" + entry(PART) + b"x", "1 bytes after the evidence"),
+        (b"\1" + entry(PART) + b"x", "its boxes end after "),
         (b"\1" + entry(PART, 41, 0), "evidence outside its image of 60x90"),
         (b"\1" + entry(PART, 0, 61), "evidence outside its image of 60x90"),
         (b"\2" + entry(PART, 20, 0) + entry(PART, 0, 0), "not in order"),

@@ -133,10 +133,12 @@ def test_an_unreachable_target_names_the_image_and_the_best_value(ask, tiny, ima
     smallest = [min(len(tiny.compress([one], q)[0]) for q in range(17)) for one in images]
     place = next(i for i, size in enumerate(smallest) if size > min(smallest))
     message = rejected(lambda: ask(images, target_bytes=smallest[place] - 1))
-    assert message.startswith(f"image {place}: target_bytes is {smallest[place] - 1}, ")
-    assert f"its smallest record has {smallest[place]} bytes, at quality " in message
+    sentence = f"the smallest record of this image has {smallest[place]} bytes, at quality "
+    assert message.startswith(f"image {place}: {sentence}")
+    assert message.endswith(f"; target_bytes is {smallest[place] - 1}")
     message = rejected(lambda: ask(images, target_psnr=90.0))
-    assert message.startswith("image 0: target_psnr is 90 dB, its best is ")
+    assert message.startswith("image 0: the best PSNR of this image is ")
+    assert message.endswith("; target_psnr is 90 dB")
 
 
 def test_only_records_of_anomalous_images_grow(connection, ask, images, pixels):
