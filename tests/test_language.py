@@ -33,7 +33,7 @@ PRIVATE_NAMES = {
     "grouped": "group_by",
     "Spans": "SymbolIntervals",
     "Windows": "TruncatedTables",
-    "MERGED": "OUT_OF_WINDOW",
+    "MERGED": "LEFT_OUT",
     "lattice": "scan_order",
     "LatticePass": "CodingPass",
     "aside": "log_var_or_distance",

@@ -13,7 +13,7 @@ import numpy as np
 
 from codec.arrays import I32, U16, U32
 from codec.entropy.elias_gamma import read_escapes
-from codec.entropy.models import BIT, FAMILY, OUT_OF_WINDOW, EntropyModels, Run, long_runs
+from codec.entropy.models import BIT, FAMILY, LEFT_OUT, EntropyModels, Run, long_runs
 from codec.errors import RecordError
 
 Decoder = constriction.stream.queue.RangeDecoder
@@ -81,14 +81,17 @@ class SingleDecoder:
 class TruncatedDecoder:
     """One call for all symbols of an image, with truncated tables.
 
-    Where a symbol is out of its window, the image is decoded again one symbol at a time.
+    Where a symbol is left out of its row, the image is decoded again one symbol at a time.
     """
 
     def __init__(self, streams: Streams, models: EntropyModels, single: SingleDecoder) -> None:
         self._streams, self._tables, self._single = streams, models.truncated, single
 
     def decode(self, table_index: U16, symbols: I32) -> list[int]:
-        """Fills the first of `symbols [B, n]`, those whose rows fit; for each of B their number."""
+        """Fills the first of `symbols [B, n]`, those whose rows fit; for each of B their number.
+
+        `table_index` `[B, n]` is the row of each symbol.
+        """
         if symbols.shape[1] <= FEW_SYMBOLS:
             return [0] * len(symbols)
         prefixes = self._tables.fitting_prefixes(table_index)
@@ -99,7 +102,7 @@ class TruncatedDecoder:
     def _decode(self, table_index: U16, symbols: I32, prefixes: Sequence[int]) -> None:
         decoders = self._streams.decoders
         starts = [decoder.clone() for decoder in decoders]
-        # 1 is in every window, for what is not decoded.
+        # Every truncated row has 1, for what is not decoded.
         truncated = np.ones(table_index.shape, np.int32)
         weights = self._tables.weights(table_index)
         for image, prefix in enumerate(prefixes):
@@ -109,7 +112,7 @@ class TruncatedDecoder:
             except AssertionError:
                 self._streams.refuse(image)
         symbols[:] = self._tables.symbols(table_index, truncated)
-        for image in np.flatnonzero((symbols == OUT_OF_WINDOW).any(1)).tolist():
+        for image in np.flatnonzero((symbols == LEFT_OUT).any(1)).tolist():
             decoders[image], prefix = starts[image], prefixes[image]
             rows = table_index[image, :prefix].tolist()
             self._single.decode(image, rows, symbols[image, :prefix])
@@ -130,7 +133,7 @@ class Decoders:
         self._streams.refuse(image, reason)
 
     def symbols(self, table_index: U16) -> I32:
-        """The next symbols `[B, n]`, coded with rows `[B, n]` or `[1, n]`."""
+        """The next symbols `[B, n]`; `table_index` `[B, n]` or `[1, n]` is the row of each."""
         symbols = np.zeros((self.images, table_index.shape[1]), np.int32)
         if runs := long_runs(table_index):
             self._runs.decode(runs, symbols)
@@ -143,7 +146,7 @@ class Decoders:
         return symbols
 
     def escaped(self, image: int, table_index: U16) -> list[int]:
-        """The values of escapes, the last symbols of an image, coded with rows `[n]`.
+        """The values of escapes, the last symbols of an image, with the rows `table_index` `[n]`.
 
         A refused stream gives the value before each row.
         """

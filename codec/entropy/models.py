@@ -22,11 +22,12 @@ FAMILY = Categorical(perfect=False)
 BIT = Categorical(np.full(2, TOTAL / 2 - 1), perfect=False)
 # From this mean length on, one call for each run of equal rows is faster than one call for all.
 LONG_RUN = 12
-# Symbols that a truncated table keeps, and its width: one more symbol on either side.
+# Symbols that a truncated row keeps, and its width: one more symbol on either side.
 KEPT = 14
 TRUNCATED_WIDTH = KEPT + 2
-OUT_OF_WINDOW = -1
-# The largest share of a row that its truncated table may leave out.
+# What a truncated row has for the symbols that it leaves out.
+LEFT_OUT = -1
+# The largest share of its frequency that a truncated row may leave out.
 MAX_LEFT_OUT = 2**-11
 
 
@@ -90,9 +91,9 @@ class TruncatedTables:
     """Tables `[N, K]` cut down for decoding to the few neighbouring symbols that are nearly all.
 
     A row can have hundreds of symbols, and the time that constriction takes to decode one grows
-    with their number. A truncated row keeps the intervals of KEPT symbols and merges all others
-    into one on either side. Where a merged one is decoded, the symbols must be decoded again with
-    whole rows. A row fits if it merges at most MAX_LEFT_OUT of its frequency.
+    with their number. A truncated row keeps the intervals of KEPT symbols and leaves out all
+    others, as one on either side. Where a symbol is left out, the symbols must be decoded again
+    with whole rows. A row fits if it leaves out at most MAX_LEFT_OUT of its frequency.
     """
 
     def __init__(self, frequencies: U32) -> None:
@@ -102,7 +103,7 @@ class TruncatedTables:
             self._truncate(frequencies)
 
     def fitting_prefixes(self, table_index: U16) -> list[int]:
-        """For each of B how many of its rows `[B, n]` fit before the first that does not."""
+        """For each of B how many of its rows, `table_index` `[B, n]`, fit before one does not."""
         # One that does not fit follows the last row.
         fits = np.zeros((len(table_index), table_index.shape[1] + 1), np.bool_)
         self._fits.take(table_index, out=fits[:, :-1])
@@ -110,11 +111,11 @@ class TruncatedTables:
         return prefixes
 
     def weights(self, table_index: U16) -> F64:
-        """Weights `[B, n, TRUNCATED_WIDTH]` of constriction's models for rows `[B, n]`."""
+        """Weights `[B, n, TRUNCATED_WIDTH]` of constriction's models; `table_index` is `[B, n]`."""
         return self._weights.take(table_index, 0)
 
     def symbols(self, table_index: U16, truncated: I32) -> I32:
-        """Symbols of the whole rows for those of the truncated ones; OUT_OF_WINDOW if merged."""
+        """Symbols of the whole rows for those of the truncated ones; LEFT_OUT for others."""
         return self._symbols.take(table_index * np.int64(TRUNCATED_WIDTH) + truncated)
 
     def _truncate(self, frequencies: U32) -> None:
@@ -128,10 +129,10 @@ class TruncatedTables:
         bounds = np.pad(np.take_along_axis(cumulative, cuts, 1), ((0, 0), (1, 1)))
         bounds[:, -1] = TOTAL
         parts = np.diff(bounds, axis=1)
-        left = np.where(first == 1, 0, OUT_OF_WINDOW)
-        right = np.where(cuts[:, -1] == width - 1, width - 1, OUT_OF_WINDOW)
+        left = np.where(first == 1, 0, LEFT_OUT)
+        right = np.where(cuts[:, -1] == width - 1, width - 1, LEFT_OUT)
         symbols = np.column_stack([left, cuts[:, :-1], right])
-        self._fits = (parts * (symbols == OUT_OF_WINDOW)).sum(1) <= MAX_LEFT_OUT * TOTAL
+        self._fits = (parts * (symbols == LEFT_OUT)).sum(1) <= MAX_LEFT_OUT * TOTAL
         self._weights, self._symbols = parts - 1.0, symbols.astype(np.int32)
 
 

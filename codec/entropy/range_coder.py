@@ -123,7 +123,7 @@ class Encoders:
         self._waiting: list[tuple[I32, U16]] = []
 
     def put(self, values: I32 | I64, symbols: I32, table_index: U16) -> None:
-        """The next values `[B, n]` and their symbols, coded with rows `[B, n]` or `[1, n]`."""
+        """The next values and symbols `[B, n]`; `table_index` is `[B, n]` or `[1, n]`."""
         if runs := long_runs(table_index):
             self._flush()
             images = zip(self._encoders, symbols, cycle(runs), strict=False)

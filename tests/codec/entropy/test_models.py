@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from codec.entropy.models import (
     KEPT,
     MAX_LEFT_OUT,
-    OUT_OF_WINDOW,
+    LEFT_OUT,
     TRUNCATED_WIDTH,
     EntropyModels,
     TruncatedTables,
@@ -50,7 +50,7 @@ def test_each_kept_symbol_has_the_interval_of_the_whole_table(seed: int, width: 
     places = np.broadcast_to(np.arange(TRUNCATED_WIDTH), (5, TRUNCATED_WIDTH))
     symbols = truncated.symbols(rows[:, None], places)
     for row, whole in enumerate(frequencies.cumsum(1)):
-        inside = symbols[row] != OUT_OF_WINDOW
+        inside = symbols[row] != LEFT_OUT
         assert inside[1:-1].all()
         np.testing.assert_array_equal(ends[row, inside], whole[symbols[row, inside]])
         merged = TOTAL - frequencies[row, symbols[row, inside]].sum(dtype=np.int64)
