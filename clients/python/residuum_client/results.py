@@ -38,13 +38,17 @@ class Score:
     """How much an image differs from the images that its model was trained on.
 
     - `value`: the anomaly score, without unit; the larger, the less normal.
-    - `p_value`: in (0, 1], the share of held-out normal images with a score at least as large.
+    - `p_value`: (1 + number of calibration scores at least as high) / (n + 1), in (0, 1]; the n
+      calibration scores are those of held-out normal images.
     - `anomalous`: whether `p_value` is at or below the false-alarm rate.
-    - `scores`: the parts of `value` by name, in nats or bits.
+    - `scores`: the single scores by name; those named in the manifest's `score.fused` make up
+      `value`, as the sum of their standardised values. `residual` and `peak` are in nats per pixel,
+      `structure` has no unit, `rate` is in bits, `latent` in nats; for models of indices `latent`
+      is a squared distance to the codebook, without unit.
     - `record_bytes`: size of the record that the image has at the model's default quality.
     - `heatmap`: float32 `[H, W]` in nats per pixel; None unless it was asked for.
     - `heatmap_vmax`: the value to draw in full colour, in nats per pixel. One normal image in ten
-      reaches it anywhere.
+      reaches it at some pixel.
     """
 
     value: float

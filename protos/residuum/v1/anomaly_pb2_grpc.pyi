@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 ab8dd2d33a03ed929bd802f86e0d5a23f06635edcdfebed9427ef642f5badd44
+# Generated from anomaly.proto, SHA-256 ac5b3c833728d4ed6a12f7038a75b4423d9765057e2c6b7ed53731814d4cba12
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
