@@ -4,7 +4,8 @@ The exporter writes the two ONNX graphs, fits tables and calibration to images, 
 graphs match the network, and writes a model card.
 """
 
-from exporter.export import Options, export
+from exporter.export import export
+from exporter.options import Options
 from exporter.refit import refit
 
 __all__ = ["Options", "export", "refit"]

@@ -7,10 +7,14 @@ from typing import Annotated
 
 import tyro
 
-from codec.bundle.bundle import MANIFEST
 from codec.errors import ResiduumError
-from exporter.export import Options, export
+from exporter.export import export
+from exporter.options import Options
 from exporter.refit import refit
+from training.errors import UsageError
+from training.run.files import is_run
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +30,21 @@ class Command:
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether a path is a bundle and not a run."""
-    return path.suffix == ".tar" or (path / MANIFEST).exists()
-
-
 def main() -> int:
-    """Runs the command; exits with 0, with 1 and one line on stderr, or with 130 if interrupted."""
-    command = tyro.cli(Command, prog="residuum-export")
+    """Runs the command.
+
+    Returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+    """
     try:
-        write = refit if is_bundle(command.run) else export
+        command = tyro.cli(Command, prog="residuum-export")
+        write = export if is_run(command.run) else refit
         manifest = write(command.run, command.out, command.calibrate, command.options, print)
     except (ResiduumError, OSError) as error:
         print(f"residuum-export: {error}", file=sys.stderr)
-        return 1
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print("residuum-export: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     size = sum(member.size for member in manifest.members.values())
     print(f"{command.out}: {manifest.name} {manifest.version}, {size / 1e6:.2f} MB")
     return 0

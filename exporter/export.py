@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +15,47 @@ from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.input_spec import Fit, InputSpec
-from codec.scores.scores import check_false_alarm_rate
 from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.latents import batches
 from exporter.graphs import Parity, export_graphs, measure_parity
+from exporter.options import (
+    FALSE_ALARM_RATE,
+    Options,
+    check_quality,
+    default_false_alarm_rate,
+    raised_rate,
+)
 from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
 from training.config.run import DataConfig, TrainConfig
 from training.data import datasets
 from training.data.datasets import source_of
+from training.errors import TrainingError, UsageError
 from training.models.base import symbols
 from training.run.checkpoint import load_run
 
 MIDDLE_QUALITY = 8
-FALSE_ALARM_RATE = 0.01
 PARITY_IMAGES = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What can be chosen about a bundle; the defaults suit most models."""
-
-    name: str = ""
-    """model name; the name of the run's folder if empty"""
-    version: str = "1"
-    """version of the model; a server can hold several"""
-    fit: Fit | None = None
-    """exact, resize, pad or tile; chosen from the data if absent"""
-    quality: int | None = None
-    """default quality level, 0 (coarsest) to 16; 8 if absent, 0 if the model has only one"""
-    target_psnr: float | None = None
-    """choose the coarsest level that reaches this PSNR in dB on held-out images"""
-    false_alarm_rate: float | None = None
-    """share of normal images that may be flagged by default; if absent, 0.01 or the smallest that
-    the held-out images support"""
-    fused: tuple[str, ...] = ()
-    """scores that decide whether an image is anomalous; chosen from the family if empty"""
-    blur: int = 13
-    """side of the heat map's smoothing window, pixels, odd"""
-    peak_blur: int = 3
-    """side of the smoothing window of the peak and structure scores, pixels, odd"""
-    registered: bool = False
-    """the camera always sees the same scene: keep a residual variance per pixel"""
-    threads: int = 1
-    """CPU threads of onnxruntime"""
 
 
 def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) -> Manifest:
     """Writes the bundle of a run, calibrated on the held-out images of the folder `calibrate`.
 
-    Raises TrainingError for the run or the data, InvalidInput for an option, BundleError for the
-    result.
+    Raises TrainingError for the run or the data, UsageError for an option, InvalidInput if it needs
+    more images, BundleError for the result.
     """
     check_target(out)
     config, network, info = load_run(run)
     training, held_out = read_images(config.data, calibrate, log)
     exact = source_of(config.data, calibrate) != "folder"
     name = options.name or run.resolve().name
-    manifest = describe(config, options, name, exact=exact, held_out=len(held_out))
+    try:
+        manifest = describe(config, options, name, exact=exact, held_out=len(held_out))
+    except BundleError as error:
+        raise UsageError(str(error)) from error
     if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
-        log(f"a false-alarm rate of {FALSE_ALARM_RATE:g} needs more than {len(held_out)} images")
+        log(raised_rate(manifest.score.false_alarm_rate, len(held_out)))
     log("exporting and checking the graphs")
     draft = draft_bundle(manifest, *export_graphs(network))
     graphs = open_graphs(draft, "cpu", options.threads)
@@ -122,14 +102,14 @@ def describe(
     """The manifest that follows from a configuration, before anything is fitted.
 
     `exact` means that all images of the data set have one size by nature. `held_out` is the number
-    of calibration images. Raises BundleError, or InvalidInput for a false-alarm rate that needs
-    more of them.
+    of calibration images. Raises BundleError or UsageError for an option, InvalidInput for a
+    false-alarm rate that needs more images, TrainingError for a model that cannot be exported.
     """
     model = config.model
     latent = describe_latent(model)
     index = latent.kind == "indices"
     free_size = model.height == 0
-    default_quality = 0 if index else MIDDLE_QUALITY
+    levels = 1 if index else QUALITY_LEVELS
     fixed_fit: Fit = "exact" if exact else "resize"
     return Manifest(
         name=name,
@@ -143,13 +123,13 @@ def describe(
             fit=options.fit or ("pad" if free_size else fixed_fit),
         ),
         latent=latent,
-        quality_default=default_quality if options.quality is None else options.quality,
-        quality_levels=1 if index else QUALITY_LEVELS,
+        quality_default=check_quality(options.quality, 0 if index else MIDDLE_QUALITY, levels),
+        quality_levels=levels,
         score=ScoreSpec(
             blur=options.blur,
             peak_blur=options.peak_blur,
             fused=check_score_names(options.fused or _fused(model)),
-            false_alarm_rate=_false_alarm_rate(options.false_alarm_rate, held_out),
+            false_alarm_rate=default_false_alarm_rate(options.false_alarm_rate, held_out),
         ),
     )
 
@@ -171,18 +151,12 @@ def _fused(model: ModelConfig) -> tuple[str, ...]:
     return ("residual", "latent")
 
 
-def _false_alarm_rate(asked: float | None, held_out: int) -> float:
-    if asked is None:
-        return max(FALSE_ALARM_RATE, 1 / (held_out + 1))
-    return check_false_alarm_rate(asked, held_out)
-
-
 def _grid(model: ModelConfig) -> tuple[int, int] | None:
     if model.family in GLOBAL_FAMILIES:
         return (1, 1)
     grid = model.height // model.stride, model.width // model.stride
     if model.family == "sigma_vae_map" and grid == (1, 1):
-        raise BundleError("the latent map has a single position; train a sigma_vae instead")
+        raise TrainingError("the latent map has a single position; train a sigma_vae instead")
     return grid if model.height else None
 
 

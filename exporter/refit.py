@@ -9,8 +9,9 @@ from pathlib import Path
 from codec.bundle.bundle import load_bundle
 from codec.bundle.manifest import Manifest
 from codec.graphs.onnx import open_graphs
-from exporter.export import Options, check_target, read_images, write
+from exporter.export import check_target, read_images, write
 from exporter.fit.bundle import Log, fit_bundle
+from exporter.options import Options, check_quality
 from training.config.run import DataConfig
 
 # Shortest side, in strides, of an image for a model of any size.
@@ -21,7 +22,7 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     """Writes the bundle at `path` to `out`, fitted to the images of the folder `calibrate`.
 
     Of the options only version, quality, target_psnr, registered and threads apply. Raises
-    BundleError, and TrainingError for the data.
+    BundleError, TrainingError for the data, and UsageError for an option.
     """
     check_target(out)
     old = load_bundle(path)
@@ -29,8 +30,8 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     manifest = replace(
         old.manifest,
         version=options.version,
-        quality_default=(
-            old.manifest.quality_default if options.quality is None else options.quality
+        quality_default=check_quality(
+            options.quality, old.manifest.quality_default, old.manifest.quality_levels
         ),
         provenance={
             **old.manifest.provenance,

@@ -11,7 +11,7 @@ from rich.console import Console
 from training.cli import session
 from training.cli.options import PROGRAM, parse
 from training.cli.progress import print_plain
-from training.errors import TrainingError
+from training.errors import TrainingError, UsageError
 from training.presets.lookup import preset_names
 
 FAILED, WRONG_USAGE = 1, 2
@@ -39,15 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     rank = os.environ.get(RANK, "0")
     name = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"
     try:
-        options = parse(arguments)
-    except TrainingError as error:
-        print_plain(errors, f"{name}: {error}")
-        return WRONG_USAGE
-    try:
-        return session.run(options, arguments)
+        return session.run(parse(arguments), arguments)
     except (TrainingError, OSError) as error:
         print_plain(errors, f"{name}: {error}")
-        return FAILED
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print_plain(errors, f"{name}: interrupted")
         return session.INTERRUPTED

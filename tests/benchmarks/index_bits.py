@@ -28,8 +28,9 @@ from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import index_tables
-from exporter.export import Options, export
+from exporter.export import export
 from exporter.fit.latents import batches, encode_all
+from exporter.options import Options
 from training.config.run import DataConfig, from_json
 from training.data import datasets as data
 from training.data.image_files import find_images, read_images

@@ -19,7 +19,8 @@ from codec.images.files import prepare, restore_geometry, to_pixels
 from codec.quantise import dequantise, quantise
 from codec.record.frame import unpack
 from codec.reference.range_coder import ReferenceCoder
-from exporter.export import Options, export
+from exporter.export import export
+from exporter.options import Options
 from training.__main__ import main as train
 from training.config.model import Family
 from training.models import IndexModel, Model

@@ -25,7 +25,8 @@ from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from exporter.export import Options, export
+from exporter.export import export
+from exporter.options import Options
 from residuum_client import Client, draw_heatmap
 from residuum_client.__main__ import main as client_main
 from training.__main__ import main as train

@@ -19,9 +19,10 @@ from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from exporter.__main__ import main as export_command
-from exporter.export import Options, describe
+from exporter.export import describe
 from exporter.fit.bundle import draft_bundle
 from exporter.graphs import export_graphs
+from exporter.options import Options
 from training.__main__ import main as train
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig

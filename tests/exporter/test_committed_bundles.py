@@ -16,8 +16,9 @@ from scipy.stats import kstest
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
-from exporter.export import Options, describe
+from exporter.export import describe
 from exporter.graphs import MAX_LATENT_ERROR, MAX_PIXEL_ERROR, MIN_EQUAL_CODES, OPSET
+from exporter.options import Options
 from exporter.receptive_field import measure_radius
 from training.cli.options import parse
 from training.config.run import from_json, to_json

@@ -15,13 +15,15 @@ from PIL import Image
 from codec import Codec, Scorer
 from codec.bundle.bundle import REQUIRED, load_bundle
 from codec.bundle.manifest import LatentSpec
-from codec.errors import BundleError, InvalidInput
+from codec.errors import InvalidInput
 from codec.graphs.onnx import open_graphs
 from exporter.__main__ import main
-from exporter.export import Options, describe, portable
+from exporter.export import describe, portable
+from exporter.options import Options, raised_rate
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
 from training.data.datasets import training_and_validation
+from training.errors import TrainingError, UsageError
 from training.run.checkpoint import load_run
 
 
@@ -110,21 +112,28 @@ def test_the_options_are_in_the_bundle(command, run, data, tmp_path):
 
 
 ERRORS = {
-    "{data} --out {new} --calibrate {data}": "best.safetensors does not exist",
-    "nowhere --out {new} --calibrate {data}": "nowhere/best.safetensors does not exist",
+    "{data} --out {new} --calibrate {data}": "neither a run (no best.safetensors) nor a bundle",
+    "nowhere --out {new} --calibrate {data}": "nowhere does not exist; expected a run or a bundle",
     "{run} --out {new} --calibrate nowhere": "data folder nowhere does not exist",
     "{run} --out {new} --calibrate {empty}": "empty holds no image files",
     "{run} --out {empty} --calibrate {data}": "empty exists already",
     "{run} --out {file}/new --calibrate {data}": "file is not a writable folder",
     "{run} --out {new} --calibrate {data} --name A": "'A' is not a name: lower-case letters",
-    "{run} --out {new} --calibrate {data} --quality 17": "quality_default=17, expected 0..16",
+    "{run} --out {new} --calibrate {data} --quality 17": "--quality is 17; expected 0..16",
     "{run} --out {new} --calibrate {data} --fit pad": "models of any size pad, others do not",
     "{run} --out {new} --calibrate {data} --blur 4": "blur=4, expected odd",
     "{run} --out {new} --calibrate {data} --fused a": "no score is called a; there are residual",
+    "{run} --out {new} --calibrate {data} --false-alarm-rate 2": (
+        "--false-alarm-rate is 2.0; expected a number between 0 and 1"
+    ),
     "{run} --out {new} --calibrate {data} --false-alarm-rate 0.01": (
         "false-alarm rate 0.01 needs 99 calibration images, the model has 24"
     ),
 }
+
+
+# Wrong whatever the run and the images are.
+WRONG_USAGE = ("--name", "--quality", "--fit", "--blur", "--fused", "--false-alarm-rate 2")
 
 
 @pytest.mark.parametrize("line", ERRORS)
@@ -133,7 +142,7 @@ def test_an_error_is_one_line_and_nothing_is_written(command, run, data, tmp_pat
     (tmp_path / "file").write_text("not a folder")
     places = {"run": run, "data": data} | {n: tmp_path / n for n in ("new", "empty", "file")}
     status, said, complaint = command(*line.format(**places).split())
-    assert (status, said) == (1, "")
+    assert (status, said) == (2 if any(option in line for option in WRONG_USAGE) else 1, "")
     assert complaint.startswith("residuum-export: ")
     assert ERRORS[line] in complaint
     assert complaint.count("\n") == 1
@@ -201,7 +210,7 @@ def test_indices_have_one_quality_and_are_scored_by_residual_and_distance():
     assert manifest.latent == LatentSpec(kind="indices", dims=1, codebook=32, grid=(2, 3))
     assert (manifest.quality_default, manifest.quality_levels) == (0, 1)
     assert manifest.score.fused == ("residual", "latent")
-    with pytest.raises(BundleError, match=r"quality_default=8, expected 0\.\.0"):
+    with pytest.raises(UsageError, match=r"--quality is 8; expected 0\.\.0"):
         described(Options(quality=8), family="vq_vae", widths=(4, 8))
 
 
@@ -213,7 +222,7 @@ def test_a_position_has_several_symbols_with_two_levels_or_several_channels():
 
 
 def test_a_map_of_one_position_is_rejected():
-    with pytest.raises(BundleError, match="train a sigma_vae instead"):
+    with pytest.raises(TrainingError, match="train a sigma_vae instead"):
         described(family="sigma_vae_map", widths=(4, 8), height=8, width=8)
 
 
@@ -224,6 +233,12 @@ def test_the_default_false_alarm_rate_is_supported_by_the_images(held_out, rate)
     config = TrainConfig(model=ModelConfig(height=16, width=16, widths=(4, 8)))
     manifest = describe(config, Options(), "m", exact=True, held_out=held_out)
     assert manifest.score.false_alarm_rate == pytest.approx(rate)
+
+
+def test_a_raised_false_alarm_rate_is_explained():
+    assert raised_rate(1 / 11, 10) == (
+        "false-alarm rate 0.091, the smallest for 10 held-out images; 0.01 needs 99"
+    )
 
 
 def test_a_false_alarm_rate_that_needs_more_images_is_rejected():

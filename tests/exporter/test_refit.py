@@ -10,11 +10,12 @@ from codec import Codec
 from codec.bundle.bundle import load_bundle
 from codec.errors import BundleError
 from codec.graphs.onnx import open_graphs
-from exporter.__main__ import is_bundle
-from exporter.export import Options
+from exporter.options import Options
 from exporter.refit import refit
 from training.data import datasets as training_data
+from training.errors import UsageError
 from training.run.checkpoint import load_run
+from training.run.files import is_run
 
 
 def test_a_bundle_fitted_to_the_same_images_stays_as_it_was(bundle_path, data, tmp_path):
@@ -54,8 +55,13 @@ def test_an_existing_bundle_is_not_overwritten(bundle_path, data):
 
 
 def test_a_run_is_distinguished_from_a_bundle(bundle_path, run):
-    assert is_bundle(bundle_path)
-    assert not is_bundle(run)
+    assert is_run(run)
+    assert not is_run(bundle_path)
+
+
+def test_a_quality_that_the_bundle_does_not_have_is_rejected(bundle_path, data, tmp_path):
+    with pytest.raises(UsageError, match=r"--quality is 99; expected 0\.\.16"):
+        refit(bundle_path, tmp_path / "new", data, Options(quality=99), str)
 
 
 def test_a_model_of_images_of_any_size_is_fitted_to_other_images(tmp_path):

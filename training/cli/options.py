@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from training.config.run import TrainConfig, from_json, to_json
-from training.errors import TrainingError
+from training.errors import TrainingError, UsageError
 from training.presets.lookup import PRESETS
 from training.run import checkpoint
 from training.run.files import LAST
@@ -42,25 +42,30 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Options from PRESET and the overrides after it. Raises TrainingError if they are invalid."""
+    """The options from PRESET and the overrides after it.
+
+    Raises UsageError if they are invalid, TrainingError if the run to resume cannot be read.
+    """
     preset, *rest = arguments
     if preset not in PRESETS:
         near = difflib.get_close_matches(preset, PRESETS, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise TrainingError(f"unknown preset '{preset}'; --help lists them{hint}")
+        raise UsageError(f"unknown preset '{preset}'; --help lists them{hint}")
     options = _overridden(preset, rest, PRESETS[preset])
     if not options.resume:
         return options
+    if not (options.out / LAST).exists():
+        raise TrainingError(f"{options.out} holds no run to resume")
     info = checkpoint.read(options.out / LAST).info
     began_with = info["provenance"].get("command", [PROGRAM, preset])[1]
     if preset != began_with:
-        raise TrainingError(
+        raise UsageError(
             f"the run in {options.out} began with the preset '{began_with}', not '{preset}'"
         )
     saved = from_json(info["config"])
     options = _overridden(preset, rest, saved)
     if changed := sorted(differences(to_json(options.config), to_json(saved)) - {"epochs"}):
-        raise TrainingError(
+        raise UsageError(
             "a resumed run keeps its configuration, only epochs may change; "
             f"changed: {', '.join(changed)}"
         )
@@ -80,7 +85,10 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") ->
 
 def _overridden(preset: str, arguments: Sequence[str], config: TrainConfig) -> Options:
     default: Any = Options(data=tyro.MISSING, out=tyro.MISSING, config=config)
-    options: Options = tyro.cli(
-        Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default
-    )
+    try:
+        options: Options = tyro.cli(
+            Options, prog=f"{PROGRAM} {preset}", args=arguments, default=default
+        )
+    except TrainingError as error:
+        raise UsageError(str(error)) from error
     return options

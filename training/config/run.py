@@ -52,6 +52,8 @@ class DataConfig:
     """(height, width) in pixels to which every image is resized; None keeps the sizes"""
     min_side: int = 0
     """pixels; an image with a shorter side is an error"""
+    crop: Count = 0
+    """side of the training crops in pixels, the reason for `min_side`; 0 = no crops"""
     source: Source = "auto"
     """kind of data; auto recognises it"""
     seed: Count = 0
@@ -147,6 +149,7 @@ class TrainConfig:
             channels=self.model.channels,
             size=None if self.crop else (self.model.height, self.model.width),
             min_side=self.crop // 2,
+            crop=self.crop,
             source=self.source,
             seed=self.seed,
             validation_fraction=self.validation_fraction,

@@ -56,6 +56,8 @@ class LabelledImages:
     """[N], True where the image is anomalous"""
     masks: list[Mask | None]
     """[H, W] of the file's own size, True on defects; None where no mask exists"""
+    names: list[str]
+    """of the files below the data folder; numbers where one file holds all images"""
 
 
 def _silent(_: str) -> None:
@@ -76,9 +78,10 @@ def images(
         )
     smallest = min(min(image.shape[1:]) for image in everything)
     if smallest < config.min_side:
+        asking = f"crop={config.crop}" if config.crop else "the model"
         raise TrainingError(
-            f"{folder} has an image that is {smallest} pixels high or wide; "
-            f"at least {config.min_side} expected"
+            f"{asking} needs images of at least {config.min_side} pixels a side; "
+            f"{folder} has one of {smallest}"
         )
     return everything
 
@@ -109,7 +112,12 @@ def labelled_test(config: DataConfig, folder: Path) -> LabelledImages:
     if source_of(config, folder) != "folder":
         normal = images(config, folder, "test")
         count = len(normal)
-        return LabelledImages(images=normal, defect=np.zeros(count, np.bool_), masks=[None] * count)
+        return LabelledImages(
+            images=normal,
+            defect=np.zeros(count, np.bool_),
+            masks=[None] * count,
+            names=[f"test image {index}" for index in range(count)],
+        )
     paths = image_paths(folder, "test")
     test = read_images(paths, config.channels, config.size)
     if len(test) != len(paths):
@@ -118,6 +126,7 @@ def labelled_test(config: DataConfig, folder: Path) -> LabelledImages:
         images=test,
         defect=np.array([is_defect(folder, path) for path in paths], np.bool_),
         masks=[read_mask(folder, path) for path in paths],
+        names=[path.relative_to(folder).as_posix() for path in paths],
     )
 
 

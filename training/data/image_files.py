@@ -58,6 +58,11 @@ def image_paths(folder: Path, split: Split) -> list[Path]:
     """The image files of a split. Raises TrainingError if there are none."""
     if split == "test":
         below = folder / "test"
+        if not below.exists() and find_images(folder):
+            raise TrainingError(
+                f"evaluation needs test images: {below} does not exist; found only images for "
+                "training"
+            )
     elif _is_mvtec(folder):
         below = folder / "train" / _GOOD
     else:

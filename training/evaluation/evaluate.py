@@ -12,18 +12,17 @@ import torch
 import tyro
 from rich.console import Console
 
-from codec.bundle.bundle import MANIFEST
 from codec.errors import ResiduumError
-from training.errors import TrainingError
+from training.errors import UsageError
 from training.evaluation.bundle import sections as bundle_sections
 from training.evaluation.bundle.evaluation import BundleOptions, evaluate_bundle
 from training.evaluation.report import report
 from training.evaluation.report.progress import Reporter
 from training.evaluation.run.evaluation import evaluate_run
-from training.run.files import BEST
+from training.run.files import is_run
 
 PROGRAM = "residuum-evaluate"
-INTERRUPTED = 130
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Command:
     def __post_init__(self) -> None:
         for name in ("threads", "pictures"):
             if getattr(self, name) < 1:
-                raise TrainingError(f"--{name} is {getattr(self, name)}; expected at least 1")
+                raise UsageError(f"--{name} is {getattr(self, name)}; expected at least 1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(tyro.cli(Command, prog=PROGRAM, args=argv), console, errors)
     except (ResiduumError, OSError) as error:
         errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         errors.print(f"{PROGRAM}: interrupted; nothing was written")
         return INTERRUPTED
@@ -68,7 +67,7 @@ def _run(command: Command, console: Console, errors: Console) -> int:
     report.check_free(command.out)
     torch.set_num_threads(command.threads)
     with Reporter(errors) as reporter:
-        if _is_run(command.source):
+        if is_run(command.source):
             run = evaluate_run(command.source, command.data, command.pictures, reporter)
             title, facts, sections, exact = run.title, run.facts, run.sections, True
         else:
@@ -86,18 +85,7 @@ def _run(command: Command, console: Console, errors: Console) -> int:
     console.print(title, markup=False, highlight=False)
     report.show(console, sections)
     console.print(str(command.out / report.REPORT_HTML), markup=False, soft_wrap=True)
-    return 0 if exact else 1
-
-
-def _is_run(source: Path) -> bool:
-    """Whether `source` is a run, which has a checkpoint. Raises TrainingError if it is neither."""
-    if not source.exists():
-        raise TrainingError(f"{source} does not exist; expected the folder of a run, or a bundle")
-    if (source / BEST).exists():
-        return True
-    if source.is_dir() and not (source / MANIFEST).exists():
-        raise TrainingError(f"{source} is neither a run (no {BEST}) nor a bundle (no {MANIFEST})")
-    return False
+    return 0 if exact else FAILED
 
 
 if __name__ == "__main__":

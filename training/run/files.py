@@ -14,11 +14,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from codec.atomic import write_file
+from codec.bundle.bundle import MANIFEST
 from training.errors import TrainingError
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 CONFIG, METRICS = "config.json", "metrics.jsonl"
 _TEMPORARY = ".*.tmp"
+
+
+def is_run(source: Path) -> bool:
+    """Whether `source` is a run and not a bundle. Raises TrainingError if it is neither."""
+    if not source.exists():
+        raise TrainingError(f"{source} does not exist; expected a run or a bundle")
+    if (source / BEST).exists():
+        return True
+    if source.is_dir() and not (source / MANIFEST).exists():
+        raise TrainingError(f"{source} is neither a run (no {BEST}) nor a bundle (no {MANIFEST})")
+    return False
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -175,48 +175,58 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    ("line", "status", "sentence"),
     [
-        ("nowhere --data D --out o", "nowhere does not exist"),
+        ("nowhere --data D --out o", 1, "nowhere does not exist; expected a run or a bundle"),
         (
             "D --data D --out o",
+            1,
             "neither a run (no best.safetensors) nor a bundle (no manifest.json",
         ),
-        ("file.txt --data D --out o", "neither a folder nor an uncompressed tar"),
-        ("MAP --data nowhere --out o", "data folder nowhere does not exist"),
-        ("MAP --data D/train --out o", "holds no image files"),
-        ("MAP --data D --out D", "already exists and is not an empty folder"),
-        ("MAP --data D --out o --quality 17", "quality 17, the model has levels 0..16"),
-        ("MAP --data D --out o --false-alarm-rate 0.001", "needs 999 calibration images"),
-        ("MAP --data D --out o --false-alarm-rate 0", "expected a number between 0 and 1"),
-        ("MAP --data D --out o --threads 0", "--threads is 0; expected at least 1"),
-        ("MAP --data D --out o --limit-levels -1", "--limit-levels is -1; expected 0 or more"),
+        ("file.txt --data D --out o", 1, "neither a folder nor an uncompressed tar"),
+        ("MAP --data nowhere --out o", 1, "data folder nowhere does not exist"),
+        (
+            "MAP --data D/train --out o",
+            1,
+            "evaluation needs test images: D/train/test does not exist; found only images for "
+            "training",
+        ),
+        ("MAP --data D/test/good --out o", 1, "D/test/good/test does not exist; found only images"),
+        ("MAP --data empty --out o", 1, "empty/test holds no image files"),
+        ("MAP --data D --out D", 1, "already exists and is not an empty folder"),
+        ("MAP --data D --out o --quality 17", 2, "--quality is 17; expected 0..16"),
+        ("MAP --data D --out o --false-alarm-rate 0.001", 1, "needs 999 calibration images"),
+        ("MAP --data D --out o --false-alarm-rate 0", 2, "expected a number between 0 and 1"),
+        ("MAP --data D --out o --threads 0", 2, "--threads is 0; expected at least 1"),
+        ("MAP --data D --out o --limit-levels -1", 2, "--limit-levels is -1; expected 0 or more"),
         (
             "TINY --data D --out o",
-            "test image 0: image is 40x40 gray; the model takes exactly 16x16",
+            1,
+            "test/good/0.png: image is 40x40 gray; the model takes exactly 16x16",
         ),
     ],
 )
 def test_an_error_is_one_sentence_and_nothing_is_written(
-    line, sentence, inspected, tmp_path, monkeypatch, capsys
+    line, status, sentence, inspected, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("no tar")
+    (tmp_path / "empty").mkdir()
     names = {"MAP": str(MAP), "TINY": str(BUNDLES / "tiny_bundle")}
     words = [names.get(w, w.replace("D", str(inspected), w[0] == "D")) for w in line.split()]
-    assert main(words) in (1, 2)
+    assert main(words) == status
     said = capsys.readouterr().err
-    assert sentence in said
+    assert sentence.replace("D/", f"{inspected}/") in said
     assert said.startswith("residuum-evaluate: ")
     assert said.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file.txt"}
 
 
-def test_an_error_names_the_position_of_the_image_in_the_whole_set(tmp_path, capsys):
+def test_an_error_names_the_file_of_the_image(tmp_path, capsys):
     for i in range(70):
         save(tmp_path / "data" / "test" / f"{i:02d}.png", np.zeros((16, 16 + (i == 68)), np.uint8))
     assert main(arguments(BUNDLES / "tiny_bundle", tmp_path / "data", tmp_path / "out")) == 1
-    assert "test image 68: image is 16x17 gray" in capsys.readouterr().err
+    assert "test/68.png: image is 16x17 gray" in capsys.readouterr().err
 
 
 def test_an_interrupted_command_writes_nothing(inspected, tmp_path, monkeypatch, capsys):

@@ -19,7 +19,7 @@ from codec.scores.scores import check_false_alarm_rate
 from training.config.run import DataConfig
 from training.data import datasets as data
 from training.data.datasets import LabelledImages
-from training.errors import TrainingError
+from training.errors import TrainingError, UsageError
 from training.evaluation.bundle import detection, rate_distortion
 from training.evaluation.bundle.detection import Scored
 from training.evaluation.bundle.rate_distortion import Compression, Exactness
@@ -51,7 +51,10 @@ class BundleOptions:
         for name in ("limit_levels", "reference"):
             if (getattr(self, name) or 0) < 0:
                 option = name.replace("_", "-")
-                raise TrainingError(f"--{option} is {getattr(self, name)}; expected 0 or more")
+                raise UsageError(f"--{option} is {getattr(self, name)}; expected 0 or more")
+        rate = self.false_alarm_rate
+        if rate is not None and not 0 < rate < 1:
+            raise UsageError(f"--false-alarm-rate is {rate}; expected a number between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +90,14 @@ def evaluate_bundle(
     data, or no onnxruntime) or InvalidInput (an image, an option).
     """
     bundle = load_bundle(path)
+    quality = _quality(bundle, options)
     codec = _codec(bundle, threads)
     scorer = Scorer(codec)
     test = data.labelled_test(DataConfig(channels=bundle.manifest.input.channels), folder)
     images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
-    check_fit(images, bundle.manifest.input)
+    check_fit(images, test.names, bundle.manifest.input)
     examples = chosen(test, shown)
     rates = false_alarm_rates(bundle, options)
-    quality = bundle.manifest.quality_default if options.quality is None else options.quality
     facts, records = rate_distortion.compression(
         codec, images, quality, reporter.start("compressing")
     )
@@ -110,6 +113,15 @@ def evaluate_bundle(
         pictures=draw_examples(codec, scorer, images, test, scored, examples),
         threads=threads,
     )
+
+
+def _quality(bundle: Bundle, options: BundleOptions) -> int:
+    levels = bundle.manifest.quality_levels
+    if options.quality is None:
+        return bundle.manifest.quality_default
+    if not 0 <= options.quality < levels:
+        raise UsageError(f"--quality is {options.quality}; expected 0..{levels - 1}")
+    return options.quality
 
 
 def _codec(bundle: Bundle, threads: int) -> Codec:
@@ -134,13 +146,13 @@ def _levels(
     return rate_distortion.levels(codec, subset, reporter.start("all quality levels"))
 
 
-def check_fit(images: Sequence[U8], spec: InputSpec) -> None:
-    """Check that the model takes every image. Raises InvalidInput with the position of one."""
-    for index, image in enumerate(images):
+def check_fit(images: Sequence[U8], names: Sequence[str], spec: InputSpec) -> None:
+    """Checks that the model takes every image. Raises InvalidInput with the name of one."""
+    for image, name in zip(images, names, strict=True):
         try:
             prepare(image, spec)
         except InvalidInput as error:
-            raise InvalidInput(f"test image {index}: {error}") from error
+            raise InvalidInput(f"{name}: {error}") from error
 
 
 def chosen(test: LabelledImages, wanted: int) -> list[int]:

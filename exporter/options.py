@@ -1,0 +1,71 @@
+"""What a user can choose about a bundle, and how it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codec.images.input_spec import Fit
+from codec.scores.scores import check_false_alarm_rate
+from training.errors import UsageError
+
+FALSE_ALARM_RATE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What can be chosen about a bundle; the defaults suit most models."""
+
+    name: str = ""
+    """model name; the name of the run's folder if empty"""
+    version: str = "1"
+    """version of the model; a server can hold several"""
+    fit: Fit | None = None
+    """exact, resize, pad or tile; chosen from the data if absent"""
+    quality: int | None = None
+    """default quality level, 0 (coarsest) to 16; 8 if absent, 0 if the model has only one"""
+    target_psnr: float | None = None
+    """choose the coarsest level that reaches this PSNR in dB on held-out images"""
+    false_alarm_rate: float | None = None
+    """share of normal images that may be flagged by default; if absent, 0.01 or the smallest that
+    the held-out images support"""
+    fused: tuple[str, ...] = ()
+    """scores that decide whether an image is anomalous; chosen from the family if empty"""
+    blur: int = 13
+    """side of the heat map's smoothing window, pixels, odd"""
+    peak_blur: int = 3
+    """side of the smoothing window of the peak and structure scores, pixels, odd"""
+    registered: bool = False
+    """the camera always sees the same scene: keep a residual variance per pixel"""
+    threads: int = 1
+    """CPU threads of onnxruntime"""
+
+    def __post_init__(self) -> None:
+        rate = self.false_alarm_rate
+        if rate is not None and not 0 < rate < 1:
+            raise UsageError(f"--false-alarm-rate is {rate}; expected a number between 0 and 1")
+
+
+def check_quality(asked: int | None, usual: int, levels: int) -> int:
+    """The default quality: the level that was asked for, or the usual one. Raises UsageError."""
+    if asked is not None and not 0 <= asked < levels:
+        raise UsageError(f"--quality is {asked}; expected 0..{levels - 1}")
+    return usual if asked is None else asked
+
+
+def default_false_alarm_rate(asked: float | None, held_out: int) -> float:
+    """The rate that was asked for, else 0.01 or the smallest that the images support.
+
+    Raises InvalidInput if it needs more images.
+    """
+    if asked is None:
+        return max(FALSE_ALARM_RATE, 1 / (held_out + 1))
+    return check_false_alarm_rate(asked, held_out)
+
+
+def raised_rate(rate: float, held_out: int) -> str:
+    """A line about a default false-alarm rate that few held-out images have raised."""
+    needed = round(1 / FALSE_ALARM_RATE) - 1
+    return (
+        f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out images; "
+        f"{FALSE_ALARM_RATE:g} needs {needed}"
+    )
