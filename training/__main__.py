@@ -27,7 +27,7 @@ RANK = "RANK"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Runs the command.
 
     Returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted and saved.
     """

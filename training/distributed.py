@@ -65,7 +65,7 @@ class ProcessGroup:
 
     @torch.no_grad()
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace every gradient by its mean over the processes."""
+        """Replaces every gradient by its mean over the processes."""
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -75,7 +75,7 @@ class ProcessGroup:
             gradient.copy_(part.view(gradient.shape))
 
     def broadcast(self, compute: Callable[[], T]) -> T:
-        """Call `compute` in process 0 only and return its result in all processes."""
+        """Calls `compute` in process 0 only and returns its result in all processes."""
         box = [compute() if self.rank == 0 else None]
         if self.size > 1:
             with _all_needed():
@@ -90,7 +90,7 @@ class ProcessGroup:
         return bool(all_sum(torch.tensor(float(flag), device=device)) > 0)
 
     def wait(self) -> None:
-        """Wait until all processes have reached this call."""
+        """Waits until all processes have reached this call."""
         if self.size > 1:
             with _all_needed():
                 distributed.barrier()
@@ -100,7 +100,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 def join(device: torch.device) -> ProcessGroup:
-    """Join the process group of torchrun."""
+    """Joins the process group of torchrun."""
     distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT
     )
@@ -108,13 +108,13 @@ def join(device: torch.device) -> ProcessGroup:
 
 
 def leave() -> None:
-    """Leave the process group, if this process has joined one."""
+    """Leaves the process group, if this process has joined one."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def check_batch_size(group: ProcessGroup, batch_size: int) -> None:
-    """Raise TrainingError unless all processes get equal parts of a batch."""
+    """Raises TrainingError unless all processes get equal parts of a batch."""
     if batch_size % group.size:
         raise TrainingError(
             f"batch_size is {batch_size}, which {group.size} processes cannot share; "
@@ -124,7 +124,7 @@ def check_batch_size(group: ProcessGroup, batch_size: int) -> None:
 
 @contextmanager
 def _all_needed() -> Iterator[None]:
-    """Raise TrainingError if another process has ended; that process reports the reason."""
+    """Raises TrainingError if another process has ended; that process reports the reason."""
     try:
         yield
     except RuntimeError as error:
@@ -162,13 +162,13 @@ class SharedBatchNorm(_BatchNorm):
     num_batches_tracked: Tensor
 
     def __init__(self, norm: _BatchNorm, group: ProcessGroup) -> None:
-        """Use the parameters and statistics of `norm`."""
+        """Uses the parameters and statistics of `norm`."""
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=norm.affine)
         self.group = group
         self._parameters, self._buffers = norm._parameters, norm._buffers
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
-        """Accept any number of dimensions from 2 on."""
+        """Accepts any number of dimensions from 2 on."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """[B, C, ...] to the same shape."""
@@ -195,7 +195,7 @@ class SharedBatchNorm(_BatchNorm):
 
 
 def share_statistics(model: nn.Module, group: ProcessGroup) -> None:
-    """Replace the batch normalisations of a model by ones over the batches of all processes."""
+    """Replaces the batch normalisations of a model by ones over the batches of all processes."""
     if group.size == 1:
         return
     for module in list(model.modules()):

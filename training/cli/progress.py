@@ -23,7 +23,7 @@ SAMPLES = 8
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Print text as it is: no markup, no colours, no added line breaks."""
+    """Prints text as it is: no markup, no colours, no added line breaks."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -31,10 +31,10 @@ class Silent:
     """The `Log` of every process but the first: it prints nothing."""
 
     def batch(self, state: State, loss: Loss | None, batches: int) -> None:
-        """Print nothing."""
+        """Prints nothing."""
 
     def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
-        """Print nothing."""
+        """Prints nothing."""
 
 
 class RunLog:
@@ -69,7 +69,7 @@ class RunLog:
         self._bar.stop()
 
     def batch(self, state: State, loss: Loss | None, batches: int) -> None:
-        """Move the bar."""
+        """Moves the bar."""
         self._images += state.config.batch_size
         self._seconds = time.monotonic() - self._since
         if not self._console.is_terminal:
@@ -84,7 +84,7 @@ class RunLog:
         )
 
     def epoch(self, state: State, record: dict[str, Any], improved: bool) -> None:
-        """Print the line of an epoch and write its sample picture."""
+        """Prints the line of an epoch and writes its sample picture."""
         rate, epochs_left = self._rate(), state.config.epochs - state.epoch
         left = epochs_left * (time.monotonic() - self._since)
         best = "  best" if improved else ""
@@ -138,7 +138,7 @@ def _duration(seconds: float) -> str:
 
 @torch.no_grad()
 def write_samples(path: Path, state: State, examples: Images) -> None:
-    """Write a PNG with originals above and their reconstructions, without noise, below."""
+    """Writes a PNG with originals above and their reconstructions, without noise, below."""
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
     rows = (x, state.ema_model.eval().reconstruct(x))
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)

@@ -35,7 +35,7 @@ LOCAL_RANK = "LOCAL_RANK"
 
 
 def run(options: Options, arguments: list[str]) -> int:
-    """Train; returns the exit status. Raises TrainingError, OSError.
+    """Trains; returns the exit status. Raises TrainingError, OSError.
 
     `arguments` are the words of the command line, for the provenance of the run.
     """
@@ -92,7 +92,7 @@ def _run(options: Options, arguments: list[str], device: torch.device, group: Pr
 
 
 def _check_folder(run: Path, resume: bool) -> None:
-    """Check that nothing is overwritten, and remove temporary files of a killed run.
+    """Checks that nothing is overwritten, and removes temporary files of a killed run.
 
     Raises TrainingError if the folder of a new run is not empty.
     """
@@ -132,7 +132,7 @@ def _train(
     facts: dict[str, Any],
     console: Console,
 ) -> bool:
-    """Train to the end, or until a signal: False if interrupted."""
+    """Trains to the end, or until a signal: False if interrupted."""
     group, report = state.group, functools.partial(print_plain, console)
     first = group.rank == 0
     save = checkpoint.Saver(options.out, facts, options.save_every)
@@ -158,7 +158,7 @@ def _train(
 def _prepare_folder(
     options: Options, state: State, facts: dict[str, Any], save: checkpoint.Saver
 ) -> None:
-    """Write the first checkpoint and config.json: from here on the run can be resumed."""
+    """Writes the first checkpoint and config.json: from here on the run can be resumed."""
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.resume:
         save(state, False)

@@ -31,13 +31,13 @@ Fraction = Annotated[float, Bound("a number in (0, 1)", lambda value: 0 < value 
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise TrainingError with the message unless the condition holds."""
+    """Raises TrainingError with the message unless the condition holds."""
     if not condition:
         raise TrainingError(message)
 
 
 def check_fields(config: object, prefix: str = "") -> None:
-    """Raise TrainingError for the first field whose value its type does not allow."""
+    """Raises TrainingError for the first field whose value its type does not allow."""
     for name, kind in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, name)
         if get_origin(kind) is Literal:

@@ -48,7 +48,7 @@ class Command:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Runs the command.
 
     Returns the exit status: 0 done, 1 failed or not exact, 2 wrong usage, 130 interrupted.
     """

@@ -54,7 +54,7 @@ def next_turn(state: State, per_epoch: int) -> Turn:
 
 
 def count(state: State, turn: Turn, loss: float | None) -> None:
-    """Count a finished step with this loss in nats, None if it was skipped."""
+    """Counts a finished step with this loss in nats, None if it was skipped."""
     if turn.number != state.batch:
         _count_encoder(state.lagging, loss)
         return
@@ -77,7 +77,7 @@ def _count_encoder(lag: LaggingState, loss: float | None) -> None:
 
 
 def finish(state: State, record: dict[str, Any]) -> None:
-    """Use the mutual information of an aggressive epoch, `record["mi"]` in nats."""
+    """Uses the mutual information of an aggressive epoch, `record["mi"]` in nats."""
     state.lagging.taken = 0
     if not state.config.aggressive_until_mi or state.epoch > state.config.aggressive_epochs:
         return

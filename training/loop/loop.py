@@ -49,7 +49,7 @@ def train(
     save_due: Callable[[], bool] = never,
     should_stop: Callable[[], bool] = never,
 ) -> bool:
-    """Train to the last epoch, or an early stop; False when `should_stop` ended it before.
+    """Trains to the last epoch, or an early stop; False when `should_stop` ended it before.
 
     `save(state, best)` is called after every epoch, when `save_due`, and before it is ended.
     """
@@ -121,7 +121,7 @@ def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
 
 
 def remember(state: State, loss: Loss) -> None:
-    """Add a step to the running variance, the sums of the epoch and GECO's constraint."""
+    """Adds a step to the running variance, the sums of the epoch and GECO's constraint."""
     value = loss.variance.item()
     old = state.variance or value
     state.variance = VARIANCE_DECAY * old + (1 - VARIANCE_DECAY) * value

@@ -32,7 +32,7 @@ def learning_rate(state: State, steps: int) -> float:
 
 
 def set_learning_rate(state: State, rate: float) -> None:
-    """Give both optimisers the rate."""
+    """Gives both optimisers the rate."""
     state.lr = rate
     for optimizer in state.optimizers().values():
         for group in optimizer.param_groups:

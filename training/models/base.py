@@ -71,7 +71,7 @@ class GaussianModel(nn.Module, ABC):
         return prediction
 
     def init_from_images(self, images: Images) -> None:
-        """Set the weights that are computed from the training images before the first step."""
+        """Sets the weights that are computed from the training images before the first step."""
 
 
 class IndexModel(nn.Module, ABC):
@@ -109,10 +109,10 @@ class IndexModel(nn.Module, ABC):
         return ()
 
     def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
-        """Seed the codebooks from a first batch x [B, C, H, W]; nothing if that is done."""
+        """Seeds the codebooks from a first batch x [B, C, H, W]; nothing if that is done."""
 
     def update(self, quantised: Quantised, decay: float, generator: torch.Generator) -> None:
-        """Update the codebooks from a batch, without gradients."""
+        """Updates the codebooks from a batch, without gradients."""
         for book, codes in zip(self.codebooks(), quantised.levels, strict=True):
             book.update(codes, decay, generator)
 
@@ -120,7 +120,7 @@ class IndexModel(nn.Module, ABC):
         """Nothing: codebooks are seeded from the first batch."""
 
     def learn_codes(self) -> None:
-        """Train the codes by a loss instead of a moving average."""
+        """Trains the codes by a loss instead of a moving average."""
         for book in self.codebooks():
             book.learn_by_loss()
 

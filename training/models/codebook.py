@@ -41,7 +41,7 @@ class Codebook(nn.Module):
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def learn_by_loss(self) -> None:
-        """Make the codes a parameter; their loss is `training.objectives.likelihoods.codebook`."""
+        """Makes the codes a parameter; their loss is `training.objectives.likelihoods.codebook`."""
         codes = self.codes
         del self.codes
         self.codes = nn.Parameter(codes)
@@ -73,7 +73,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def seed(self, latent: Tensor, generator: torch.Generator) -> None:
-        """Seed the codes from a first batch, latent [B, D, h, w]; nothing if that is done."""
+        """Seeds the codes from a first batch, latent [B, D, h, w]; nothing if that is done."""
         if bool(self.started):
             return
         flat = _rows(self._scaled(latent.float(), 1))
@@ -85,7 +85,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def update(self, chosen: Codes, decay: float, generator: torch.Generator) -> None:
-        """Move each code to the mean of its latents, unless a loss does; revive unused codes.
+        """Moves each code to the mean of its latents, unless a loss does; revives unused codes.
 
         Latents that are not finite change nothing: their step will be skipped.
         """

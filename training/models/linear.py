@@ -44,7 +44,7 @@ class LinearVae(GaussianModel):
 
     @torch.no_grad()
     def init_from_images(self, images: Images) -> None:
-        """Set b to the mean of the training images."""
+        """Sets b to the mean of the training images."""
         self.decoder.bias.copy_(torch.from_numpy(mean_image(images)))
 
 

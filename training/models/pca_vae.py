@@ -44,12 +44,12 @@ class PcaVae(GaussianModel):
         return x_hat if self.training else x_hat.clamp(0, 1)
 
     def init_from_images(self, images: Images) -> None:
-        """Become the PCA of the training images."""
+        """Becomes the PCA of the training images."""
         self.set_components(fit_pca(images, self.config.latent))
 
     @torch.no_grad()
     def set_components(self, pca: Pca) -> None:
-        """Become the PCA of the training images.
+        """Becomes the PCA of the training images.
 
         Codes are whitened and their posterior variance is that of probabilistic PCA for small
         noise, sigma^2 / lambda_d (Tipping & Bishop 1999). Directions in which the images do not

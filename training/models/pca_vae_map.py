@@ -54,13 +54,13 @@ class PcaVaeMap(GaussianModel):
         return x_hat if self.training else x_hat.clamp(0, 1)
 
     def init_from_images(self, images: Images) -> None:
-        """Become the PCA of the blocks of the training images."""
+        """Becomes the PCA of the blocks of the training images."""
         parts = blocks(images, self.config.stride)
         self.set_components(fit_pca(parts, self.config.latent))
 
     @torch.no_grad()
     def set_components(self, pca: Pca) -> None:
-        """Become the transform of blocks; codes are whitened as those of `PcaVae` are.
+        """Becomes the transform of blocks; codes are whitened as those of `PcaVae` are.
 
         The weakest component sets the noise of all at first.
         """

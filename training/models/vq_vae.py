@@ -58,7 +58,7 @@ class VqVae(IndexModel):
 
     @torch.no_grad()
     def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
-        """Seed the codebook from a first batch; nothing if that is done."""
+        """Seeds the codebook from a first batch; nothing if that is done."""
         if not bool(self.codebook.started):
             self.codebook.seed(self.encoder(x), generator)
 
@@ -155,7 +155,7 @@ class VqVae2(IndexModel):
 
     @torch.no_grad()
     def seed_codebooks(self, x: Tensor, generator: torch.Generator) -> None:
-        """Seed the top codebook, then the bottom one, whose latents need top codes."""
+        """Seeds the top codebook, then the bottom one, whose latents need top codes."""
         if bool(self.bottom.started):
             return
         features, latent = self.encoder.top(x)

@@ -11,7 +11,7 @@ from training.run.state import State
 
 @torch.no_grad()
 def update_ema(state: State) -> None:
-    """Move the averaged weights and statistics towards the current ones.
+    """Moves the averaged weights and statistics towards the current ones.
 
     The decay grows with the steps, so that the first weights are soon forgotten.
     """
@@ -43,6 +43,6 @@ def copy_buffers(model: Model) -> list[Tensor]:
 
 @torch.no_grad()
 def reset_buffers(model: Model, saved: list[Tensor]) -> None:
-    """Set the statistics to a copy from `copy_buffers`."""
+    """Sets the statistics to a copy from `copy_buffers`."""
     for buffer, old in zip(model.buffers(), saved, strict=True):
         buffer.copy_(old)

@@ -37,7 +37,7 @@ class Checkpoint:
 
 
 def save(run: Path, state: State, provenance: Mapping[str, Any], *, best: bool) -> None:
-    """Write the files of a run: between two steps, or after an epoch; `best` also the weights."""
+    """Writes the files of a run: between two steps, or after an epoch; `best` also the weights."""
     if best:
         write(run / BEST, state, provenance, whole=False)
     if state.batch == 0 and state.history:
@@ -71,7 +71,7 @@ class Saver:
 
 
 def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: bool) -> None:
-    """Write a state; `whole` False leaves out everything that only a resumed run needs."""
+    """Writes a state; `whole` False leaves out everything that only a resumed run needs."""
     tensors = _prefixed("average", state.ema_model.state_dict())
     if state.log_variance is not None:
         tensors["log_variance"] = state.log_variance
@@ -169,7 +169,7 @@ def _optimizer_tensors(optimizer: AdamW) -> dict[str, Tensor]:
 
 
 def _load_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
-    """Set the moments of an optimiser, in the memory layout of their parameters."""
+    """Sets the moments of an optimiser, in the memory layout of their parameters."""
     parameters = optimizer.param_groups[0]["params"]
     for name, tensor in tensors.items():
         index, key = name.split(".")

@@ -30,7 +30,7 @@ def to_json(state: State) -> dict[str, Any]:
 
 
 def load(state: State, numbers: Mapping[str, Any]) -> None:
-    """Set the numbers of a new state; those that an old checkpoint lacks keep their defaults."""
+    """Sets the numbers of a new state; those that an old checkpoint lacks keep their defaults."""
     state.epoch = numbers.get("epoch", state.epoch)
     state.batch = numbers.get("batch", state.batch)
     state.step = numbers.get("step", state.step)

@@ -34,7 +34,7 @@ def is_run(source: Path) -> bool:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all. Raises TrainingError if it cannot be written."""
+    """Writes a file as a whole or not at all. Raises TrainingError if it cannot be written."""
     try:
         write_file(path, data)
     except OSError as error:
@@ -45,6 +45,6 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def remove_temporary(run: Path) -> None:
-    """Remove the temporary files of a process that was killed while it wrote."""
+    """Removes the temporary files of a process that was killed while it wrote."""
     for path in run.glob(_TEMPORARY):
         path.unlink(missing_ok=True)

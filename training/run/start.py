@@ -65,7 +65,7 @@ def _log_variance(config: TrainConfig, device: torch.device) -> nn.Parameter | N
 
 
 def init_from_images(state: State, images: Images) -> None:
-    """Set everything that is computed from the training images before the first step."""
+    """Sets everything that is computed from the training images before the first step."""
     state.images = len(images)
     state.data_variance = pixel_variance(images)
     state.model.init_from_images(images)
@@ -74,7 +74,7 @@ def init_from_images(state: State, images: Images) -> None:
 
 
 def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Raise TrainingError for bfloat16 on a device where it is only slow."""
+    """Raises TrainingError for bfloat16 on a device where it is only slow."""
     if config.precision == "bf16" and device.type != "cuda":
         raise TrainingError(
             "precision 'bf16' is for GPUs: on a CPU it trains 17 times slower than fp32"
@@ -82,6 +82,6 @@ def check_precision(config: TrainConfig, device: torch.device) -> None:
 
 
 def compile_networks(state: State) -> None:
-    """Compile encoder and decoder with torch.compile; the names of their weights stay."""
+    """Compiles encoder and decoder with torch.compile; the names of their weights stay."""
     state.model.encoder.compile()
     state.model.decoder.compile()

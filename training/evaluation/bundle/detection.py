@@ -77,7 +77,7 @@ def score(
     shown: Sequence[int],
     advance: ProgressCallback,
 ) -> Scored:
-    """Score all images; `rates` are the false-alarm rates of the verdicts, the default one first.
+    """Scores all images; `rates` are the false-alarm rates of the verdicts, the default one first.
 
     Raises InvalidInput if the calibration is too small for the first rate.
     """
@@ -110,7 +110,7 @@ def score(
 
 
 def verdicts(p_value: F64, defect: NDArray[np.bool_], false_alarm_rate: float) -> Verdicts:
-    """Count the images flagged at a false-alarm rate, from p-values `[N]`."""
+    """Counts the images flagged at a false-alarm rate, from p-values `[N]`."""
     flagged = p_value <= false_alarm_rate
     return Verdicts(
         false_alarm_rate=false_alarm_rate,

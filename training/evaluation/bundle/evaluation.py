@@ -84,7 +84,7 @@ def evaluate_bundle(
     shown: int,
     reporter: Reporter,
 ) -> BundleReport:
-    """Run the test images of a data folder through the serving pipeline, on the CPU.
+    """Runs the test images of a data folder through the serving pipeline, on the CPU.
 
     `shown` is the number of example images of each kind. Raises BundleError, TrainingError (the
     data, or no onnxruntime) or InvalidInput (an image, an option).

@@ -67,7 +67,7 @@ def compression(
     *,
     similarity: bool = True,
 ) -> tuple[Compression, list[bytes]]:
-    """Compress and restore all images at a quality level: (measured, the records).
+    """Compresses and restores all images at a quality level: (measured, the records).
 
     SSIM is measured only with `similarity`. Raises InvalidInput for an image.
     """
@@ -130,7 +130,7 @@ def levels(codec: Codec, images: Sequence[U8], advance: ProgressCallback) -> lis
 
 
 def exactness(bundle: Bundle, records: Sequence[bytes], advance: ProgressCallback) -> Exactness:
-    """Decode every record with the fast coder and with the reference coder, and compare."""
+    """Decodes every record with the fast coder and with the reference coder, and compares."""
     fast: dict[int, Coder] = {}
     slow: dict[int, Coder] = {}
     differences = 0

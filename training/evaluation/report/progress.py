@@ -35,7 +35,7 @@ class Reporter:
         self._bars.stop()
 
     def start(self, step: str) -> ProgressCallback:
-        """Add the bar of a step; the callback moves it."""
+        """Adds the bar of a step; the callback moves it."""
         task = self._bars.add_task(step, total=None)
         return lambda done, total: self._bars.update(task, completed=done, total=total)
 

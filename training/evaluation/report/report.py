@@ -20,7 +20,7 @@ REPORT_HTML, REPORT_JSON = "report.html", "report.json"
 
 
 def show(console: Console, sections: Sequence[Section]) -> None:
-    """Print the tables."""
+    """Prints the tables."""
     for section in sections:
         if not section.rows:
             continue
@@ -33,7 +33,7 @@ def show(console: Console, sections: Sequence[Section]) -> None:
 
 
 def write(out: Path, title: str, facts: Mapping[str, Any], sections: Sequence[Section]) -> None:
-    """Write both files into a new or empty folder, or write nothing. Raises OSError."""
+    """Writes both files into a new or empty folder, or writes nothing. Raises OSError."""
     check_free(out)
     with staged(out) as folder:
         folder.mkdir()
@@ -42,6 +42,6 @@ def write(out: Path, title: str, facts: Mapping[str, Any], sections: Sequence[Se
 
 
 def check_free(out: Path) -> None:
-    """Check that no file would be overwritten. Raises TrainingError."""
+    """Checks that no file would be overwritten. Raises TrainingError."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out} already exists and is not an empty folder; use another --out")

@@ -36,7 +36,7 @@ class RunReport:
 
 
 def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> RunReport:
-    """Measure the averaged weights of the best epoch on the normal test images.
+    """Measures the averaged weights of the best epoch on the normal test images.
 
     `shown` is the number of reconstructions in the report. Raises TrainingError.
     """

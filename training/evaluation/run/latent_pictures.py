@@ -21,7 +21,7 @@ BATCH_PIXELS = 2**20
 
 @torch.no_grad()
 def decode(model: GaussianModel, z: Tensor, pixels: int) -> Tensor:
-    """Decode z [N, ...] in batches that bound the memory; `pixels` are those of one image."""
+    """Decodes z [N, ...] in batches that bound the memory; `pixels` are those of one image."""
     size = max(1, BATCH_PIXELS // pixels)
     return torch.cat([model.decode(z[i : i + size]) for i in range(0, len(z), size)])
 
