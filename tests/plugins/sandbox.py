@@ -172,18 +172,18 @@ def disc(rng: np.random.Generator, size: int, scratched: bool) -> np.ndarray:
 
 
 def draw_mvtec(folder: Path) -> None:
-    """A small data set in the layout of MVTec AD, gray 32x32."""
+    """A small data set in the layout of MVTec AD, gray 64x64."""
     rng = np.random.default_rng(0)
     for name, count in {"train/good": 120, "test/good": 6, "test/scratch": 6}.items():
         (folder / name).mkdir(parents=True)
         for index in range(count):
-            image = disc(rng, 32, "scratch" in name)
+            image = disc(rng, 64, "scratch" in name)
             Image.fromarray(image).save(folder / name / f"{index:03d}.png")
     masks = folder / "ground_truth" / "scratch"
     masks.mkdir(parents=True)
     for index in range(6):
-        mask = np.zeros((32, 32), np.uint8)
-        mask[12:20, 12:20] = 255
+        mask = np.zeros((64, 64), np.uint8)
+        mask[28:36, 28:36] = 255
         Image.fromarray(mask).save(masks / f"{index:03d}_mask.png")
 
 
