@@ -141,7 +141,7 @@ def adapt_multiplier(state: State, loss: Loss) -> None:
 
 
 def finish_epoch(state: State, held_out: Images) -> dict[str, Any]:
-    """Validate and begin the next epoch; returns the record of this one."""
+    """Validates, and begins the next epoch; returns the record of this one."""
     steps = state.sums.pop("steps", 0.0)
     if not steps:
         raise TrainingError(

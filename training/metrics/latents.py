@@ -25,7 +25,7 @@ def psnr(mse: float) -> float:
 
 
 def bits(nats: float) -> float:
-    """Convert nats to bits."""
+    """Converts nats to bits."""
     return nats / math.log(2)
 
 

@@ -133,7 +133,7 @@ def symbols(config: ModelConfig) -> tuple[int, int]:
 
 
 def append_rate_channel(z: Tensor, log2_step_scale: Tensor | None) -> Tensor:
-    """Append log2 of the step multiplier of each image [B] to z: [B, D, ...] to [B, D + 1, ...].
+    """Appends log2 of the step multiplier of each image [B] to z: [B, D, ...] to [B, D + 1, ...].
 
     The default multiplier is 1.
     """

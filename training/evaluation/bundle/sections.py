@@ -34,7 +34,7 @@ def to_json(report: BundleReport) -> dict[str, Any]:
 
 
 def sections(report: BundleReport) -> list[Section]:
-    """All sections, the most asked-for first."""
+    """All sections, the most important first."""
     parts = [_compression(report), _exactness(report.exactness), _levels(report)]
     parts += [*_detection(report), _samples(report)]
     return [part for part in parts if part is not None]
@@ -57,8 +57,8 @@ def _compression(report: BundleReport) -> Section:
     ]
     return Section(
         title="Compression",
-        text="Every test image was compressed and decoded. Bytes include header and checksum; PSNR "
-        "is that of the mean squared error over the whole set; speeds are with "
+        text="Every test image was compressed and decoded. Bytes include header and checksum. PSNR "
+        "is computed from the mean squared error of all images. Speeds are measured with "
         f"{report.threads} CPU thread{'s' if report.threads > 1 else ''}.",
         head=("measure", "value"),
         rows=rows,
@@ -69,9 +69,9 @@ def _exactness(facts: Exactness) -> Section:
     verdict = "all equal" if not facts.differences else "NOT EXACT: do not use this model"
     return Section(
         title="Exactness",
-        text="Records were decoded twice: by the fast coder and by the reference coder in plain "
-        "integers. Unless all codes are equal, images would differ between machines.",
-        head=("records", "with other codes", "verdict"),
+        text="Records were decoded twice, by the fast coder and by the reference coder, which uses "
+        "only integers. If any code differs, decoded images can differ between machines.",
+        head=("records", "with different codes", "verdict"),
         rows=[(f"{facts.records}", f"{facts.differences}", verdict)],
     )
 
@@ -108,8 +108,8 @@ def _detection(report: BundleReport) -> list[Section]:
     rows.append(("pixel, heat map", _three(facts.pixel_auroc)))
     auroc = Section(
         title="Detection, AUROC",
-        text="The chance that a defect image (or pixel) has a higher score than a normal one: 0.5 "
-        "is chance level, 1 is perfect. Pixels are those of all test images.",
+        text="The probability that a defect image (or pixel) has a higher score than a normal one: "
+        "0.5 is chance, 1 is perfect. The pixels are those of all test images.",
         head=("score", "AUROC"),
         rows=rows,
     )
@@ -128,7 +128,7 @@ def _verdicts(report: BundleReport) -> Section:
         title="Verdicts",
         text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
         f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
-        f"{facts.defect_images} defect test images; the first row is the rate of the verdicts.",
+        f"{facts.defect_images} defect test images. The first row is the rate in use.",
         head=head[:columns],
         rows=[_verdict(v, facts)[:columns] for v in facts.verdicts],
         pictures=[Picture(png=histogram, caption="Fused score of the test images")],
@@ -150,8 +150,8 @@ def _samples(report: BundleReport) -> Section | None:
         return None
     return Section(
         title="Pictures",
-        text="Evenly spread over the test set, not hand-picked. One normal image in ten reaches "
-        "full colour in its heat map.",
+        text="Test images at regular intervals of the set; nobody chose them. Heat maps are scaled so "
+        "that one normal image in ten reaches full colour.",
         pictures=report.pictures,
     )
 

@@ -57,7 +57,7 @@ class Subject:
 
 @torch.no_grad()
 def sections(subject: Subject) -> list[Section]:
-    """All sections with pictures, the most asked-for first."""
+    """All sections with pictures, the most important first."""
     model, x = subject.state.model, windows(subject.state, subject.normal)
     parts = [_reconstructions(subject)]
     if isinstance(model, IndexModel):
@@ -111,7 +111,7 @@ def _reconstructions(subject: Subject) -> Section:
     caption = f"originals; reconstructions; absolute error, {ERROR_GAIN} times as bright"
     return Section(
         title="Reconstructions",
-        text="Test images, evenly spread and not hand-picked, through their codes.",
+        text="Test images at regular intervals of the set, and what their codes decode to.",
         pictures=[Picture(png=sheet(list(zip(*columns, strict=True))), caption=caption)],
     )
 
@@ -123,7 +123,7 @@ def _prior_samples(model: GaussianModel, means: Tensor, x: Tensor) -> Section:
     return Section(
         title="Samples of the prior",
         text="Decoded latents that come from no image. The more they look like the data, the "
-        "better the codes of the data fill the prior.",
+        "better the codes of the data cover the prior.",
         pictures=[Picture(png=sheet(_rows(drawn, SAMPLE_COLUMNS)), caption="z ~ N(0, I), decoded")],
     )
 
@@ -200,9 +200,9 @@ def _embedding(subject: Subject, model: GaussianModel) -> Section:
     classes = labels.classes[evenly(len(images), ENCODED)]
     return Section(
         title=title,
-        text=f"Posterior means of {len(x)} test images, evenly spread over the set, in a plane "
-        "that keeps neighbours together (maps: the mean over their positions); colours are the "
-        "labels, which training never saw.",
+        text=f"Posterior means of {len(x)} test images, at regular intervals of the set, in a plane "
+        "that keeps neighbours together (maps: the mean over their positions). The colours are "
+        "the labels, which training never saw.",
         pictures=[
             Picture(png=scatter(points, classes, labels.names), caption="one point for each image")
         ],
