@@ -150,8 +150,8 @@ def _samples(report: BundleReport) -> Section | None:
         return None
     return Section(
         title="Pictures",
-        text="Test images at regular intervals of the set; nobody chose them. Heat maps are scaled so "
-        "that one normal image in ten reaches full colour.",
+        text="Test images at regular intervals of the set; nobody chose them. Heat maps are scaled "
+        "so that one normal image in ten reaches full colour.",
         pictures=report.pictures,
     )
 
