@@ -201,8 +201,8 @@ def _embedding(subject: Subject, model: GaussianModel) -> Section:
     return Section(
         title=title,
         text=f"Posterior means of {len(x)} test images, at regular intervals of the set, in a "
-        "plane that keeps neighbours together (maps: the mean over their positions). The colours are "
-        "the labels, which training never saw.",
+        "plane that keeps neighbours together (maps: the mean over their positions). The colours "
+        "are the labels, which training never saw.",
         pictures=[
             Picture(png=scatter(points, classes, labels.names), caption="one point for each image")
         ],
