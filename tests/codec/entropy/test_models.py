@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from codec.entropy.models import (
     KEPT,
-    MAX_LEFT_OUT,
     LEFT_OUT,
+    MAX_LEFT_OUT,
     TRUNCATED_WIDTH,
     EntropyModels,
     TruncatedTables,
