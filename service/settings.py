@@ -7,7 +7,7 @@ module: run `make reference` after a change.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
@@ -89,10 +89,24 @@ def _reject_unknown(environment: Mapping[str, str]) -> None:
         )
 
 
-def _message(error: Mapping[str, object]) -> str:
+def _message(error: Mapping[str, Any]) -> str:
     location = error["loc"]
     name = str(location[0]) if isinstance(location, tuple) and location else "settings"
     flag = f"--{name.replace('_', '-')} or {PREFIX}{name.upper()}"
     if error["type"] == "missing":
         return f"{flag} is required"
-    return f"{flag} is {error['input']!r}: {error['msg']}"
+    return f"{flag} is {error['input']!r}, {_expected(error)}"
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """What pydantic expects, in the words of the other errors."""
+    limits: Mapping[str, Any] = error.get("ctx", {})
+    expected = {
+        "greater_than_equal": f"at least {limits.get('ge')}",
+        "less_than_equal": f"at most {limits.get('le')}",
+        "int_parsing": "an integer",
+        "int_from_float": "an integer",
+        "float_parsing": "a number",
+        "literal_error": str(limits.get("expected")).replace("'", ""),
+    }
+    return f"expected {expected.get(error['type'], error['msg'])}"

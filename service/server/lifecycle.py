@@ -36,7 +36,10 @@ def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
 
 
 def build(settings: Settings) -> Server:
-    """A server with its ports bound and a new metrics registry. Raises ListenError."""
+    """A server with its ports bound and a new metrics registry.
+
+    Raises BundleError without a folder of bundles, and ListenError.
+    """
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     admission = Admission()
@@ -48,6 +51,7 @@ def build(settings: Settings) -> Server:
         queue_rows=settings.max_queue_rows,
     )
     models = ModelStore(settings.bundles, config, metrics.models, admission.in_progress)
+    models.bundles()  # a missing folder is reported before a busy port
     interceptor = RpcInterceptor(metrics.requests, admission)
     return Server(settings, models, interceptor, metrics.images, registry)
 

@@ -63,16 +63,19 @@ def test_a_missing_folder_is_reported():
 
 
 @pytest.mark.parametrize(
-    ("flag", "value"),
+    ("flag", "value", "expected"),
     [
-        ("--port", "65536"),
-        ("--port", "http"),
-        ("--provider", "tpu"),
-        ("--threads", "0"),
-        ("--max-queue-rows", "-1"),
-        ("--drain-seconds", "soon"),
+        ("--port", "65536", "at most 65535"),
+        ("--port", "http", "an integer"),
+        ("--port", "1.5", "an integer"),
+        ("--provider", "tpu", "auto, cpu or cuda"),
+        ("--threads", "0", "at least 1"),
+        ("--max-queue-rows", "-1", "at least 1"),
+        ("--batch-window-ms", "2000", "at most 1000.0"),
+        ("--drain-seconds", "soon", "a number"),
     ],
 )
-def test_an_invalid_value_is_reported_with_its_flag(flag, value):
-    with pytest.raises(SettingsError, match=f"^{flag} or RESIDUUM_[A-Z_]+ is '{value}': "):
+def test_an_invalid_value_is_reported_with_its_flag_and_what_is_expected(flag, value, expected):
+    sentence = f"^{flag} or RESIDUUM_[A-Z_]+ is '{value}', expected {expected}$"
+    with pytest.raises(SettingsError, match=sentence):
         read("--bundles", "x", flag, value)

@@ -136,6 +136,16 @@ def test_a_port_in_use_is_reported_with_status_1(bundles, failure):
     )
 
 
+def test_a_missing_folder_is_reported_before_a_port_in_use(tmp_path, failure):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, errors = failure("--bundles", tmp_path / "nowhere", *PORTS, "--port", port)
+    assert status == 1
+    assert errors == (
+        f"residuum-serve: bundle folder {tmp_path / 'nowhere'}: No such file or directory\n"
+    )
+
+
 def test_a_damaged_bundle_is_reported_with_status_1(bundles, tmp_path):
     shutil.copytree(bundles / "tiny", tmp_path / "broken")
     (tmp_path / "broken" / "encoder.onnx").write_bytes(b"")
