@@ -85,7 +85,7 @@ def table(model: str, samples: list[Sample]) -> Table:
     """A table with one row per sample."""
     rows = Table(title=f"{model}: {samples[0].image.shape[0]}x{samples[0].image.shape[1]} gray")
     rows.add_column("sample")
-    for column in ("PNG bytes", "record bytes", "ratio", "PSNR dB", "score", "p-value"):
+    for column in ("PNG bytes", "record bytes", "ratio to pixels", "PSNR dB", "score", "p-value"):
         rows.add_column(column, justify="right")
     rows.add_column("verdict")
     for s in samples:

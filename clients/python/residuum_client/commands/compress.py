@@ -10,8 +10,8 @@ from residuum_client.commands.files import (
     IMAGE_SUFFIXES,
     Call,
     Content,
+    check_folder,
     find,
-    make_folder,
     plan,
     run_on_files,
     write,
@@ -20,7 +20,7 @@ from residuum_client.commands.flags import EncodeFlags, Source
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.results import Compressed
 
-COLUMNS = ("file", "input bytes", "record bytes", "evidence bytes", "ratio", "quality")
+COLUMNS = ("file", "input bytes", "record bytes", "evidence bytes", "ratio to file", "quality")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Compress:
     def run(self, terminal: Terminal) -> None:
         """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
         options = self.encode.options()
+        check_folder(self.out, "--out")
         with self.source.open(terminal) as model:
-            make_folder(self.out, "--out")
             inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
             outputs = plan(inputs, self.out, ".rsd", force=self.force, fail=terminal.fail)
             self._work(outputs, partial(model.compress, **options), terminal)
