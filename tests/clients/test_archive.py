@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,7 +140,15 @@ def test_create_and_add_report_their_work(path, photos, offline, expected, capsy
     ]
     assert main(["archive", "add", str(path), str(photos / "below"), *offline]) == OK
     table = capsys.readouterr().out
-    assert f" {path.stat().st_size} " in table
+    size = path.stat().st_size
+    row = next(line for line in table.splitlines() if line.startswith("│"))
+    read = (photos / "below/c.png").stat().st_size
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == [
+        "1",
+        f"{read}",
+        f"{size}",
+        f"{size / 2:.1f}",
+    ]
     assert "bytes per image" in table
 
 
@@ -239,7 +248,8 @@ def test_an_archive_of_another_model_is_rejected(full, photos, map_bundle, tmp_p
         assert main(["archive", *arguments, *other]) == FAILED
     assert main(["archive", "verify", str(full), *other]) == FAILED
     error = capsys.readouterr().err
-    assert error.count("holds records of the model tiny") == 3
+    sentence = r"holds records of the model tiny \S+ \(\w{12}\), not of tiny-map \S+ \(\w{12}\)$"
+    assert len(re.findall(sentence, error, re.MULTILINE)) == 3
     assert error.count("\n") == 3
     assert not (tmp_path / "out").exists()
 
@@ -330,7 +340,7 @@ def test_verify_reports_damage_and_extract_reports_the_lost_records(full, tmp_pa
     out = tmp_path / "out"
     assert main(["archive", "extract", str(full), "--out", str(out), "--records"]) == FAILED
     assert capsys.readouterr().err.count("\n") == 3
-    assert below(out) == []
+    assert not out.exists()
 
 
 def test_verify_with_a_model_finds_records_that_do_not_decode(full, bundle, capsys):
@@ -354,6 +364,7 @@ def test_a_cut_archive_is_rejected_in_one_line_and_can_be_salvaged(full, tmp_pat
         assert main(["archive", *arguments]) == FAILED
         error = capsys.readouterr().err
         assert error.startswith(f"residuum: archive {full}: the archive was cut short")
+        assert error.endswith("; residuum archive extract --salvage reads what is left\n")
         assert error.count("\n") == 1
     assert main(["archive", "list", str(full), "--salvage"]) == OK
     assert main(["archive", "extract", str(full), *out, "--salvage"]) == OK
@@ -372,6 +383,10 @@ def test_an_interrupt_leaves_a_whole_archive(path, photos, offline, monkeypatch,
     assert main(["archive", "create", str(path), str(photos), *offline]) == INTERRUPTED
     assert [name for name, _ in contents(path)] == ["a.png", "b.png"]
     assert [p.name for p in path.parent.iterdir() if p.name.startswith("a.rsa")] == ["a.rsa"]
+    assert capsys.readouterr().err == (
+        f"residuum: interrupted; images added to {path}: 2 of 3; "
+        f"continue with: residuum archive add {path}\n"
+    )
 
 
 def test_a_second_writer_is_rejected_in_one_line(full, expected, tmp_path, capsys):
@@ -409,5 +424,5 @@ sys.exit(main(["archive", "list", {str(full)!r}]))
 """
     done = finished([sys.executable, "-c", code], env=ENVIRONMENT)
     assert done.returncode == FAILED
-    assert b"pip install 'residuum-client[offline]'" in done.stderr
+    assert b"pip install . './clients/python[offline]'" in done.stderr
     assert done.stderr.count(b"\n") == 1

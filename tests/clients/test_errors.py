@@ -67,16 +67,29 @@ def test_a_sentence_without_an_index_is_unchanged():
     ("details", "end"),
     [
         (
-            "connections to all backends failing; last error: UNKNOWN: ipv4:1: refused",
-            "ipv4:1: refused",
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
+            "Failed to connect to remote host: Connection refused",
+            "connection refused",
         ),
-        ("failed to connect to all addresses; last error: UNAVAILABLE: reset", "reset"),
-        ("errors resolving nowhere:1: not found", "errors resolving nowhere:1: not found"),
-        ("Socket closed", "Socket closed"),
-        ("Cancelling all calls", "Cancelling all calls"),
+        (
+            "errors resolving host:1: [field:hostname lookup error:address lookup failed for "
+            "host:1: Domain name not found]",
+            "the name is unknown",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:1: Ssl handshake "
+            "failed (TSI_PROTOCOL_FAILURE)",
+            "the TLS handshake failed",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: reset",
+            "the connection was lost",
+        ),
+        ("Socket closed", "the connection was lost"),
+        ("Cancelling all calls", "the connection was lost"),
     ],
 )
-def test_a_failed_connection_names_the_address(details, end):
+def test_a_failed_connection_names_the_address_once_and_the_reason(details, end):
     assert str(error_of(STATUS.UNAVAILABLE, details)) == f"no server answers at host:1: {end}"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from residuum_client.commands.files import (
     IMAGE_SUFFIXES,
     Input,
+    check_folder,
     find,
-    make_folder,
     names,
     plan,
     write,
@@ -111,6 +111,22 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path):
 
 
 def test_an_output_folder_that_is_a_file_is_a_usage_error(tmp_path: Path):
-    (tmp_path / "out").write_text("")
-    with pytest.raises(UsageError, match="--out"):
-        make_folder(tmp_path / "out", "--out")
+    file = tmp_path / "out"
+    file.write_text("")
+    with pytest.raises(UsageError, match=rf"^--out {file} is a file; expected a folder$"):
+        check_folder(file, "--out")
+    with pytest.raises(UsageError, match=rf"^--out {file}/x: {file} is a file; expected a folder$"):
+        check_folder(file / "x", "--out")
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UsageError, match=r"^--out .* cannot be written: Permission denied$"):
+        check_folder(tmp_path / "new", "--out")
+
+
+def test_a_checked_folder_is_not_created(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "a/b", Path("c/d")):
+        check_folder(path, "--out")
+    assert list(tmp_path.iterdir()) == []

@@ -52,7 +52,14 @@ def test_a_map_of_another_size_is_stretched():
     assert drawn[3, 5, 0] > drawn[0, 0, 0]
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_the_former_name_of_vmax_is_still_taken():
+    heat = np.full((4, 6), 2.0, np.float32)
+    former = draw_heatmap(GRAY, heat, heat_scale=5.0)
+    assert np.array_equal(former, draw_heatmap(GRAY, heat, heatmap_vmax=5.0))
+    assert not np.array_equal(former, draw_heatmap(GRAY, heat))
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, -1.0, float("nan"), float("inf")])
 def test_without_a_usable_vmax_the_maximum_has_the_full_colour(scale):
     heat = np.array([[0, 3]], np.float32)
     drawn = draw_heatmap(np.zeros((1, 2, 1), np.uint8), heat, scale)

@@ -28,7 +28,7 @@ except residuum_client.NotInstalled as error:
 """
     command = [sys.executable, "-c", code]
     done = finished(command, env=ENVIRONMENT)
-    assert b"pip install 'residuum-client[offline]'" in done.stdout
+    assert b"pip install . './clients/python[offline]'" in done.stdout
     assert done.stdout.count(b"\n") == 1
 
 

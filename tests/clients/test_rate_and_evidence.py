@@ -135,11 +135,18 @@ def test_the_asyncio_client_compresses_and_restores_equally(target, client, imag
         ({"target_bytes": 9.5}, "target_bytes is 9.5, expected at least 1"),
         ({"target_psnr": -1.0}, "target_psnr is -1.0, expected decibels above 0"),
         ({"target_psnr": "20"}, "target_psnr is '20', expected decibels above 0"),
-        ({"quality": 1.5}, "quality is 1.5; expected a level"),
-        ({"quality": -1}, "quality is -1; expected a level"),
+        ({"quality": 1.5}, "quality is 1.5, expected a level"),
+        ({"quality": -1}, "quality is -1, expected a level"),
         ({"quality": 99}, "quality 99, the model has levels 0..16"),
         ({"false_alarm_rate": 0.1}, "false_alarm_rate is given without evidence"),
-        ({"false_alarm_rate": 2.0, "evidence": True}, "false-alarm rate"),
+        ({"false_alarm_rate": 2.0, "evidence": True}, "false_alarm_rate is 2.0, expected a number"),
+        ({"target_psnr": float("inf")}, "target_psnr is inf, expected decibels above 0"),
+        ({"target_psnr": float("nan")}, "target_psnr is nan, expected decibels above 0"),
+        (
+            {"qualiti": 3},
+            "unknown option qualiti; expected quality, target_bytes, target_psnr, evidence,"
+            " false_alarm_rate",
+        ),
     ],
 )
 def test_invalid_options_are_rejected_equally(client, offline, images, options, sentence):
@@ -233,9 +240,16 @@ def test_files_that_miss_their_target_fail_one_by_one(
         (["--quality", "3", "--target-bytes", "9"], "--quality and --target-bytes are given"),
         (["--target-psnr", "30", "--quality", "3"], "--quality and --target-psnr are given"),
         (["--false-alarm-rate", "0.1"], "--false-alarm-rate is given without --evidence"),
+        (["--quality", "-1"], "--quality is -1, expected a level, an integer from 0 up"),
+        (["--target-bytes", "0"], "--target-bytes is 0, expected at least 1"),
+        (["--target-psnr", "0"], "--target-psnr is 0.0, expected decibels above 0"),
+        (
+            ["--evidence", "--false-alarm-rate", "5"],
+            "--false-alarm-rate is 5.0, expected a number between 0 and 1",
+        ),
     ],
 )
-def test_options_that_exclude_each_other_are_a_usage_error(
+def test_options_that_no_model_takes_are_a_usage_error(
     options, sentence, source, folder, tmp_path, capsys
 ):
     out = tmp_path / "out"

@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.complain(f"residuum: {error}")
             return USAGE
         except ResiduumError as error:
-            terminal.complain(f"residuum: {error}")
+            terminal.complain(f"residuum: {error}{terminal.unfinished}")
         except KeyboardInterrupt:
-            terminal.complain("residuum: interrupted")
+            terminal.complain(f"residuum: interrupted{terminal.unfinished}")
             return INTERRUPTED
         except BrokenPipeError:
             # The reader of stdout has closed it. Python would report it again at exit.
@@ -70,7 +70,7 @@ def _run_interruptibly(
         deadline = time.monotonic() + GRACE
         terminal.stop()
         if wait([done], max(0.0, deadline - time.monotonic())).not_done:
-            terminal.complain("residuum: interrupted")
+            terminal.complain(f"residuum: interrupted{terminal.unfinished}")
             os._exit(INTERRUPTED)
         if done.exception():
             raise KeyboardInterrupt

@@ -122,7 +122,7 @@ class AsyncClient:
     ) -> AsyncIterator[bytes]:
         """`encode` for an iterable of any length, in constant memory, reading a little ahead.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         exchange = messages.encoding(self._ref, options, messages.records)
         return self._stream(self._codec.Encode, exchange, images)
@@ -132,7 +132,7 @@ class AsyncClient:
     ) -> AsyncIterator[Compressed]:
         """`compress` for an iterable of any length, in constant memory, reading a little ahead.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         exchange = messages.encoding(self._ref, options, messages.compressed)
         return self._stream(self._codec.Encode, exchange, images)

@@ -1,9 +1,12 @@
 """The calls that every model answers: `Client` sends them to a server, `Offline` to a bundle."""
 
+import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral, Real
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from residuum_client.arrays import U8
 from residuum_client.errors import InvalidInput
@@ -11,6 +14,14 @@ from residuum_client.packing import Image
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 
 RATES = ("quality", "target_bytes", "target_psnr")
+_UINT32, _ABOVE_0 = 2**32 - 1, math.ulp(0.0)
+# Type, lowest and highest value of an option, and how an error describes them.
+LIMITS: dict[str, tuple[type[Any], float, float, str]] = {
+    "quality": (Integral, 0, _UINT32, "a level, an integer from 0 up"),
+    "target_bytes": (Integral, 1, _UINT32, "at least 1"),
+    "target_psnr": (Real, _ABOVE_0, sys.float_info.max, "decibels above 0"),
+    "false_alarm_rate": (Real, _ABOVE_0, math.nextafter(1, 0), "a number between 0 and 1"),
+}
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -107,7 +118,7 @@ class Backend(ABC):
     ) -> Iterator[bytes]:
         """`encode` for an iterable of any length: the records one by one, in constant memory.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         return (result.record for result in self.compress_stream(images, **options))
 
@@ -117,7 +128,7 @@ class Backend(ABC):
     ) -> Iterator[Compressed]:
         """`compress` for an iterable of any length, in constant memory.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
 
     def decode_stream(self, records: Iterable[bytes]) -> Iterator[U8]:
@@ -151,31 +162,25 @@ class Backend(ABC):
         """Frees the connection or the model. Later calls raise Unavailable."""
 
 
-def check_options(options: EncodeOptions) -> None:
-    """Raises InvalidInput for what no model takes; only the model knows its highest level."""
-    check_combination(options)
-    quality, target = options.get("quality"), options.get("target_bytes")
-    if quality is not None and not _is_uint32(quality):
-        raise InvalidInput(f"quality is {quality!r}; expected a level, an integer from 0 up")
-    if target is not None and not _is_uint32(target):
-        raise InvalidInput(f"target_bytes is {target!r}, expected at least 1")
-    psnr = options.get("target_psnr")
-    if psnr is not None and not isinstance(psnr, int | float):
-        raise InvalidInput(f"target_psnr is {psnr!r}, expected decibels above 0")
-
-
-def check_combination(options: EncodeOptions, spell: Callable[[str], str] = str) -> None:
-    """Raises InvalidInput for options that exclude or need each other.
+def check_options(options: EncodeOptions, spell: Callable[[str], str] = str) -> None:
+    """Raises InvalidInput for options that no model takes; only the model knows its highest level.
 
     `spell` turns the name of an option into what the user types.
     """
+    known = EncodeOptions.__annotations__
+    if unknown := [name for name in options if name not in known]:
+        raise InvalidInput(f"unknown option {', '.join(unknown)}; expected {', '.join(known)}")
     given = [spell(name) for name in RATES if options.get(name) is not None]
     if len(given) > 1:
         raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
     if options.get("false_alarm_rate") is not None and not options.get("evidence"):
         raise InvalidInput(f"{spell('false_alarm_rate')} is given without {spell('evidence')}")
+    for name in LIMITS:
+        check_value(name, options.get(name), spell)
 
 
-def _is_uint32(value: object) -> bool:
-    """Whether the value fits into its field of the request."""
-    return isinstance(value, int) and 0 <= value < 2**32
+def check_value(name: str, value: object, spell: Callable[[str], str] = str) -> None:
+    """Raises InvalidInput for the value of an option that no model takes; None is left out."""
+    kind, low, high, expected = LIMITS[name]
+    if value is not None and not (isinstance(value, kind) and low <= value <= high):
+        raise InvalidInput(f"{spell(name)} is {value!r}, expected {expected}")

@@ -90,7 +90,7 @@ class Client(Backend):
     ) -> Iterator[bytes]:
         """`encode` for an iterable of any length, in constant memory, reading a little ahead.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         exchange = messages.encoding(self._ref, options, messages.records)
         return self._stream(self._codec.Encode, exchange, images)
@@ -100,7 +100,7 @@ class Client(Backend):
     ) -> Iterator[Compressed]:
         """`compress` for an iterable of any length, in constant memory, reading a little ahead.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         exchange = messages.encoding(self._ref, options, messages.compressed)
         return self._stream(self._codec.Encode, exchange, images)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import codec.graphs.onnx
 
 Provider = Literal["auto", "cpu", "cuda"]
+# What to do where the codec is missing.
+INSTALL = "in a checkout of Residuum: pip install . './clients/python[offline]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,7 @@ def open_bundle(path: str, provider: Provider, threads: int) -> OpenBundle:
         from codec.graphs.onnx import open_graphs
     except ImportError as error:
         raise errors.NotInstalled(
-            "offline use needs the codec and onnxruntime: pip install 'residuum-client[offline]'"
-            f" ({error})"
+            f"offline use needs the codec and onnxruntime; {INSTALL} ({error})"
         ) from error
     with translated():
         bundle = load_bundle(path)

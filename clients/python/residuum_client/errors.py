@@ -108,6 +108,15 @@ _TRANSPORT = re.compile(
     r"|GOAWAY|Cancelling all calls|Endpoint closing|keepalive|ping timeout|Channel closed",
     re.IGNORECASE,
 )
+# Parts of these sentences, the first that is found, and what they mean.
+_REASONS = {
+    r"resolv|DNS|empty address": "the name is unknown",
+    r"refused": "connection refused",
+    r"unreachable|no route": "the network is unreachable",
+    r"timed out|timeout": "the connection timed out",
+    r"handshake|certificate|\bSSL": "the TLS handshake failed",
+    r"": "the connection was lost",
+}
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 
@@ -118,7 +127,7 @@ def from_rpc(failure: RpcFailure, *, target: str, timeout: float, first: int = 0
     if kind is Overloaded and (sizes := _TOO_LARGE.search(details)):
         return _too_large(*sizes.groups(), in_response="CLIENT:" in details, first=first)
     if kind is Unavailable and _TRANSPORT.search(details):
-        return Unavailable(f"no server answers at {target}: {_last(details)}")
+        return Unavailable(f"no server answers at {target}: {_reason(details)}")
     if kind is DeadlineExceeded and details in ("", "Deadline Exceeded"):
         return DeadlineExceeded(f"no answer from {target} within {timeout:g} s")
     if kind is ServerError:
@@ -149,6 +158,6 @@ def _too_large(size: str, limit: str, *, in_response: bool, first: int) -> Resid
     return InvalidInput(sentence, index=first)
 
 
-def _last(details: str) -> str:
-    """The end of a sentence such as `connections failing; last error: UNKNOWN: ipv4:…`."""
-    return re.sub(r"^.*last error: (?:[A-Z_]+: )?", "", details)
+def _reason(details: str) -> str:
+    """Why a connection failed, without gRPC's internals and without the address."""
+    return next(plain for pattern, plain in _REASONS.items() if re.search(pattern, details, re.I))

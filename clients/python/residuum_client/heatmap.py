@@ -10,15 +10,22 @@ RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], n
 MAX_OPACITY = 0.85
 
 
-def draw_heatmap(image: U8, heatmap: F32, heatmap_vmax: float) -> U8:
+def draw_heatmap(
+    image: U8,
+    heatmap: F32,
+    heatmap_vmax: float | None = None,
+    *,
+    heat_scale: float | None = None,
+) -> U8:
     """Draws a heat map `[h, w]` over an image `[H, W, 1 or 3]`: uint8 `[H, W, 3]`.
 
     Values at or below 0 leave the image unchanged; `heatmap_vmax` and larger values have the full
-    colour. If `heatmap_vmax` is not positive and finite, the largest value of the map has it. A map
-    of another size is stretched to the image.
+    colour. Without a positive and finite `heatmap_vmax`, the largest value of the map has it. A map
+    of another size is stretched to the image. `heat_scale` is the former name of `heatmap_vmax`.
     """
+    vmax = heatmap_vmax or heat_scale or 0.0
     height, width = image.shape[:2]
-    heat = _stretched(_relative(heatmap, heatmap_vmax), (height, width))[..., np.newaxis]
+    heat = _stretched(_relative(heatmap, vmax), (height, width))[..., np.newaxis]
     base = np.broadcast_to(image, (height, width, 3)).astype(np.float32)
     opacity = MAX_OPACITY * heat
     blend: U8 = np.rint(base * (1 - opacity) + ramp(heat[..., 0]) * opacity).astype(np.uint8)

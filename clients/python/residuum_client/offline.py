@@ -42,7 +42,7 @@ class Offline(Backend):
     ) -> Iterator[Compressed]:
         """`compress` for an iterable of any length, in constant memory.
 
-        Raises InvalidInput at once for options that exclude each other.
+        Raises InvalidInput at once for options that no model takes.
         """
         opened = self._open()
         return _stream(opened.pack_images(), opened.compressing(options), images)

@@ -25,7 +25,7 @@ from residuum_client.commands.flags import EncodeFlags, Source
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput, RecordError
 
-COLUMNS = ("archive", "images", "input bytes", "archive bytes", "bytes per image")
+COLUMNS = ("archive", "images added", "input bytes", "archive bytes", "bytes per image")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,7 @@ class _Addition:
     ) -> list[int]:
         """Adds the inputs one by one. Returns the sizes in bytes of those that were added."""
         names = dict(_with_free_names(archive, inputs, terminal.fail))
+        again = f"continue with: residuum archive add {self.archive}"
         sizes = []
         with (
             terminal.report(COLUMNS, as_json=self.json) as report,
@@ -65,9 +66,12 @@ class _Addition:
                     terminal.fail(content.path, error.reason)
                 else:
                     sizes.append(len(content.data))
+                    added = f"images added to {self.archive}: {len(sizes)} of {len(names)}"
+                    terminal.unfinished = f"; {added}; {again}"
                     if self.json:
                         report.add((), _fields(content, name, number, record))
                 advance()
+        terminal.unfinished = ""
         return sizes
 
     def _records(
@@ -81,14 +85,14 @@ class _Addition:
                 call = partial(model.encode, **self.encode.options())
                 yield from run_on_files(list(run), call, fail)
 
-    def _summarise(self, sizes: Sequence[int], terminal: Terminal) -> None:
-        """Prints the table, once the archive is closed."""
+    def _summarise(self, sizes: Sequence[int], records: int, terminal: Terminal) -> None:
+        """Prints the table, once the archive with its `records` is closed."""
         if self.json or not sizes:
             return
         size = self.archive.stat().st_size
         cells = (str(self.archive), f"{len(sizes)}", f"{sum(sizes)}", f"{size}")
         with terminal.report(COLUMNS, as_json=False) as report:
-            report.add((*cells, f"{sum(sizes) / len(sizes):.2f}"), {})
+            report.add((*cells, f"{size / records:.1f}"), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,8 @@ class Create(_Addition):
             inputs = self._find(terminal)
             with creating(self.archive, model.describe().model) as archive:
                 sizes = self._fill(archive, inputs, model, terminal)
-        self._summarise(sizes, terminal)
+                records = len(archive)
+        self._summarise(sizes, records, terminal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +126,11 @@ class Add(_Addition):
         inputs = self._find(terminal)
         needed = self.source != Source() or not all(_is_record(entry.path) for entry in inputs)
         with self.source.open(terminal) if needed else nullcontext() as model:
-            model_id = None if model is None else model.describe().model.model_id
-            with appending(self.archive, model_id=model_id) as archive:
+            info = None if model is None else model.describe().model
+            with appending(self.archive, info) as archive:
                 sizes = self._fill(archive, inputs, model, terminal)
-        self._summarise(sizes, terminal)
+                records = len(archive)
+        self._summarise(sizes, records, terminal)
 
 
 def archive_names(inputs: Sequence[Input]) -> list[str]:

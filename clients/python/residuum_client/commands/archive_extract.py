@@ -17,7 +17,7 @@ from residuum_client.commands.files import (
     Content,
     Fail,
     batches,
-    make_folder,
+    check_folder,
     run_on_batch,
     write,
 )
@@ -65,10 +65,10 @@ class Extract:
         """Runs the command. Raises UsageError, or ResiduumError if no single record is at fault."""
         if self.index and self.name:
             raise UsageError("--index and --name are given, expected one of them")
+        check_folder(self.out, "--out")
         with nullcontext() if self.records else self.source.open(terminal) as model:
-            model_id = None if model is None else model.describe().model.model_id
-            with reading(self.archive, model_id=model_id, salvage=self.salvage) as archive:
-                make_folder(self.out, "--out")
+            info = None if model is None else model.describe().model
+            with reading(self.archive, info, salvage=self.salvage) as archive:
                 self._extract(archive, model, terminal)
 
     def _extract(self, archive: ReadArchive, model: Backend | None, terminal: Terminal) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from residuum_client import errors
-from residuum_client.codec_adapter import translated
+from residuum_client.codec_adapter import INSTALL, translated
 from residuum_client.results import ModelInfo
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 # The level byte of records with evidence, whatever their quality (codec.record.frame).
 EVIDENCE = 31
+
+
+class _Expected(TypedDict, total=False):
+    model_id: bytes
+    model_name: str
 
 
 class ReadArchive:
@@ -72,27 +77,33 @@ class WrittenArchive:
 
 @contextmanager
 def reading(
-    path: Path, *, model_id: bytes | None = None, salvage: bool = False
+    path: Path, model: ModelInfo | None = None, *, salvage: bool = False
 ) -> Iterator[ReadArchive]:
-    """The archive at `path`. Raises ArchiveError or NotInstalled."""
+    """The archive at `path`, which `model` decodes. Raises ArchiveError or NotInstalled."""
     _check_installed()
     from codec.archive import ArchiveReader
 
-    with translated():
-        reader = ArchiveReader(path, model_id=model_id, salvage=salvage)
+    try:
+        with translated():
+            reader = ArchiveReader(path, **_expected(model), salvage=salvage)
+    except errors.ArchiveError as error:
+        if salvage or not _can_be_salvaged(path, model):
+            raise
+        hint = "residuum archive extract --salvage reads what is left"
+        raise errors.ArchiveError(f"{error}; {hint}") from error
     with reader:
         yield ReadArchive(reader)
 
 
 @contextmanager
-def appending(path: Path, *, model_id: bytes | None = None) -> Iterator[WrittenArchive]:
+def appending(path: Path, model: ModelInfo | None = None) -> Iterator[WrittenArchive]:
     """The archive at `path`, closed properly at the end. Raises ArchiveError or NotInstalled."""
     _check_installed()
     from codec.archive import ArchiveWriter
 
     with translated():
         # Blocks and the end are flushed to the disk; single records only to the operating system.
-        writer = ArchiveWriter(path, model_id=model_id, sync=False)
+        writer = ArchiveWriter(path, **_expected(model), sync=False)
     try:
         yield WrittenArchive(writer)
     finally:
@@ -113,7 +124,7 @@ def creating(path: Path, model: ModelInfo) -> Iterator[WrittenArchive]:
         create(path, model.model_id, name=model.name, version=model.version)
     count = 0
     try:
-        with appending(path, model_id=model.model_id) as archive:
+        with appending(path, model) as archive:
             try:
                 yield archive
             finally:
@@ -123,10 +134,25 @@ def creating(path: Path, model: ModelInfo) -> Iterator[WrittenArchive]:
             path.unlink(missing_ok=True)
 
 
+def _expected(model: ModelInfo | None) -> "_Expected":
+    """What the codec needs to know of the model that the records should be of."""
+    if model is None:
+        return {}
+    return {"model_id": model.model_id, "model_name": f"{model.name} {model.version}"}
+
+
+def _can_be_salvaged(path: Path, model: ModelInfo | None) -> bool:
+    from codec.archive import ArchiveReader
+
+    try:
+        with translated(), ArchiveReader(path, **_expected(model), salvage=True):
+            return True
+    except errors.ArchiveError:
+        return False
+
+
 def _check_installed() -> None:
     try:
         import codec.archive  # noqa: F401 - only whether it can be imported
     except ImportError as error:
-        raise errors.NotInstalled(
-            f"archives need the codec: pip install 'residuum-client[offline]' ({error})"
-        ) from error
+        raise errors.NotInstalled(f"archives need the codec; {INSTALL} ({error})") from error

@@ -55,9 +55,9 @@ class Verify:
     def run(self, terminal: Terminal) -> None:
         """Runs the command. Raises UsageError, or ResiduumError if no single record is at fault."""
         with self.source.open(terminal) if self.source != Source() else nullcontext() as model:
-            model_id = None if model is None else model.describe().model.model_id
+            info = None if model is None else model.describe().model
             with (
-                reading(self.archive, model_id=model_id) as archive,
+                reading(self.archive, info) as archive,
                 terminal.report(VERIFY_COLUMNS, as_json=self.json) as report,
                 terminal.progress("verifying", len(archive), as_json=self.json) as advance,
             ):

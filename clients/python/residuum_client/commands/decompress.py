@@ -8,8 +8,8 @@ import tyro
 from residuum_client.commands.files import (
     RECORD_SUFFIXES,
     Content,
+    check_folder,
     find,
-    make_folder,
     plan,
     run_on_files,
     write,
@@ -41,8 +41,8 @@ class Decompress:
 
     def run(self, terminal: Terminal) -> None:
         """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        check_folder(self.out, "--out")
         with self.source.open(terminal) as model:
-            make_folder(self.out, "--out")
             inputs = find(self.records, RECORD_SUFFIXES, terminal.fail)
             outputs = plan(inputs, self.out, ".png", force=self.force, fail=terminal.fail)
             with (

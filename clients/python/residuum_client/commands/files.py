@@ -1,5 +1,6 @@
 """Files of a command: which to read, how they reach the model, how outputs are written."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -145,12 +146,17 @@ def write(path: Path, data: bytes, fail: Fail) -> bool:
     return True
 
 
-def make_folder(path: Path, option: str) -> None:
-    """Creates the output folder before any work. Raises UsageError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{option} {path} cannot be created: {error.strerror}") from error
+def check_folder(path: Path, option: str) -> None:
+    """Checks before any work that files can be written to a folder, which need not exist yet.
+
+    Raises UsageError.
+    """
+    found = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not found.is_dir():
+        place = "" if found == path else f": {found}"
+        raise UsageError(f"{option} {path}{place} is a file; expected a folder")
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path} cannot be written: {os.strerror(errno.EACCES)}")
 
 
 def _expanded(argument: Path, suffixes: frozenset[str], fail: Fail) -> Iterator[Input]:

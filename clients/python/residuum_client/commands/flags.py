@@ -1,12 +1,14 @@
 """Options that several commands share: where the model is, and how images are encoded."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import tyro
 
-from residuum_client.backend import Backend, EncodeOptions, check_combination
+from residuum_client.backend import Backend, EncodeOptions, check_options
 from residuum_client.client import Client
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput
@@ -81,7 +83,7 @@ class EncodeFlags:
     """With --evidence: share of normal images that may be flagged; the model's by default."""
 
     def options(self) -> EncodeOptions:
-        """The keywords of `encode` and `compress`. Raises UsageError for flags that conflict."""
+        """The keywords of `encode` and `compress`. Raises UsageError for what no model takes."""
         options = EncodeOptions(
             quality=self.quality,
             target_bytes=self.target_bytes,
@@ -89,14 +91,22 @@ class EncodeFlags:
             evidence=self.evidence,
             false_alarm_rate=self.false_alarm_rate,
         )
-        try:
-            check_combination(options, spell=_flag)
-        except InvalidInput as error:
-            raise UsageError(str(error)) from error
+        with usage_errors():
+            check_options(options, spell=flag)
         return options
 
 
-def _flag(name: str) -> str:
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Raises InvalidInput as UsageError."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise UsageError(str(error)) from error
+
+
+def flag(name: str) -> str:
+    """An option as the user types it: target_bytes is --target-bytes."""
     return f"--{name.replace('_', '-')}"
 
 

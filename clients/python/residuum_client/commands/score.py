@@ -6,16 +6,17 @@ from pathlib import Path
 
 import tyro
 
+from residuum_client.backend import check_value
 from residuum_client.commands.files import (
     IMAGE_SUFFIXES,
     Content,
+    check_folder,
     find,
-    make_folder,
     plan,
     run_on_files,
     write,
 )
-from residuum_client.commands.flags import Source
+from residuum_client.commands.flags import Source, flag, usage_errors
 from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.errors import InvalidInput
 from residuum_client.heatmap import draw_heatmap
@@ -43,8 +44,10 @@ class Score:
 
     def run(self, terminal: Terminal) -> None:
         """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        self._check()
         with self.source.open(terminal) as model:
             outputs = self._outputs(terminal)
+            rate = self.false_alarm_rate or model.describe().model.false_alarm_rate
             call = partial(
                 model.score,
                 false_alarm_rate=self.false_alarm_rate,
@@ -54,17 +57,28 @@ class Score:
                 terminal.report(COLUMNS, as_json=self.json) as report,
                 terminal.progress("scoring", len(outputs), as_json=self.json) as advance,
             ):
-                for content, result in run_on_files(list(outputs), call, terminal.fail):
+                anomalous = 0
+                work = run_on_files(list(outputs), call, terminal.fail)
+                for count, (content, result) in enumerate(work, 1):
                     report.add(*_row(content.path, result))
+                    anomalous += result.anomalous
+                    share = f"{anomalous} of {count} anomalous"
+                    report.summary = f"{share} at a false-alarm rate of {rate:g}"
                     _draw(content, result, outputs[content.path], terminal)
                     advance()
+
+    def _check(self) -> None:
+        """Raises UsageError for flags whose values no model takes."""
+        if self.heatmaps is not None:
+            check_folder(self.heatmaps, "--heatmaps")
+        with usage_errors():
+            check_value("false_alarm_rate", self.false_alarm_rate, spell=flag)
 
     def _outputs(self, terminal: Terminal) -> dict[Path, Path | None]:
         """The images, each with the path of its heat map or None."""
         inputs = find(self.images, IMAGE_SUFFIXES, terminal.fail)
         drawn: dict[Path, Path] = {}
         if self.heatmaps is not None:
-            make_folder(self.heatmaps, "--heatmaps")
             drawn = plan(inputs, self.heatmaps, ".png", force=self.force, fail=terminal.fail)
         return {entry.path: drawn.get(entry.path) for entry in inputs}
 

@@ -18,12 +18,16 @@ PIPE_WIDTH = 160
 
 
 class Report:
-    """Results, as JSON lines at once, or collected for a table with an optional last row."""
+    """Results, as JSON lines at once, or collected for a table.
+
+    The table may have a last row, `total`, and a sentence after it, `summary`.
+    """
 
     def __init__(self, columns: Sequence[str], *, as_json: bool) -> None:
         self._columns, self._as_json = columns, as_json
         self._rows: list[Sequence[str]] = []
         self.total: Sequence[str] | None = None
+        self.summary = ""
 
     def add(self, cells: Sequence[str], fields: dict[str, object]) -> None:
         """Adds one result: the cells of its row, and its fields in JSON."""
@@ -48,10 +52,13 @@ class Report:
 
 
 class Terminal:
-    """The output of one command. Counts its failures, and can stop it from another thread."""
+    """The output of one command. Counts its failures, and can stop it from another thread.
+
+    `unfinished` is added to the error of a command that ends early.
+    """
 
     def __init__(self) -> None:
-        self.failures = 0
+        self.failures, self.unfinished = 0, ""
         self._stopped = False
         self._closers: list[Callable[[], None]] = []
         self._out = Console(file=sys.stdout, highlight=False)
@@ -93,6 +100,8 @@ class Terminal:
         finally:
             if table := report.table():
                 self._out.print(table)
+                if report.summary:
+                    self._out.print(report.summary)
 
     @contextmanager
     def progress(self, what: str, total: int, *, as_json: bool) -> Iterator[Callable[[], None]]:
