@@ -3,7 +3,6 @@
 import gzip
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -49,8 +48,6 @@ class Sandbox:
         for path in {Path(path.parts[0]) for path in tracked()}:
             self.folder.mkdir(exist_ok=True)
             (self.folder / path).symlink_to(ROOT / path)
-        for name, samples in {"photos": "fashion", "boards": "pcb"}.items():
-            shutil.copytree(ROOT / "deploy" / "samples" / samples, self.folder / name)
         draw_mvtec(self.generated / "images")
         draw_mvtec(self.generated / "sets" / "deeppcb" / "pcb")
         for name in ("mnist", "fashion_mnist"):
