@@ -113,7 +113,7 @@ class Codec:
         """Raises InvalidInput for a quality level that the model does not have."""
         levels = self.manifest.quality_levels
         if rate.quality is not None and not 0 <= rate.quality < levels:
-            raise InvalidInput(f"quality {rate.quality}, the model has levels 0..{levels - 1}")
+            raise InvalidInput(f"quality is {rate.quality}, the model has levels 0..{levels - 1}")
 
     def run_encoder(self, images: Sequence[U8]) -> list[EncodedImage]:
         """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""

@@ -147,7 +147,7 @@ def check_false_alarm_rate(rate: float, n: int) -> float:
     The smallest p-value is 1 / (n + 1). Raises InvalidInput.
     """
     if not 0.0 < rate < 1.0:
-        raise InvalidInput(f"false-alarm rate {rate}, expected a number between 0 and 1")
+        raise InvalidInput(f"false-alarm rate is {rate}, expected a number between 0 and 1")
     if rate * (n + 1) < 1.0 - 1e-9:
         raise InvalidInput(
             f"false-alarm rate {rate:g} needs {int(np.ceil(1 / rate)) - 1} calibration images, "

@@ -258,7 +258,7 @@ def test_an_unavailable_model_is_one_line(options, sentence, photos, tmp_path, c
     [
         (["--model", "nope"], "nope"),
         (["--model", "tiny", "--version", "77"], "77"),
-        (["--model", "tiny", "--quality", "99"], "quality 99"),
+        (["--model", "tiny", "--quality", "99"], "quality is 99"),
     ],
     ids=["model", "version", "quality"],
 )

@@ -59,7 +59,9 @@ def test_an_index_counts_from_the_callers_first_element():
 
 
 def test_a_sentence_without_an_index_is_unchanged():
-    error = error_of(STATUS.INVALID_ARGUMENT, "quality 99, the model has levels 0..16", first=200)
+    error = error_of(
+        STATUS.INVALID_ARGUMENT, "quality is 99, the model has levels 0..16", first=200
+    )
     assert (error.index, error.reason) == (None, str(error))
 
 

@@ -137,7 +137,7 @@ def test_the_asyncio_client_compresses_and_restores_equally(target, client, imag
         ({"target_psnr": "20"}, "target_psnr is '20', expected decibels above 0"),
         ({"quality": 1.5}, "quality is 1.5, expected a level"),
         ({"quality": -1}, "quality is -1, expected a level"),
-        ({"quality": 99}, "quality 99, the model has levels 0..16"),
+        ({"quality": 99}, "quality is 99, the model has levels 0..16"),
         ({"false_alarm_rate": 0.1}, "false_alarm_rate is given without evidence"),
         ({"false_alarm_rate": 2.0, "evidence": True}, "false_alarm_rate is 2.0, expected a number"),
         ({"target_psnr": float("inf")}, "target_psnr is inf, expected decibels above 0"),

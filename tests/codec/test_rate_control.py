@@ -220,5 +220,5 @@ def test_one_model_covers_a_range_of_four_in_bytes(tiny_map: Codec) -> None:
 
 
 def test_an_impossible_level_is_refused_with_the_range_of_levels(tiny: Codec) -> None:
-    with pytest.raises(InvalidInput, match=r"^quality 17, the model has levels 0\.\.16"):
+    with pytest.raises(InvalidInput, match=r"^quality is 17, the model has levels 0\.\.16"):
         tiny.compress_at(waves(1, 16, 16), Rate(quality=17))

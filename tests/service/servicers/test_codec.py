@@ -177,7 +177,7 @@ BAD_IMAGES = {
     "four channels": ({"pixels": zeros(1, 16, 16, 4)}, "4 channels"),
     "a file that is not an image": ({"files": Files(files=[b"not an image"])}, "image 0: "),
     "an empty file": ({"files": Files(files=[b""])}, "image 0: the file is empty"),
-    "a quality too high": ({"pixels": zeros(1, 16, 16), "quality": 17}, "quality 17"),
+    "a quality too high": ({"pixels": zeros(1, 16, 16), "quality": 17}, "quality is 17"),
     "no model named": (
         {"model": ModelRef(), "pixels": zeros(1, 16, 16)},
         "the request names no model; loaded models: tiny ",

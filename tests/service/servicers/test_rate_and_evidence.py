@@ -105,7 +105,7 @@ def test_images_reach_the_target_psnr(connection, ask, tiny, images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"quality": 17}, "quality 17, the model has levels 0..16"),
+        ({"quality": 17}, "quality is 17, the model has levels 0..16"),
         ({"target_bytes": 0}, "target_bytes is 0, expected at least 1"),
         ({"target_psnr": -3.0}, "target_psnr is -3.0, expected decibels above 0"),
         ({"target_psnr": float("nan")}, "target_psnr is nan, expected decibels above 0"),
