@@ -144,4 +144,6 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash[GUARD].arm("the end of the run", SHUTDOWN)
+    # A worker of pytest-xdist may wait for the others for longer; xdist ends it when they are done.
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[GUARD].arm("the end of the run", SHUTDOWN)
