@@ -21,6 +21,8 @@ EXTRAS = {
 # The commands of each, as documents write them, for a Sandbox; those of the client need a server.
 SERVE = "residuum-serve --bundles deploy/bundles --port 50051"
 TRAIN = "residuum-train sigma-vae-map --data DIR --out run --crop 16 --validation-fraction 0.5"
+SAMPLES = "deploy/samples/fashion"
+SERVER, BUNDLE = "--server localhost:50051", "--bundle deploy/bundles/fashion"
 COMMANDS = {
     "service": ["residuum-serve --help", SERVE],
     "train": [
@@ -37,16 +39,16 @@ COMMANDS = {
     ],
     "client": [
         "residuum --help",
-        "residuum compress photos --out records --server localhost:50051 --model fashion",
-        "residuum decompress records --out restored --server localhost:50051 --model fashion",
-        "residuum score photos --heatmaps heat --server localhost:50051 --model fashion",
-        "residuum models --server localhost:50051",
+        f"residuum compress {SAMPLES} --out records {SERVER} --model fashion",
+        f"residuum decompress records --out restored {SERVER} --model fashion",
+        f"residuum score {SAMPLES} --heatmaps heat {SERVER} --model fashion",
+        f"residuum models {SERVER}",
     ],
     "offline": [
-        "residuum compress photos --out records --bundle deploy/bundles/fashion",
-        "residuum decompress records --out restored --bundle deploy/bundles/fashion",
-        "residuum score photos --heatmaps heat --bundle deploy/bundles/fashion",
-        "residuum archive create photos.rsda photos --bundle deploy/bundles/fashion",
+        f"residuum compress {SAMPLES} --out records {BUNDLE}",
+        f"residuum decompress records --out restored {BUNDLE}",
+        f"residuum score {SAMPLES} --heatmaps heat {BUNDLE}",
+        f"residuum archive create photos.rsda {SAMPLES} {BUNDLE}",
     ],
 }
 
