@@ -14,6 +14,8 @@ def main() -> int:
     # A shell starts commands in the background with SIGINT ignored, and they keep it so.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave)
+    # gRPC's C core logs lost connections to stderr, where the command reports them in a sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from residuum_client.__main__ import main as run
 
     return run()
