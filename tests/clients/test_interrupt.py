@@ -50,6 +50,7 @@ except Unavailable as error:
     assert done.stdout == b"the client of 127.0.0.1:1 is closed\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", interrupt.COMMANDS)
 def test_ctrl_c_at_random_moments_ends_a_command(command: str, target: str, tmp_path: Path):
     """Cheap form of `make bench-interrupt`: one Ctrl-C, then two; the limit allows for load."""

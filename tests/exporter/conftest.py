@@ -55,7 +55,15 @@ MODELS = {
 
 # A latent vector and indices are enough for `make test-fast`: the others take longest to export
 # or to fit.
-SLOW = {"reslag_original", "sigma_vae_map", "vq_vae", "vq_vae_2", "vq_vae_2_fixed", "fsq"}
+SLOW = {
+    "reslag_light",
+    "reslag_original",
+    "sigma_vae_map",
+    "vq_vae",
+    "vq_vae_2",
+    "vq_vae_2_fixed",
+    "fsq",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -94,6 +94,7 @@ def test_the_card_has_figures_and_pictures(bundle_path, held_out):
     assert (top == held_out[0]).all()
 
 
+@pytest.mark.slow
 def test_the_options_are_in_the_bundle(command, run, data, tmp_path):
     out = tmp_path / "chosen.tar"
     options = "--name other --version 2.1 --fit tile --target-psnr 3 --false-alarm-rate 0.2"

@@ -197,6 +197,7 @@ def test_the_default_false_alarm_rate_is_applied(fitted, name):
         assert score.anomalous == (score.p_value <= rate)
 
 
+@pytest.mark.slow
 def test_one_normal_image_in_ten_reaches_the_full_colour_of_the_heat_map(fitted):
     bundle, each = fitted("sigma_vae_map")
     scorer = Scorer(Codec(bundle, each.graphs))

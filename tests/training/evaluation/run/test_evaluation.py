@@ -92,6 +92,7 @@ MEASURES = {
 }
 
 
+@pytest.mark.slow
 @KINDS
 def test_a_run_is_measured_on_its_normal_test_images(report_of, kind):
     run, out = report_of(kind)
