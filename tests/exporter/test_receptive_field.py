@@ -54,6 +54,7 @@ def pixels_with_gradient(network, stride: int) -> int:
     return max(32 * stride - int(found.min()), int(found.max()) - 33 * stride + 1)
 
 
+@pytest.mark.slow
 def test_the_measured_radius_covers_the_gradient_and_little_more(exported):
     each = exported("sigma_vae_map")
     stride = each.draft.manifest.input.stride

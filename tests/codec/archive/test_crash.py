@@ -18,6 +18,8 @@ from codec.archive import ArchiveReader, ArchiveWriter, blocks, create
 from codec.errors import ArchiveError
 from codec.record.frame import seal
 
+pytestmark = pytest.mark.slow
+
 # Thousands of small files are created and deleted, far faster in memory.
 MEMORY = Path("/dev/shm")  # noqa: S108
 MODEL = bytes(range(32))

@@ -20,6 +20,8 @@ from exporter.fit import bundle as fit
 from exporter.fit.index_map import fit_index_prior
 from exporter.fit.latents import batches
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["sigma_vae", "sigma_vae_map", "vq_vae", "vq_vae_fixed", "vq_vae_2", "fsq"]
 FACTORISED = ["sigma_vae"]
 ANY_SIZE = InputSpec(channels=1, height=None, width=None, stride=8, fit="pad")
@@ -80,7 +82,6 @@ def test_the_tables_follow_the_frequencies_of_the_codes(fitted, name):
     assert entropy <= bits < 1.05 * entropy + 20
 
 
-@pytest.mark.slow
 def test_a_latent_map_costs_less_than_the_entropy_of_its_channels(fitted):
     bundle, each = fitted("sigma_vae_map")
     assert bundle.manifest.latent.prior == "map"
@@ -197,7 +198,6 @@ def test_the_default_false_alarm_rate_is_applied(fitted, name):
         assert score.anomalous == (score.p_value <= rate)
 
 
-@pytest.mark.slow
 def test_one_normal_image_in_ten_reaches_the_full_colour_of_the_heat_map(fitted):
     bundle, each = fitted("sigma_vae_map")
     scorer = Scorer(Codec(bundle, each.graphs))
@@ -220,7 +220,6 @@ def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
         assert all(psnr < target for psnr in reached[:level])
 
 
-@pytest.mark.slow
 def test_a_psnr_that_no_level_reaches_is_rejected_with_the_best_possible(fitted):
     bundle, each = fitted("vq_vae")
     with pytest.raises(BundleError, match=r"no quality level reaches 99 dB; the finest has \d+\."):

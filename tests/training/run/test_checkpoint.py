@@ -59,6 +59,7 @@ def assert_same(a: State, b: State) -> None:
             assert all(torch.equal(t, theirs[i][key]) for key, t in entry.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 5, 7])
 @pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
 def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(

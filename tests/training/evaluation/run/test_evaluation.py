@@ -19,6 +19,8 @@ from training.run import checkpoint
 from training.run.checkpoint import load_run
 from training.run.start import new_state
 
+pytestmark = pytest.mark.slow
+
 GOOD, DEFECT, EPOCHS = 6, 5, 8
 
 
@@ -92,7 +94,6 @@ MEASURES = {
 }
 
 
-@pytest.mark.slow
 @KINDS
 def test_a_run_is_measured_on_its_normal_test_images(report_of, kind):
     run, out = report_of(kind)
