@@ -1,4 +1,4 @@
-"""A test that never ends fails by name, and leaves no process behind."""
+"""A test that never ends fails by name, and all its processes end."""
 
 import os
 import subprocess

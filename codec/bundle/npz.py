@@ -48,7 +48,7 @@ class Calibration:
     residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
     latent_variance `[D]`; score_mean and score_std `[5]` in the order of SCORE_NAMES; fused `[n]`,
     ascending; heatmap_vmax `[1]`, the heat-map value in nats per pixel that one normal image in ten
-    reaches at some pixel.
+    reaches at one pixel or more.
     """
 
     residual_variance: F32

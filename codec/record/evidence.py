@@ -71,7 +71,7 @@ def pack_evidence(regions: Sequence[Region]) -> bytes:
 
 
 def read_evidence(data: bytes, shape: tuple[int, int, int]) -> list[Region]:
-    """Undoes `pack_evidence` for an image of shape (H, W, C); without bytes, there are no regions.
+    """Undoes `pack_evidence` for an image of shape (H, W, C); no bytes mean no regions.
 
     All boxes are checked before any pixels are decompressed. Raises RecordError.
     """

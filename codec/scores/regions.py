@@ -1,8 +1,8 @@
 """Regions of an anomalous image: boxes around the hot pixels of its heat map.
 
-A pixel is hot above a quarter of heatmap_vmax, which one normal image in ten reaches at some pixel.
-The image is known to be anomalous, so pixels below the whole of it are worth keeping too. If
-nothing is hot, the region is the one box of pixels above half of the maximum that holds it.
+A pixel is hot above a quarter of heatmap_vmax, which one normal image in ten reaches at one pixel
+or more. The image is known to be anomalous, so pixels below the whole of it are worth keeping too.
+If nothing is hot, the region is the one box of pixels above half of the maximum that holds it.
 
 The hot pixels are cut along every empty band of rows or columns that is wide enough, like pages
 into columns and paragraphs (the XY cut of Nagy and Seth, "Hierarchical representation of optically

@@ -84,14 +84,14 @@ def outcomes(codec: Codec, samples: Sequence[Sample], rate: float) -> list[Outco
     """Each sample with and without evidence, and its record with evidence restored."""
     found = []
     for start in range(0, len(samples), CHUNK):
-        some = samples[start : start + CHUNK]
-        images = [sample.image for sample in some]
+        chunk = samples[start : start + CHUNK]
+        images = [sample.image for sample in chunk]
         plain = codec.compress(images)
         made = Scorer(codec).compress_with_evidence(images, Rate(), rate)
         restored = codec.restore([one.record for one in made])
         found += [
             Outcome(sample, bare, one.record, one.evidence_bytes, back.image, back.regions)
-            for sample, bare, one, back in zip(some, plain, made, restored, strict=True)
+            for sample, bare, one, back in zip(chunk, plain, made, restored, strict=True)
         ]
     return found
 
@@ -152,7 +152,7 @@ def defects(outcome: Outcome) -> list[float]:
 
 
 def sheet(codec: Codec, found: Sequence[Outcome]) -> Image.Image:
-    """Original, plain record, record with evidence and boxes of some defective boards."""
+    """Original, plain record, record with evidence and boxes of several defective boards."""
     kept = [one for one in found if one.regions and one.sample.defect.any()]
     shown = kept[:: max(1, len(kept) // ROWS)][:ROWS]
     side = shown[0].sample.defect.shape[0]

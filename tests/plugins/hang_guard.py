@@ -84,7 +84,7 @@ def kill_started_by(pid: int) -> None:
 
 
 def _started_by(pid: int) -> set[int]:
-    """Process ids; none where there is no /proc."""
+    """Process ids; none without /proc."""
     parents: dict[int, int] = {}
     found: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):

@@ -5,7 +5,7 @@ from PIL import Image
 
 from residuum_client.arrays import F32, U8
 
-# Yellow through orange to red, which stands out on black, gray and white alike.
+# Yellow through orange to red, which is visible on black, gray and white alike.
 RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
 MAX_OPACITY = 0.85
 

@@ -48,7 +48,7 @@ class Score:
     - `record_bytes`: size of the record that the image has at the model's default quality.
     - `heatmap`: float32 `[H, W]` in nats per pixel; None unless it was asked for.
     - `heatmap_vmax`: the value to draw in full colour, in nats per pixel. One normal image in ten
-      reaches it at some pixel.
+      reaches it at one pixel or more.
     """
 
     value: float

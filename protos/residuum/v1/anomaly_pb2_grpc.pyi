@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 ac5b3c833728d4ed6a12f7038a75b4423d9765057e2c6b7ed53731814d4cba12
+# Generated from anomaly.proto, SHA-256 321e9ca7b9ff84dc4d6e6d9ffbbfd7816032980195e29f0057eaf3eb0a62f017
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

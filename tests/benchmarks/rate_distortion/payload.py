@@ -4,7 +4,7 @@ JPEG      entropy-coded data of all scans: no tables, no segment headers. Stuffe
           count. An abbreviated stream (ITU-T T.81, B.4) would hold a few bytes more.
 WebP      the content of the `VP8 ` or `VP8L` chunk, with the frame header inside it.
 AVIF      the content of the `mdat` boxes (ISO/IEC 14496-12): the AV1 data.
-JPEG XL   the codestream (ISO/IEC 18181-2), which is the whole file where there is no container.
+JPEG XL   the codestream (ISO/IEC 18181-2), which is the whole file without a container.
 """
 
 from collections.abc import Iterator

@@ -129,7 +129,7 @@ def training_images(spec: Spec, data: Path) -> Sequence[U8]:
 
 
 def spread(count: int, chosen: int) -> npt.NDArray[np.int64]:
-    """Positions of `chosen` of `count` things at even distances; all where there are no more."""
+    """Positions of `chosen` of `count` things at even distances; at most all of them."""
     chosen = min(count, chosen)
     return np.arange(chosen) * count // max(1, chosen)
 

@@ -63,7 +63,7 @@ class Pass:
     """of each image"""
     x_hat: Tensor
     noise: torch.Generator
-    """as it stands after the sample"""
+    """after the sample"""
 
     @property
     def kl(self) -> np.ndarray:

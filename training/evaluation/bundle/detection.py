@@ -49,7 +49,7 @@ class Detection:
     fused: tuple[str, ...]
     """scores used for the verdict"""
     image_auroc: dict[str, float | None]
-    """of the fused score and of each single score; None if there are no defects"""
+    """of the fused score and of each single score; None without defects"""
     pixel_auroc: float | None
     """of the heat maps, over all images that are normal or have a mask"""
     verdicts: list[Verdicts]

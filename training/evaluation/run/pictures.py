@@ -137,7 +137,7 @@ def _index_samples(model: IndexModel, x: Tensor) -> Section:
     return Section(
         title="Samples of the codes",
         text="Each code is drawn as often as test images use it, independently of its neighbours. "
-        "Indices cannot be interpolated, so there are no interpolations, traversals or t-SNE.",
+        "Indices cannot be interpolated, so interpolations, traversals and t-SNE are left out.",
         pictures=[Picture(png=sheet(_rows(drawn, SAMPLE_COLUMNS)), caption=caption)],
     )
 

@@ -63,7 +63,7 @@ HEAD = ("measure", "value", "unit")
 
 
 def tables(metrics: Mapping[str, Any], pca: str | None) -> list[Section]:
-    """The tables of the test images; `pca` says why there is no PCA, or is None."""
+    """The tables of the test images; `pca` says why PCA is missing, or is None."""
     return [
         table(
             "Test images: reconstruction",
