@@ -148,7 +148,7 @@ class Codec:
         return [decoded[i] for i in range(len(coded))]
 
     def _within_bytes(self, encoded: Sequence[EncodedImage], target: int) -> list[Compressed]:
-        """Records at the finest level at which they have at most `target` bytes."""
+        """Records of at most `target` bytes; at the next finer level they would have more."""
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
         while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):

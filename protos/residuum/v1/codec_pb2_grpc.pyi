@@ -1,4 +1,4 @@
-# Generated from codec.proto, SHA-256 1d69743cceb82a22df669f6e14937524ee24889e9b3744f0051f630a9b791dc2
+# Generated from codec.proto, SHA-256 4ad9135b65ab2d9f3dd317914e6be133f8f2512b8a1ba6f94a53fde1ca5bd87f
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
