@@ -1,7 +1,14 @@
 """The client for asyncio: `Client` with `await`."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
@@ -11,9 +18,15 @@ import grpc.aio
 
 from residuum_client import messages, model_messages
 from residuum_client.arrays import U8
-from residuum_client.backend import EncodeOptions
+from residuum_client.backend import EncodeOptions, check_options, check_value
 from residuum_client.channel import IN_FLIGHT, OPTIONS
-from residuum_client.errors import Unavailable, from_rpc
+from residuum_client.errors import (
+    ResiduumError,
+    Unavailable,
+    from_rpc,
+    is_of_one_element,
+    placed,
+)
 from residuum_client.packing import Batch, Image, Packing, sequence
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
 from residuum_client.v1 import (
@@ -162,6 +175,36 @@ class AsyncClient:
         exchange = messages.scoring(self._ref, false_alarm_rate, heatmaps)
         return self._stream(self._anomaly.Score, exchange, images)
 
+    def compress_each(
+        self, images: Elements[Image], **options: Unpack[EncodeOptions]
+    ) -> AsyncIterator[Compressed | ResiduumError]:
+        """`compress_stream` with one outcome per image: its result, or why it has none.
+
+        What is not the fault of one image is raised: InvalidInput for options, Unavailable,
+        UnknownModel, BundleError and NotInstalled.
+        """
+        check_options(options)
+        return _outcomes(lambda one: self.compress(one, **options), "image", images)
+
+    def restore_each(self, records: Elements[bytes]) -> AsyncIterator[Restored | ResiduumError]:
+        """`restore_stream` with one outcome per record: its image, or why it has none."""
+        return _outcomes(self.restore, "record", records)
+
+    def score_each(
+        self,
+        images: Elements[Image],
+        *,
+        false_alarm_rate: float | None = None,
+        heatmaps: bool = False,
+    ) -> AsyncIterator[Score | ResiduumError]:
+        """`score_stream` with one outcome per image: its score, or why it has none."""
+        check_value("false_alarm_rate", false_alarm_rate)
+        return _outcomes(
+            lambda one: self.score(one, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps),
+            "image",
+            images,
+        )
+
     async def models(self) -> list[ModelInfo]:
         """All models that the server has loaded."""
         call = self._start(self._models.ListModels, models_pb2.ListModelsRequest())
@@ -245,3 +288,17 @@ async def _each(elements: Elements[T]) -> AsyncIterator[T]:
     else:
         for element in sequence(elements):
             yield element
+
+
+async def _outcomes(
+    call: Callable[[list[T]], Awaitable[list[R]]], noun: str, elements: Elements[T]
+) -> AsyncGenerator[R | ResiduumError, None]:
+    index = 0
+    async for element in _each(elements):
+        try:
+            yield (await call([element]))[0]
+        except ResiduumError as error:
+            if not is_of_one_element(error):
+                raise
+            yield placed(error, noun, index)
+        index += 1

@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 from residuum_client.arrays import U8
-from residuum_client.errors import InvalidInput
-from residuum_client.packing import Image
+from residuum_client.errors import InvalidInput, ResiduumError, is_of_one_element, placed
+from residuum_client.packing import Image, sequence
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 RATES = ("quality", "target_bytes", "target_psnr")
 _UINT32, _ABOVE_0 = 2**32 - 1, math.ulp(0.0)
@@ -149,6 +152,36 @@ class Backend(ABC):
     ) -> Iterator[Score]:
         """`score` for an iterable of any length, in constant memory."""
 
+    def compress_each(
+        self, images: Iterable[Image], **options: Unpack[EncodeOptions]
+    ) -> Iterator[Compressed | ResiduumError]:
+        """`compress_stream` with one outcome per image: its result, or why it has none.
+
+        What is not the fault of one image is raised: InvalidInput for options, Unavailable,
+        UnknownModel, BundleError and NotInstalled.
+        """
+        check_options(options)
+        return _each(lambda one: self.compress(one, **options), "image", images)
+
+    def restore_each(self, records: Iterable[bytes]) -> Iterator[Restored | ResiduumError]:
+        """`restore_stream` with one outcome per record: its image, or why it has none."""
+        return _each(self.restore, "record", records)
+
+    def score_each(
+        self,
+        images: Iterable[Image],
+        *,
+        false_alarm_rate: float | None = None,
+        heatmaps: bool = False,
+    ) -> Iterator[Score | ResiduumError]:
+        """`score_stream` with one outcome per image: its score, or why it has none."""
+        check_value("false_alarm_rate", false_alarm_rate)
+        return _each(
+            lambda one: self.score(one, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps),
+            "image",
+            images,
+        )
+
     @abstractmethod
     def models(self) -> list[ModelInfo]:
         """All models of the server, or the one of the bundle."""
@@ -184,3 +217,15 @@ def check_value(name: str, value: object, spell: Callable[[str], str] = str) -> 
     kind, low, high, expected = LIMITS[name]
     if value is not None and not (isinstance(value, kind) and low <= value <= high):
         raise InvalidInput(f"{spell(name)} is {value!r}, expected {expected}")
+
+
+def _each(
+    call: Callable[[list[T]], list[R]], noun: str, elements: Iterable[T]
+) -> Iterator[R | ResiduumError]:
+    for index, element in enumerate(sequence(elements)):
+        try:
+            yield call([element])[0]
+        except ResiduumError as error:
+            if not is_of_one_element(error):
+                raise
+            yield placed(error, noun, index)

@@ -146,6 +146,20 @@ def with_index(kind: type[E], sentence: str, *, first: int) -> E:
     return kind(f"{place['kind']} {index}: {sentence[place.end() :]}", index=index)
 
 
+def is_of_one_element(error: ResiduumError) -> bool:
+    """Whether a call with one image or record failed because of it, and others may succeed."""
+    if isinstance(error, InvalidInput | RecordError):
+        return error.index is not None
+    return isinstance(error, Overloaded | DeadlineExceeded | ServerError)
+
+
+def placed(error: E, noun: str, index: int) -> E:
+    """The error of one image or record, at its index in the caller's list."""
+    placed = type(error)(f"{noun} {index}: {error.reason}", index=index)
+    placed.__cause__ = error.__cause__
+    return placed
+
+
 def _too_large(size: str, limit: str, *, in_response: bool, first: int) -> ResiduumError:
     """The error of a message that is too large.
 
