@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 321e9ca7b9ff84dc4d6e6d9ffbbfd7816032980195e29f0057eaf3eb0a62f017
+# Generated from anomaly.proto, SHA-256 96d13adcfc428807dc3ee8e850dad040ba2c57b5361034d48b6c61b7139a8b5d
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,32 +9,36 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("model", "pixels", "files", "false_alarm_rate", "heatmaps", "id")
+    __slots__ = ("model", "pixels", "files", "false_alarm_rate", "heatmaps", "id", "partial")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
     HEATMAPS_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     model: _images_pb2.ModelRef
     pixels: _images_pb2.Pixels
     files: _images_pb2.Files
     false_alarm_rate: float
     heatmaps: bool
     id: int
-    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., false_alarm_rate: _Optional[float] = ..., heatmaps: bool = ..., id: _Optional[int] = ...) -> None: ...
+    partial: bool
+    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., false_alarm_rate: _Optional[float] = ..., heatmaps: bool = ..., id: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("results", "model", "heat_scale", "id")
+    __slots__ = ("results", "model", "heat_scale", "id", "errors")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HEAT_SCALE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[ImageScore]
     model: _images_pb2.ModelRef
     heat_scale: float
     id: int
-    def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ...) -> None: ...
+    errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
+    def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ImageScore(_message.Message):
     __slots__ = ("score", "p_value", "anomalous", "scores", "record_bytes", "heatmap")

@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 321e9ca7b9ff84dc4d6e6d9ffbbfd7816032980195e29f0057eaf3eb0a62f017
+# Generated from anomaly.proto, SHA-256 96d13adcfc428807dc3ee8e850dad040ba2c57b5361034d48b6c61b7139a8b5d
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

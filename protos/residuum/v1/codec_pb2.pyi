@@ -1,4 +1,4 @@
-# Generated from codec.proto, SHA-256 4ad9135b65ab2d9f3dd317914e6be133f8f2512b8a1ba6f94a53fde1ca5bd87f
+# Generated from codec.proto, SHA-256 6b7363f8a241bdcb62883a4cf5352a81e8894e9a48a902f942562de45b42e226
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -28,7 +28,7 @@ IMAGE_FORMAT_PIXELS: ImageFormat
 IMAGE_FORMAT_PNG: ImageFormat
 
 class EncodeRequest(_message.Message):
-    __slots__ = ("model", "pixels", "files", "quality", "target_bytes", "target_psnr", "id", "on_anomaly", "false_alarm_rate")
+    __slots__ = ("model", "pixels", "files", "quality", "target_bytes", "target_psnr", "id", "on_anomaly", "false_alarm_rate", "partial")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class EncodeRequest(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     ON_ANOMALY_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     model: _images_pb2.ModelRef
     pixels: _images_pb2.Pixels
     files: _images_pb2.Files
@@ -47,49 +48,56 @@ class EncodeRequest(_message.Message):
     id: int
     on_anomaly: OnAnomaly
     false_alarm_rate: float
-    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., quality: _Optional[int] = ..., target_bytes: _Optional[int] = ..., target_psnr: _Optional[float] = ..., id: _Optional[int] = ..., on_anomaly: _Optional[_Union[OnAnomaly, str]] = ..., false_alarm_rate: _Optional[float] = ...) -> None: ...
+    partial: bool
+    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., quality: _Optional[int] = ..., target_bytes: _Optional[int] = ..., target_psnr: _Optional[float] = ..., id: _Optional[int] = ..., on_anomaly: _Optional[_Union[OnAnomaly, str]] = ..., false_alarm_rate: _Optional[float] = ..., partial: bool = ...) -> None: ...
 
 class EncodeResponse(_message.Message):
-    __slots__ = ("records", "model", "model_id", "id", "qualities", "evidence_bytes")
+    __slots__ = ("records", "model", "model_id", "id", "qualities", "evidence_bytes", "errors")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     QUALITIES_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedScalarFieldContainer[bytes]
     model: _images_pb2.ModelRef
     model_id: bytes
     id: int
     qualities: _containers.RepeatedScalarFieldContainer[int]
     evidence_bytes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., model_id: _Optional[bytes] = ..., id: _Optional[int] = ..., qualities: _Optional[_Iterable[int]] = ..., evidence_bytes: _Optional[_Iterable[int]] = ...) -> None: ...
+    errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
+    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., model_id: _Optional[bytes] = ..., id: _Optional[int] = ..., qualities: _Optional[_Iterable[int]] = ..., evidence_bytes: _Optional[_Iterable[int]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
 
 class DecodeRequest(_message.Message):
-    __slots__ = ("model", "records", "format", "id")
+    __slots__ = ("model", "records", "format", "id", "partial")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     model: _images_pb2.ModelRef
     records: _containers.RepeatedScalarFieldContainer[bytes]
     format: ImageFormat
     id: int
-    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., records: _Optional[_Iterable[bytes]] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., id: _Optional[int] = ...) -> None: ...
+    partial: bool
+    def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., records: _Optional[_Iterable[bytes]] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., id: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class DecodeResponse(_message.Message):
-    __slots__ = ("pixels", "files", "model", "id", "evidence")
+    __slots__ = ("pixels", "files", "model", "id", "evidence", "errors")
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
     pixels: _images_pb2.Pixels
     files: _images_pb2.Files
     model: _images_pb2.ModelRef
     id: int
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
-    def __init__(self, pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., id: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping[str, object]]]] = ...) -> None: ...
+    errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
+    def __init__(self, pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., id: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping[str, object]]]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("boxes",)

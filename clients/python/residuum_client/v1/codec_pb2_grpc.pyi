@@ -1,4 +1,4 @@
-# Generated from codec.proto, SHA-256 4ad9135b65ab2d9f3dd317914e6be133f8f2512b8a1ba6f94a53fde1ca5bd87f
+# Generated from codec.proto, SHA-256 6b7363f8a241bdcb62883a4cf5352a81e8894e9a48a902f942562de45b42e226
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-# Generated from images.proto, SHA-256 d114c5df289ce768cc23b84b56c6a0b6caca8f49fa3a5e9c92e3035398eff343
+# Generated from images.proto, SHA-256 4c5447b0e335844b3d4d1b295f207f6cfdd3b40b38c80421011a91b484c84828
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -26,6 +26,16 @@ class Files(_message.Message):
     FILES_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, files: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ItemError(_message.Message):
+    __slots__ = ("index", "code", "message")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    code: int
+    message: str
+    def __init__(self, index: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ModelRef(_message.Message):
     __slots__ = ("name", "version")
