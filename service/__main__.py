@@ -1,14 +1,23 @@
 """Entry point of `residuum-serve` and `python -m service`."""
 
+# ruff: noqa: E402 - prometheus_client reads the environment when it is imported.
+
 import logging
 import os
 import sys
 from typing import NoReturn
 
+# With one of these set, prometheus_client, when imported, would keep every metric in files of that
+# folder, for services of several processes. This one has a single process.
+_MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+_IGNORED = [name for name in _MULTIPROCESS if os.environ.pop(name, None) is not None]
+
 from codec.errors import ResiduumError
 from service.server.lifecycle import serve
 from service.server.server import ListenError, Server
 from service.settings import SettingsError, read_settings
+
+_LOG = logging.getLogger("service")
 
 
 def main() -> None:
@@ -19,6 +28,8 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for name in _IGNORED:
+        _LOG.warning("%s is ignored: one process serves all metrics, on its metrics port", name)
     try:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    bundles: Path = Field(description="folder of bundles, each a folder or a .tar file")
+    bundles: Path = Field(
+        description="folder of bundles, each a folder or a .tar file; or one bundle"
+    )
     host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104
     port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
     admin_port: int = Field(

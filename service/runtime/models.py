@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -11,22 +11,27 @@ from codec.errors import BundleError, InvalidInput, UnknownModel
 from service.metrics import ModelMetrics
 from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
 
+# A file of every training run, which people give in place of a bundle.
+_RUN = "best.safetensors"
+# Names of other files in an error.
+_LISTED = 5
+
 
 @final
 class ModelStore:
-    """The loaded models by name and version.
+    """The loaded models by name and version, of a folder of bundles or of one bundle.
 
     Readers never wait; loads and unloads run one at a time.
     """
 
     def __init__(
         self,
-        folder: Path,
+        bundles: Path,
         config: RuntimeConfig,
         metrics: ModelMetrics,
         calls_in_progress: Callable[[], float],
     ) -> None:
-        self._folder = folder
+        self._path = bundles
         self._config = config
         self._metrics = metrics
         self._calls_in_progress = calls_in_progress
@@ -60,8 +65,8 @@ class ModelStore:
     def load_all(self) -> None:
         """Loads every bundle of the folder.
 
-        Raises BundleError if a bundle is damaged, if two have the same name and version, or if the
-        folder has none.
+        Raises BundleError if a bundle is damaged, if two have the same name and version, or if
+        there is none.
         """
         origins: dict[tuple[str, str], str] = {}
         for bundle in self.bundles():
@@ -73,18 +78,24 @@ class ModelStore:
                     f"{' '.join(key)}"
                 )
             origins[key] = bundle
-        if not origins:
-            raise BundleError(
-                f"no bundles in {self._folder}: expected folders with {MANIFEST}, or .tar files"
-            )
 
-    def bundles(self) -> list[str]:
-        """Names of the bundles in the folder, hidden files left out. Raises BundleError."""
+    def bundles(self) -> dict[str, Path]:
+        """The bundles by the names of their files or folders, hidden ones left out; never empty.
+
+        They are those in the folder, or, if it has none and is a bundle itself, this one. Raises
+        BundleError, which says what is there instead.
+        """
+        path = self._path
         try:
-            entries = sorted(self._folder.iterdir())
+            inside = sorted(path.iterdir()) if path.is_dir() else []
+            found = {one.name: one for one in inside if _is_bundle(one) and one.name[0] != "."}
+            if not found and _is_bundle(path):
+                found = {path.absolute().name: path}
+            if not found:
+                raise BundleError(_explain(path, inside))
         except OSError as error:
-            raise BundleError(f"bundle folder {self._folder}: {error.strerror}") from error
-        return [path.name for path in entries if not path.name.startswith(".") and _is_bundle(path)]
+            raise BundleError(f"bundle folder {path}: {error.strerror}") from error
+        return found
 
     def load(self, bundle: str) -> LoadedModel:
         """Loads a bundle of the folder; it replaces a loaded model of its name and version.
@@ -95,12 +106,12 @@ class ModelStore:
         with self._changing:
             bundles = self.bundles()
             if bundle not in bundles:
-                available = ", ".join(bundles) or "none"
                 raise UnknownModel(
-                    f"bundle {bundle[:100]!r} is not in the bundle folder; available: {available}"
+                    f"bundle {bundle[:100]!r} is not in the bundle folder; "
+                    f"available: {', '.join(bundles)}"
                 )
             model = open_model(
-                self._folder / bundle, self._config, self._metrics, self._calls_in_progress
+                bundles[bundle], self._config, self._metrics, self._calls_in_progress
             )
             key = (model.name, model.version)
             old = self._models.get(key)
@@ -137,4 +148,28 @@ def version_key(version: str) -> list[tuple[bool, int, str]]:
 
 
 def _is_bundle(path: Path) -> bool:
-    return path.suffix == ".tar" if path.is_file() else (path / MANIFEST).is_file()
+    try:
+        return path.suffix == ".tar" if path.is_file() else (path / MANIFEST).is_file()
+    except OSError:  # it may not be read, like `lost+found`
+        return False
+
+
+def _explain(path: Path, inside: Sequence[Path]) -> str:
+    """What is at a path without bundles, and what would be right. Raises OSError."""
+    path.stat()
+    if not path.is_dir():
+        return (
+            f"{path} is not a bundle: expected a folder of bundles, or one bundle, a folder with "
+            f"{MANIFEST} or an uncompressed .tar file"
+        )
+    if (path / _RUN).is_file():
+        return f"{path} is a training run: residuum-export makes a bundle of it"
+    below = (child for pattern in ("*/*", "*/*/*") for child in sorted(path.glob(pattern)))
+    if deeper := next((child for child in below if _is_bundle(child)), None):
+        return f"no bundles in {path}, but in {deeper.parent}: give that folder"
+    names = [one.name for one in inside]
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    return (
+        f"no bundles in {path}: expected folders with {MANIFEST}, or uncompressed .tar files; "
+        f"there is {listed or 'nothing'}"
+    )

@@ -204,10 +204,65 @@ def test_two_bundles_of_one_name_and_version_stop_the_start(bundles, store, tmp_
         store.load_all()
 
 
-def test_an_empty_folder_stops_the_start(store, tmp_path):
-    (tmp_path / "all" / "notes").mkdir(parents=True)
-    with pytest.raises(BundleError, match=r"no bundles in .*: expected folders with manifest"):
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_bundle_is_served_and_can_be_loaded_again(bundles, running, tmp_path, packed):
+    if packed:
+        rewrite(bundles / "tiny", tmp_path / "alone.tar")
+    else:
+        shutil.copytree(bundles / "tiny", tmp_path / "alone")
+    (path,) = tmp_path.iterdir()
+    with running(path) as connection:
+        assert [name for name, _ in listed(connection)] == ["tiny"]
+        assert load(connection, path.name).name == "tiny"
+        code, message = rejected(
+            connection.admin.LoadModel, models_pb2.LoadModelRequest(bundle="encoder.onnx")
+        )
+    assert code is CODE.NOT_FOUND
+    assert message.endswith(f"is not in the bundle folder; available: {path.name}")
+
+
+def test_bundles_of_a_folder_that_has_a_manifest_itself_are_served(bundles, store, tmp_path):
+    shutil.copytree(bundles, tmp_path / "all")
+    (tmp_path / "all" / "manifest.json").write_text("{}")
+    assert [*store.bundles()] == ["tiny", "tiny-map"]
+
+
+NOT_BUNDLES = {
+    "": "no bundles in {all}: expected folders with manifest.json, or uncompressed .tar files; "
+    "there is nothing",
+    "notes/ a.tar.gz": "no bundles in {all}: expected folders with manifest.json, or uncompressed "
+    ".tar files; there is a.tar.gz, notes",
+    "a/ b/ c/ d/ e/ f/": "no bundles in {all}: expected folders with manifest.json, or "
+    "uncompressed .tar files; there is a, b, c, d, e, …",
+    "new/1/manifest.json": "no bundles in {all}, but in {all}/new: give that folder",
+    "very/new/1.tar": "no bundles in {all}, but in {all}/very/new: give that folder",
+    "best.safetensors": "{all} is a training run: residuum-export makes a bundle of it",
+    ".hidden/manifest.json": "no bundles in {all}: expected folders with manifest.json, or "
+    "uncompressed .tar files; there is .hidden",
+}
+
+
+@pytest.mark.parametrize("content", NOT_BUNDLES)
+def test_a_folder_without_bundles_stops_the_start(store, tmp_path, content):
+    (tmp_path / "all").mkdir()
+    for name in content.split():
+        path = tmp_path / "all" / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    with pytest.raises(BundleError) as caught:
         store.load_all()
+    assert str(caught.value) == NOT_BUNDLES[content].format(all=tmp_path / "all")
+
+
+def test_a_file_that_is_not_a_bundle_stops_the_start(store, tmp_path):
+    (tmp_path / "all").write_text("a list of models")
+    with pytest.raises(BundleError) as caught:
+        store.load_all()
+    assert str(caught.value) == (
+        f"{tmp_path / 'all'} is not a bundle: expected a folder of bundles, or one bundle, a "
+        "folder with manifest.json or an uncompressed .tar file"
+    )
 
 
 def test_a_missing_folder_stops_the_start(store):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,12 +29,13 @@ PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-p
 
 
 @contextmanager
-def started(*arguments):
+def started(*arguments, **variables):
     """A server process, killed at the end of the test."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with subprocess.Popen(
         [sys.executable, "-m", "service", *map(str, arguments)],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        env={**inherited, **{name: str(value) for name, value in variables.items()}},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -168,3 +170,27 @@ def test_a_missing_provider_is_reported_with_status_1(bundles, failure):
     status, errors = failure("--bundles", bundles, *PORTS, "--provider", "cuda")
     assert status == 1
     assert errors.startswith("residuum-serve: provider 'cuda' is not in this onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [
+        ("PROMETHEUS_MULTIPROC_DIR", "nowhere"),
+        ("PROMETHEUS_MULTIPROC_DIR", "."),
+        ("prometheus_multiproc_dir", "file"),
+    ],
+)
+def test_a_folder_for_metrics_of_several_processes_is_ignored_with_a_line(
+    bundles, tmp_path, variable, folder
+):
+    (tmp_path / "file").touch()
+    with started("--bundles", bundles / "tiny", *PORTS, **{variable: tmp_path / folder}) as process:
+        port = process.stdout.readline().rpartition(" ")[2].strip()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+            assert b"residuum_requests_in_progress 0.0" in response.read()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert f"WARNING service: {variable} is ignored: " in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
