@@ -13,7 +13,7 @@ Nothing here needs torch, and only `codec.graphs.onnx` needs onnxruntime.
 """
 
 from codec.bundle.bundle import Bundle, load_bundle
-from codec.codec import Codec, Rate
+from codec.codec import Codec
 from codec.errors import (
     ArchiveError,
     BundleError,
@@ -23,6 +23,7 @@ from codec.errors import (
     ResiduumError,
     UnknownModel,
 )
+from codec.rate_control import Rate
 from codec.results import Compressed, EncodedImage, Restored
 from codec.scorer import RawScore, Scorer
 from codec.scores.scores import Score

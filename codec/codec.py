@@ -8,21 +8,22 @@ process, a micro-batching queue in front of it, or torch while a model is being 
 """
 
 from collections.abc import Iterator, Sequence, Sized
-from dataclasses import dataclass
 from itertools import accumulate
-from math import inf
 
 import numpy as np
 
 from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
-from codec.errors import InvalidInput, ResiduumError
+from codec.errors import InvalidInput, RecordError
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
 from codec.images.comparison import psnr, squared_error
 from codec.images.files import prepare, restore_geometry, to_pixels
+from codec.outcomes import attempt, merge, required, succeeded
 from codec.quantise import dequantise, log2_step_scale, quantise
 from codec.rate_control import (
+    DEFAULT_RATE,
+    Rate,
     coarsest_reaching,
     finest_fitting,
     level_by_ideal_bytes,
@@ -36,32 +37,6 @@ from codec.results import Compressed, EncodedImage, Restored
 # Most array elements and most items in one call of a graph, to bound its memory.
 MAX_CALL_ELEMENTS = 2**21
 MAX_CALL_BATCH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How small or how good records should be: at most one of the three fields.
-
-    `target_bytes` is the largest size of a record, evidence not included; `target_psnr` the lowest
-    PSNR of an image, dB. Without any, the default quality level of the model is used. Raises
-    InvalidInput.
-    """
-
-    quality: int | None = None
-    target_bytes: int | None = None
-    target_psnr: float | None = None
-
-    def __post_init__(self) -> None:
-        given = [name for name in self.__slots__ if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
-        if self.target_bytes is not None and self.target_bytes < 1:
-            raise InvalidInput(f"target_bytes is {self.target_bytes}, expected at least 1")
-        if self.target_psnr is not None and not 0 < self.target_psnr < inf:
-            raise InvalidInput(f"target_psnr is {self.target_psnr}, expected decibels above 0")
-
-
-DEFAULT_RATE = Rate()
 
 
 class Codec:
@@ -80,11 +55,23 @@ class Codec:
 
     def compress_at(self, images: Sequence[U8], rate: Rate = DEFAULT_RATE) -> list[Compressed]:
         """Like `compress` at any rate. Raises InvalidInput, which names the image."""
-        self.check_rate(rate)
-        return self.compress_encoded(self.run_encoder(images), rate)
+        return required(self.compress_each(images, rate), "image")
 
-    def compress_encoded(self, encoded: Sequence[EncodedImage], rate: Rate) -> list[Compressed]:
-        """Like `compress_at`, for images that are already encoded."""
+    def compress_each(
+        self, images: Sequence[U8], rate: Rate = DEFAULT_RATE
+    ) -> list[Compressed | InvalidInput]:
+        """Like `compress_at`, with the error of an image in its place. Raises InvalidInput for a
+        rate that the model does not have.
+        """
+        self.check_rate(rate)
+        encoded = self.run_encoder_each(images)
+        compressed = self.compress_encoded(succeeded(encoded), rate)
+        return merge(encoded, compressed, InvalidInput)
+
+    def compress_encoded(
+        self, encoded: Sequence[EncodedImage], rate: Rate
+    ) -> list[Compressed | InvalidInput]:
+        """Like `compress_each`, for images that are already encoded."""
         if rate.target_bytes is not None:
             return self._within_bytes(encoded, rate.target_bytes)
         if rate.target_psnr is not None:
@@ -92,9 +79,13 @@ class Codec:
         else:
             default = self.manifest.quality_default
             levels = [default if rate.quality is None else rate.quality] * len(encoded)
-        coded = [self.quantise(one, level) for one, level in zip(encoded, levels, strict=True)]
-        records = self.records.write(coded)
-        return [Compressed(*pair) for pair in zip(records, levels, strict=True)]
+        coded = [
+            self.quantise(one, level)
+            for one, level in zip(encoded, levels, strict=True)
+            if not isinstance(level, InvalidInput)
+        ]
+        records = zip(self.records.write(coded), succeeded(levels), strict=True)
+        return merge(levels, (Compressed(*pair) for pair in records), InvalidInput)
 
     def decompress(self, records: Sequence[bytes]) -> list[U8]:
         """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
@@ -102,12 +93,18 @@ class Codec:
 
     def restore(self, records: Sequence[bytes]) -> list[Restored]:
         """Like `decompress`, with the regions of the images that are evidence."""
-        read = self.records.read(records)
-        images = self._images([coded for coded, _ in read])
-        return [
+        return required(self.restore_each(records), "record")
+
+    def restore_each(self, records: Sequence[bytes]) -> list[Restored | RecordError]:
+        """Like `restore`, with the error of a record in its place."""
+        read = self.records.read_each(records)
+        good = succeeded(read)
+        images = self._images([coded for coded, _ in good])
+        restored = [
             Restored(paste_regions(image, regions), regions)
-            for image, (_, regions) in zip(images, read, strict=True)
+            for image, (_, regions) in zip(images, good, strict=True)
         ]
+        return merge(read, restored, RecordError)
 
     def check_rate(self, rate: Rate) -> None:
         """Raises InvalidInput for a quality level that the model does not have."""
@@ -117,19 +114,20 @@ class Codec:
 
     def run_encoder(self, images: Sequence[U8]) -> list[EncodedImage]:
         """Runs the encoder over images `[H, W, C]`. Raises InvalidInput, which names the image."""
-        prepared = []
-        for index, image in enumerate(images):
-            try:
-                prepared.append(prepare(image, self.manifest.input))
-            except InvalidInput as error:
-                raise error.at("image", index) from error
-        encoded: dict[int, EncodedImage] = {}
+        return required(self.run_encoder_each(images), "image")
+
+    def run_encoder_each(self, images: Sequence[U8]) -> list[EncodedImage | InvalidInput]:
+        """Like `run_encoder`, with the error of an image in its place."""
+        spec = self.manifest.input
+        outcomes = [attempt(InvalidInput, prepare, image, spec) for image in images]
+        prepared = succeeded(outcomes)
+        encoded: dict[int, EncodedImage | InvalidInput] = {}
         for group in group_by(one.tiles.shape[1:] for one in prepared):
             tiles = [prepared[i].tiles for i in group]
             latents, others = self._encode_tiles(_join(tiles))
             parts = zip(group, _split(latents, tiles), _split(others, tiles), strict=True)
-            encoded |= {i: EncodedImage(prepared[i], *outputs) for i, *outputs in parts}
-        return [encoded[i] for i in range(len(prepared))]
+            encoded |= {i: _finite(EncodedImage(prepared[i], *outputs)) for i, *outputs in parts}
+        return merge(outcomes, (encoded[i] for i in range(len(prepared))), InvalidInput)
 
     def quantise(self, encoded: EncodedImage, level: int) -> Coded:
         """Codes of an image at a quality level."""
@@ -147,7 +145,9 @@ class Codec:
             decoded |= zip(group, _split(tiles, latents), strict=True)
         return [decoded[i] for i in range(len(coded))]
 
-    def _within_bytes(self, encoded: Sequence[EncodedImage], target: int) -> list[Compressed]:
+    def _within_bytes(
+        self, encoded: Sequence[EncodedImage], target: int
+    ) -> list[Compressed | InvalidInput]:
         """Records of at most `target` bytes; at the next finer level they would have more."""
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
@@ -165,16 +165,15 @@ class Codec:
             coded = [self.quantise(encoded[i], level) for i, level in tries]
             for (i, level), record in zip(tries, self.records.write(coded), strict=True):
                 written[i][level] = record
-        chosen = []
-        for index, records in enumerate(written):
-            try:
-                level = finest_fitting(records, target)
-            except InvalidInput as error:
-                raise error.at("image", index) from error
-            chosen.append(Compressed(records[level], level))
-        return chosen
+        chosen = [attempt(InvalidInput, finest_fitting, records, target) for records in written]
+        return [
+            level if isinstance(level, InvalidInput) else Compressed(records[level], level)
+            for records, level in zip(written, chosen, strict=True)
+        ]
 
-    def _levels_by_psnr(self, encoded: Sequence[EncodedImage], target: float) -> list[int]:
+    def _levels_by_psnr(
+        self, encoded: Sequence[EncodedImage], target: float
+    ) -> list[int | InvalidInput]:
         """The coarsest level of each image that reaches `target` dB."""
         levels = self.manifest.quality_levels
         reached: list[dict[int, float]] = [{} for _ in encoded]
@@ -182,20 +181,12 @@ class Codec:
             images = self._images([self.quantise(encoded[i], level) for i, level in tries])
             for (i, level), image in zip(tries, images, strict=True):
                 reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
-        chosen = []
-        for index, values in enumerate(reached):
-            try:
-                chosen.append(coarsest_reaching(values, target))
-            except InvalidInput as error:
-                raise error.at("image", index) from error
-        return chosen
+        return [attempt(InvalidInput, coarsest_reaching, values, target) for values in reached]
 
     def _encode_tiles(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
         outputs = zip(*(self._graphs.encode(call) for call in _calls(tiles)), strict=True)
         latents, other = (_join(parts) for parts in outputs)
-        if not (np.isfinite(latents).all() and np.isfinite(other).all()):
-            raise ResiduumError("the encoder gave values that are not finite")
         shape = (*latents.shape[:2], *(latents.shape[2:] or (1, 1)))
         kind = np.int32 if self.manifest.latent.kind == "indices" else np.float32
         return (
@@ -247,3 +238,9 @@ def _split(batch: Array, parts: Sequence[Sized]) -> list[Array]:
     """Undoes `_join`: cuts a batch `[N, ...]` into pieces as long as the parts."""
     ends = accumulate(len(part) for part in parts)
     return [batch[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
+
+
+def _finite(encoded: EncodedImage) -> EncodedImage | InvalidInput:
+    if np.isfinite(encoded.latents).all() and np.isfinite(encoded.log_var_or_distance).all():
+        return encoded
+    return InvalidInput("the encoder of the model gives values for this image that are not finite")

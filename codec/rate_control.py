@@ -1,4 +1,4 @@
-"""The search for the quality level that meets a size or a PSNR.
+"""Rates, and the search for the quality level that meets a size or a PSNR.
 
 The encoder runs once, before the search. Trying a level costs a table look-up per code, or a run of
 the decoder. The functions here plan the search for one image: from the results at the levels tried
@@ -20,8 +20,36 @@ cases:
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
 
 from codec.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How small or how good records should be: at most one of the three fields.
+
+    `target_bytes` is the largest size of a record, evidence not included; `target_psnr` the lowest
+    PSNR of an image, dB. Without any, the default quality level of the model is used. Raises
+    InvalidInput.
+    """
+
+    quality: int | None = None
+    target_bytes: int | None = None
+    target_psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in self.__slots__ if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InvalidInput(f"{' and '.join(given)} are given, expected at most one of them")
+        if self.target_bytes is not None and self.target_bytes < 1:
+            raise InvalidInput(f"target_bytes is {self.target_bytes}, expected at least 1")
+        if self.target_psnr is not None and not 0 < self.target_psnr < inf:
+            raise InvalidInput(f"target_psnr is {self.target_psnr}, expected decibels above 0")
+
+
+DEFAULT_RATE = Rate()
 
 
 def level_by_ideal_bytes(sizes: Mapping[int, float], target: int, levels: int) -> int | None:

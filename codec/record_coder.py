@@ -10,6 +10,7 @@ from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import Shape, range_coders
 from codec.errors import RecordError
 from codec.images.files import MAX_TILES, tile_grid
+from codec.outcomes import attempt, merge, succeeded
 from codec.record.evidence import Region, read_evidence
 from codec.record.frame import Record, frame_bytes, pack, unpack
 
@@ -65,30 +66,21 @@ class RecordCoder:
             for index, one in enumerate(coded)
         ]
 
-    def read(self, data: Sequence[bytes]) -> list[tuple[Coded, list[Region]]]:
-        """The codes and the evidence of each record. Raises RecordError, which names the record."""
-        records, evidence = [], []
-        for index, one in enumerate(data):
-            try:
-                record, regions = self._open(one)
-            except RecordError as error:
-                raise error.at("record", index) from error
-            records.append(record)
-            evidence.append(regions)
+    def read_each(self, data: Sequence[bytes]) -> list[tuple[Coded, list[Region]] | RecordError]:
+        """The codes and the evidence of each record, or its error."""
+        opened = [attempt(RecordError, self._open, one) for one in data]
+        records = [record for record, _ in succeeded(opened)]
         keys = [(record.quality, self._shape(record.size)) for record in records]
         decoded: dict[int, I32 | RecordError] = {}
         for group in group_by(keys):
             level, shape = keys[group[0]]
             payloads = [records[i].payload for i in group]
             decoded |= zip(group, self._coders[level].decode_all(payloads, shape), strict=True)
-        coded = []
-        for index, record in enumerate(records):
-            try:
-                codes = self._checked(decoded[index])
-            except RecordError as error:
-                raise error.at("record", index) from error
-            coded.append(Coded(codes, record.quality, record.size))
-        return list(zip(coded, evidence, strict=True))
+        read = [
+            attempt(RecordError, self._checked, record, regions, decoded[i])
+            for i, (record, regions) in enumerate(succeeded(opened))
+        ]
+        return merge(opened, read, RecordError)
 
     def _open(self, data: bytes) -> tuple[Record, list[Region]]:
         spec, levels = self._manifest.input, self._manifest.quality_levels
@@ -99,13 +91,15 @@ class RecordCoder:
         height, width = record.size or (spec.height or 0, spec.width or 0)
         return record, read_evidence(record.evidence, (height, width, spec.channels))
 
-    def _checked(self, codes: I32 | RecordError) -> I32:
+    def _checked(
+        self, record: Record, regions: list[Region], codes: I32 | RecordError
+    ) -> tuple[Coded, list[Region]]:
         if isinstance(codes, RecordError):
             raise codes
         codebook = self._manifest.latent.codebook
         if codebook is not None and (codes.min() < 0 or codes.max() >= codebook):
             raise RecordError(f"an index outside 0..{codebook - 1}")
-        return codes
+        return Coded(codes, record.quality, record.size), regions
 
     def _shape(self, size: tuple[int, int] | None) -> Shape:
         """Shape `[R, D, h, w]` of the codes of an image of this size. Raises RecordError."""

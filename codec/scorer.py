@@ -6,14 +6,14 @@ An image is scored against its own decoded record; codec.scores.scores has the f
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from codec.arrays import F32, U8
 from codec.bundle.npz import SCORE_NAMES
-from codec.codec import Codec, Rate
+from codec.codec import Codec
 from codec.errors import InvalidInput
 from codec.images.files import restore_geometry
+from codec.outcomes import attempt, merge, required, succeeded
 from codec.quantise import dequantise
+from codec.rate_control import Rate
 from codec.record.evidence import cut_regions, pack_evidence
 from codec.record.frame import attach
 from codec.record_coder import Coded
@@ -21,9 +21,6 @@ from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
 from codec.scores.regions import find_regions
 from codec.scores.scores import Score
-
-# Scoring needs many float copies of an image, which compressing does not.
-MAX_SCORED_PIXELS = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,14 +56,23 @@ class Scorer:
         """Scores of images `[H, W, C]` uint8 at the default quality.
 
         An image is anomalous if its p-value is at or below `false_alarm_rate`, by default that of
-        the model. Raises InvalidInput.
+        the model. Raises InvalidInput, which names the image.
+        """
+        return required(self.score_each(images, false_alarm_rate), "image")
+
+    def score_each(
+        self, images: Sequence[U8], false_alarm_rate: float | None = None
+    ) -> list[Score | InvalidInput]:
+        """Like `score`, with the error of an image in its place. Raises InvalidInput for a
+        false-alarm rate that the calibration does not support.
         """
         accepted = self._accepted(false_alarm_rate)
-        return self._verdicts(self._codec.run_encoder(images), accepted)
+        encoded = self._codec.run_encoder_each(images)
+        return merge(encoded, self._verdicts(succeeded(encoded), accepted), InvalidInput)
 
     def raw_scores(self, images: Sequence[U8]) -> Iterator[RawScore]:
-        """Single scores of images `[H, W, C]` uint8. Raises InvalidInput."""
-        return self._raw_scores(self._codec.run_encoder(images))
+        """Single scores of images `[H, W, C]` uint8. Raises InvalidInput, which names the image."""
+        return self._raw_scores(required(self._codec.run_encoder_each(images), "image"))
 
     def compress_with_evidence(
         self, images: Sequence[U8], rate: Rate, false_alarm_rate: float | None = None
@@ -75,17 +81,31 @@ class Scorer:
         their anomalous regions, which do not count towards the rate. Raises InvalidInput, which
         names the image.
         """
+        return required(self.compress_with_evidence_each(images, rate, false_alarm_rate), "image")
+
+    def compress_with_evidence_each(
+        self, images: Sequence[U8], rate: Rate, false_alarm_rate: float | None = None
+    ) -> list[Compressed | InvalidInput]:
+        """Like `compress_with_evidence`, with the error of an image in its place. Raises
+        InvalidInput for a rate that the model does not have or the calibration does not support.
+        """
         self._codec.check_rate(rate)
         accepted = self._accepted(false_alarm_rate)
-        encoded = self._codec.run_encoder(images)
-        plain = self._codec.compress_encoded(encoded, rate)
-        compressed = []
-        for index, score in enumerate(self._verdicts(encoded, accepted)):
-            try:
-                compressed.append(self._with_evidence(plain[index], encoded[index], score))
-            except InvalidInput as error:
-                raise error.at("image", index) from error
-        return compressed
+        encoded = self._codec.run_encoder_each(images)
+        outcomes = merge(
+            encoded, self._codec.compress_encoded(succeeded(encoded), rate), InvalidInput
+        )
+        kept = [
+            (plain, image)
+            for plain, image in zip(outcomes, encoded, strict=True)
+            if not (isinstance(plain, InvalidInput) or isinstance(image, InvalidInput))
+        ]
+        verdicts = self._verdicts([image for _, image in kept], accepted)
+        compressed = [
+            attempt(InvalidInput, self._with_evidence, plain, image, score)
+            for (plain, image), score in zip(kept, verdicts, strict=True)
+        ]
+        return merge(outcomes, compressed, InvalidInput)
 
     def _with_evidence(self, plain: Compressed, encoded: EncodedImage, score: Score) -> Compressed:
         if not score.anomalous:
@@ -107,8 +127,6 @@ class Scorer:
         return verdicts
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
-        for index, one in enumerate(encoded):
-            _check_size(one, index)
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
         decoded, records = self._codec.decode(coded), self._codec.records.write(coded)
         bits = self._codec.records.bits(coded)
@@ -120,12 +138,11 @@ class Scorer:
 
     def _residual_scores(self, encoded: EncodedImage, y: F32) -> tuple[dict[str, float], F32]:
         spec, variance = self.manifest.input, self._calibration.residual_variance
-        x = encoded.image.tiles.astype(np.float32) / np.float32(255.0)
-        size = encoded.image.size
-        whole, restored = restore_geometry(x, size, spec), restore_geometry(y, size, spec)
-        if variance.shape[1:] != (1, 1) and variance.shape != whole.shape:
+        x = encoded.image.target.transpose(2, 0, 1)
+        restored = restore_geometry(y, encoded.image.size, spec)
+        if variance.shape[1:] != (1, 1) and variance.shape != x.shape:
             variance = variance.mean((1, 2), keepdims=True)
-        return formulas.single_scores(whole, restored, variance, self.manifest.score)
+        return formulas.single_scores(x, restored, variance, self.manifest.score)
 
     def _latent_score(self, encoded: EncodedImage, coded: Coded) -> float:
         if self.manifest.latent.kind == "indices":
@@ -140,12 +157,3 @@ class Scorer:
         default = self.manifest.score.false_alarm_rate
         rate = default if false_alarm_rate is None else false_alarm_rate
         return formulas.check_false_alarm_rate(rate, self.calibration_images)
-
-
-def _check_size(encoded: EncodedImage, index: int) -> None:
-    height, width = encoded.image.target.shape[:2]
-    if height * width > MAX_SCORED_PIXELS:
-        raise InvalidInput(
-            f"image {index}: image is {height}x{width}, "
-            f"at most {MAX_SCORED_PIXELS} pixels are scored"
-        )

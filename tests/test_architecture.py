@@ -22,6 +22,7 @@ ARROWS = {
         "atomic": "",
         "errors": "",
         "varint": "",
+        "outcomes": "errors",
         "images": "arrays errors",
         "quantise": "arrays",
         "rate_control": "errors",
@@ -32,13 +33,14 @@ ARROWS = {
         "entropy": "arrays errors quantise priors",
         "results": "arrays images record",
         "graphs": "arrays errors images bundle",
-        "record_coder": "arrays errors images record bundle entropy",
+        "record_coder": "arrays errors outcomes images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
         "scores": "arrays errors images bundle",
-        "codec": "arrays errors images quantise rate_control record bundle results graphs "
+        "codec": "arrays errors outcomes images quantise rate_control record bundle results graphs "
         "record_coder",
-        "scorer": "arrays errors images quantise record bundle results record_coder scores codec",
-        "__init__": "errors bundle results scores codec scorer",
+        "scorer": "arrays errors outcomes images quantise rate_control record bundle results "
+        "record_coder scores codec",
+        "__init__": "errors rate_control bundle results scores codec scorer",
     },
     "training": {
         "*": "codec jinja2 matplotlib numpy PIL rich safetensors torch tyro",

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from google.protobuf.message import Message
 
+from codec import Rate
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
-from codec.codec import Rate
 from codec.errors import InvalidInput, RecordError
 from codec.images.files import read_image, write_png
 from codec.record.evidence import Region

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from codec import Codec
 from codec.bundle.bundle import Bundle
-from codec.codec import Rate
 from codec.errors import InvalidInput
 from codec.graphs.onnx import open_graphs
 from codec.images.comparison import psnr, squared_error
 from codec.rate_control import (
+    Rate,
     coarsest_reaching,
     finest_fitting,
     level_by_ideal_bytes,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec import Codec, Scorer
-from codec.codec import Rate
 from codec.errors import InvalidInput, RecordError
 from codec.images.boxes import Box
+from codec.rate_control import Rate
 from codec.record.evidence import Region, cut_regions, pack_evidence, paste_regions, read_evidence
 from codec.record.frame import Record, attach, open_seal, pack, unpack
 
