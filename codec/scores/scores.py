@@ -20,12 +20,12 @@ conformal p-value against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1
 "Testing for outliers with conformal p-values", 2023, eq. 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from codec.arrays import F32, F64
+from codec.arrays import F32, F64, U8
 from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES
 from codec.errors import InvalidInput
@@ -34,6 +34,9 @@ from codec.errors import InvalidInput
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
+# Images of more pixels are scored in bands of about BAND_PIXELS, to bound the memory.
+MAX_WHOLE_PIXELS = 2**22
+BAND_PIXELS = 2**21
 # One normal image in ten reaches the heat-map value that is drawn in full colour.
 HEATMAP_QUANTILE = 0.9
 
@@ -103,11 +106,16 @@ def _gradient(image: F32) -> F32:
     return np.asarray(np.hypot(down, across), np.float32)
 
 
-def peak(image: F32) -> float:
-    """Mean of the PEAK_PIXELS largest values, which varies less than the maximum."""
+def largest(image: F32) -> F32:
+    """The PEAK_PIXELS largest values of an array, in no order."""
     flat = image.ravel()
     kept = min(PEAK_PIXELS, flat.size)
-    return float(np.partition(flat, flat.size - kept)[flat.size - kept :].mean())
+    return np.partition(flat, flat.size - kept)[flat.size - kept :]
+
+
+def peak(image: F32) -> float:
+    """Mean of the PEAK_PIXELS largest values, which varies less than the maximum."""
+    return float(largest(image).mean())
 
 
 def latent_distance(z: F32, mean: F32, variance: F32) -> float:
@@ -115,18 +123,49 @@ def latent_distance(z: F32, mean: F32, variance: F32) -> float:
     return float((0.5 * (z - mean[:, None]) ** 2 / variance[:, None]).mean())
 
 
-def single_scores(x: F32, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
+def single_scores(x: U8, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
     """The scores of the residual, by name, and the heat map `[H, W]`.
 
-    x and y are `[C, H, W]` in [0, 1], `variance` is `[C, H, W]` or `[C, 1, 1]`.
+    x is `[C, H, W]` uint8, y `[C, H, W]` in [0, 1], `variance` is `[C, H, W]` or `[C, 1, 1]`. Large
+    images are computed in bands of rows, which changes the results by float rounding only.
     """
-    residual = residual_map(x, y, variance)
+    _, height, width = y.shape
+    heatmap = np.empty((height, width), np.float32)
+    residual_sum, peaks, structures = 0.0, list[F32](), list[F32]()
+    for rows, inner in _bands(height, width, spec):
+        a = np.ascontiguousarray(x[:, rows], np.float32) / np.float32(255.0)
+        b = y[:, rows]
+        residual = residual_map(a, b, variance if variance.shape[1] == 1 else variance[:, rows])
+        structure = gradient_dissimilarity(a, b)
+        residual_sum += float(residual[inner].mean()) * residual[inner].size
+        peaks.append(largest(smooth(residual, spec.peak_blur)[inner]))
+        structures.append(largest(smooth(structure, spec.peak_blur)[inner]))
+        heatmap[rows][inner] = smooth(residual, spec.blur)[inner]
     scores = {
-        "residual": float(residual.mean()),
-        "peak": peak(smooth(residual, spec.peak_blur)),
-        "structure": peak(smooth(gradient_dissimilarity(x, y), spec.peak_blur)),
+        "residual": residual_sum / heatmap.size,
+        "peak": _mean_of_largest(peaks),
+        "structure": _mean_of_largest(structures),
     }
-    return scores, smooth(residual, spec.blur)
+    return scores, heatmap
+
+
+def _bands(height: int, width: int, spec: ScoreSpec) -> Iterator[tuple[slice, slice]]:
+    """The rows of each band with its margins, and the rows within them that are the band."""
+    if height * width <= MAX_WHOLE_PIXELS:
+        yield slice(0, height), slice(0, height)
+        return
+    # A gradient reaches one pixel; a smoothing, half of its window, twice.
+    margin = 1 + 2 * (MASKING_SIDE // 2) + 2 * (max(spec.blur, spec.peak_blur) // 2)
+    step = max(1, BAND_PIXELS // width)
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        start = max(0, first - margin)
+        yield slice(start, min(last + margin, height)), slice(first - start, last - start)
+
+
+def _mean_of_largest(bands: Sequence[F32]) -> float:
+    """The peak of an image from the largest values of its bands."""
+    return float(bands[0].mean()) if len(bands) == 1 else peak(np.concatenate(bands))
 
 
 def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:

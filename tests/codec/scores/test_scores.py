@@ -20,6 +20,11 @@ def pair(channels: int = 1, height: int = 20, width: int = 31) -> tuple[np.ndarr
     return rng.random((2, channels, height, width), dtype=np.float32)  # type: ignore[return-value]
 
 
+def levels(channels: int = 1, height: int = 20, width: int = 31) -> np.ndarray:
+    """A random image, uint8 `[C, H, W]`."""
+    return np.random.default_rng(5).integers(0, 256, (channels, height, width), np.uint8)
+
+
 def test_the_residual_is_the_gaussian_exponent_in_nats() -> None:
     x, y = pair(3)
     variance = np.float32([[[0.01]], [[0.02]], [[0.05]]])
@@ -108,10 +113,45 @@ def test_calibration_standardises_the_normal_scores() -> None:
 
 
 def test_the_single_scores_lack_only_those_of_the_codes() -> None:
-    x, y = pair()
+    x, y = levels(), pair()[1]
     scores, heatmap = formulas.single_scores(x, y, np.float32([[[0.1]]]), ScoreSpec())
     assert scores.keys() == set(SCORE_NAMES) - {"rate", "latent"}
     assert heatmap.shape == x.shape[1:]
+
+
+def test_an_image_up_to_the_limit_is_scored_by_the_plain_formulas() -> None:
+    x, y = levels(3), pair(3)[1]
+    variance, spec = np.full((3, 1, 1), 0.1, np.float32), ScoreSpec()
+    pixels = x.astype(np.float32) / np.float32(255)
+    residual = formulas.residual_map(pixels, y, variance)
+    dissimilarity = formulas.gradient_dissimilarity(pixels, y)
+    scores, heatmap = formulas.single_scores(x, y, variance, spec)
+    assert scores == {
+        "residual": float(residual.mean()),
+        "peak": formulas.peak(formulas.smooth(residual, spec.peak_blur)),
+        "structure": formulas.peak(formulas.smooth(dissimilarity, spec.peak_blur)),
+    }
+    assert (heatmap == formulas.smooth(residual, spec.blur)).all()
+
+
+@pytest.mark.parametrize("pixels", [1, 200, 31 * 7, 31 * 40])
+@pytest.mark.parametrize("registered", [False, True])
+@pytest.mark.parametrize("blurs", [(13, 3), (1, 9)])
+def test_an_image_in_bands_has_the_scores_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, pixels: int, registered: bool, blurs: tuple[int, int]
+) -> None:
+    """Apart from the rounding of sums, wherever the bands begin and end."""
+    x, y = levels(3, 90), pair(3, 90)[1]
+    x[:, 40, 5] = 255 - x[:, 40, 5]
+    shape = x.shape if registered else (3, 1, 1)
+    variance = np.random.default_rng(1).uniform(0.01, 0.1, shape).astype(np.float32)
+    spec = ScoreSpec(blur=blurs[0], peak_blur=blurs[1])
+    whole, whole_heatmap = formulas.single_scores(x, y, variance, spec)
+    monkeypatch.setattr(formulas, "MAX_WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(formulas, "BAND_PIXELS", pixels)
+    scores, heatmap = formulas.single_scores(x, y, variance, spec)
+    assert scores == pytest.approx(whole, rel=1e-6)
+    np.testing.assert_allclose(heatmap, whole_heatmap, rtol=1e-6)
 
 
 @pytest.mark.parametrize("damage", ["missing", "nan", "integers"])
