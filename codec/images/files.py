@@ -1,13 +1,6 @@
-"""Image files to arrays and back, and images brought to the input of a model.
+"""Images brought to the input of a model and back, and arrays to PNG files.
 
-An image is uint8 `[H, W, C]`, C = 1 (gray) or 3 (RGB). When a file is read:
-
-* EXIF orientation is applied; all other metadata are dropped.
-* Colour becomes gray by the ITU-R 601 luma where the model is gray; gray is repeated where it is
-  RGB.
-* Alpha is composed over white. Palettes and CMYK become RGB.
-* 16-bit and float images are refused: how to map them to 8 bits is the caller's decision.
-* Only the first frame of an animation is read.
+An image is uint8 `[H, W, C]`, C = 1 (gray) or 3 (RGB); `codec.image_reader` reads files.
 """
 
 import io
@@ -15,66 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from codec.arrays import F32, U8
 from codec.errors import InvalidInput
-from codec.images.input_spec import MAX_RECORD_PIXELS, MAX_SIDE, InputSpec
+from codec.image_reader import MAX_PIXELS, MAX_SIDE
+from codec.images.input_spec import MAX_RECORD_PIXELS, InputSpec
 
-# A file may not decode to more pixels, however small it is (decompression bombs).
-MAX_PIXELS = 2**26
 MAX_TILES = 1024
 _BAND_ROWS = 64
 _COLOURS = {1: "gray", 3: "RGB"}
-# Modes of Pillow with 8 bits a channel, or one.
-_WITH_ALPHA = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
-_EIGHT_BIT = _WITH_ALPHA | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
-
-
-def read_image(data: bytes, channels: int) -> U8:
-    """Decodes a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file to `[H, W, channels]`.
-
-    Raises InvalidInput if the bytes are not an image, are damaged, are not 8-bit, or decode to more
-    than MAX_PIXELS pixels.
-    """
-    if not data:
-        raise InvalidInput("the file is empty, expected an image")
-    try:
-        with Image.open(io.BytesIO(data)) as file:
-            # Before any pixel is decoded. Pillow's own check is a warning, at another limit.
-            _check_header(file)
-            image = ImageOps.exif_transpose(file)
-            return _to_array(image, channels)
-    except UnidentifiedImageError as error:
-        raise InvalidInput("the file is not an image of a known format") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InvalidInput(f"the image has more than {MAX_PIXELS} pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError) as error:
-        raise InvalidInput(f"the image file is damaged or not readable: {error}") from error
-
-
-def _check_header(file: Image.Image) -> None:
-    width, height = file.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise InvalidInput(
-            f"the image is {width}x{height}; at most {MAX_SIDE} pixels a side "
-            f"and {MAX_PIXELS} in all are read"
-        )
-    if file.mode not in _EIGHT_BIT:
-        raise InvalidInput(
-            f"the image has pixels of type {file.mode!r}; only 8-bit gray and colour are read"
-        )
-
-
-def _to_array(image: Image.Image, channels: int) -> U8:
-    if "transparency" in image.info or image.mode in _WITH_ALPHA:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba).convert("RGB")
-    elif image.mode not in ("L", "1"):
-        image = image.convert("RGB")
-    array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return np.ascontiguousarray(array.reshape(*array.shape[:2], channels))
 
 
 def write_png(image: U8) -> bytes:

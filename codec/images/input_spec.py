@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from codec.errors import BundleError
+from codec.image_reader import MAX_SIDE
 
 Fit = Literal["exact", "resize", "pad", "tile"]
-# Checked before anything is allocated: the largest side of an image, and the largest image of a
-# record that holds its size.
-MAX_SIDE = 2**14
+# The largest image of a record that holds its size; checked before anything is allocated.
 MAX_RECORD_PIXELS = 2**25
 
 

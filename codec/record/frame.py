@@ -24,7 +24,8 @@ import zlib
 from dataclasses import dataclass
 
 from codec.errors import InvalidInput, RecordError
-from codec.images.input_spec import MAX_RECORD_PIXELS, MAX_SIDE
+from codec.image_reader import MAX_SIDE
+from codec.images.input_spec import MAX_RECORD_PIXELS
 from codec.varint import read_varint, write_varint
 
 LEVELS = 31

@@ -9,7 +9,8 @@ from codec import Rate
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
-from codec.images.files import read_image, write_png
+from codec.image_reader import read_image
+from codec.images.files import write_png
 from codec.record.evidence import Region
 from codec.record.frame import unpack
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest

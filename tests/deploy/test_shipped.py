@@ -13,7 +13,7 @@ from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import open_graphs
-from codec.images.files import read_image
+from codec.image_reader import read_image
 from codec.record.frame import unpack
 from codec.reference.range_coder import ReferenceCoder
 

@@ -108,7 +108,7 @@ class OpenBundle:
     def pack_images(self) -> Packing[U8]:
         """Batches of arrays; the codec decodes image files as a server does."""
         from codec.errors import ResiduumError
-        from codec.images.files import read_image
+        from codec.image_reader import read_image
 
         channels = self.bundle.manifest.input.channels
 

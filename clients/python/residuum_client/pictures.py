@@ -2,25 +2,15 @@
 
 import io
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from residuum_client.arrays import U8
-from residuum_client.errors import InvalidInput
+from residuum_client.image_reader import read_image
 
 
 def read_rgb(data: bytes) -> U8:
-    """An image file as uint8 `[H, W, 3]`: upright, with transparency over white.
-
-    Raises InvalidInput.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as file:
-            upright = ImageOps.exif_transpose(file).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidInput(f"cannot read the image: {error}") from error
-    white = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+    """An image file as uint8 `[H, W, 3]`. Raises InvalidInput."""
+    return read_image(data, 3)
 
 
 def to_png(image: U8) -> bytes:

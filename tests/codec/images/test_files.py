@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec.errors import InvalidInput
+from codec.image_reader import MAX_PIXELS, read_image
 from codec.images.files import (
-    MAX_PIXELS,
     prepare,
-    read_image,
     restore_geometry,
     tile_grid,
     to_pixels,

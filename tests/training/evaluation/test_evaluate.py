@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle, write_bundle
 from codec.graphs.onnx import open_graphs
-from codec.images.files import read_image
+from codec.image_reader import read_image
 from training.__main__ import main as train
 from training.evaluation import evaluate
 from training.evaluation.bundle import rate_distortion

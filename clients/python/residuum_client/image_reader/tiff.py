@@ -1,0 +1,147 @@
+"""The directories of TIFF and EXIF: orientation, bit depth, and a copy of the first page."""
+
+import contextlib
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ..errors import InvalidInput
+from .source import Source, check_depth
+
+PREFIXES = tuple(o + m for o in (b"II", b"MM") for m in (b"*\0", b"\0*", b"+\0", b"\0+"))
+_ORIENTATION, _XMP = 274, 700
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+# Tags that say what the pixels are, with those of the two JPEG compressions.
+_SINGLE = frozenset((256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323))
+_SEVERAL = frozenset((258, 273, 279, 292, 293, 320, 324, 325, 338, 339, 347, 529, 530, 532))
+_PIXELS = _SINGLE | _SEVERAL | frozenset(range(512, 522))
+# Bytes of a value of each type, and the types that are unsigned integers.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
+_UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_LONG, _LONG8 = 4, 16
+_KINDS = {2: "signed integer", 3: "floating-point"}
+_MAX_SAMPLES = 6
+# Pixels of a tile, which a decoder allocates whole.
+_MAX_TILE = 2**26
+
+
+class Entry(NamedTuple):
+    """A field of a directory: the type (`kind`) and number of its values, and their bytes."""
+
+    kind: int
+    number: int
+    raw: bytes
+
+
+def inspect_tiff(data: bytes) -> Source:
+    """The first page, upright as its tag or its XMP says.
+
+    Raises InvalidInput for other than unsigned channels of at most 8 bits, and struct.error or
+    LookupError for a damaged directory.
+    """
+    order, fields = _order(data), dict[int, Entry]()
+    for tag, entry in _entries(data):
+        if tag in _PIXELS or tag in (_ORIENTATION, _XMP):
+            fields.setdefault(tag, entry)
+    _check_samples(order, fields)
+    xmp = fields[_XMP].raw if _XMP in fields else b""
+    turned = _orientation(order, fields.get(_ORIENTATION), xmp)
+    pixels = {tag: entry for tag, entry in sorted(fields.items()) if tag in _PIXELS}
+    return Source("TIFF", _one_page(data, order, pixels), turned)
+
+
+def read_orientation(exif: bytes, xmp: bytes = b"") -> int:
+    """The orientation 1..8 that EXIF data, else XMP data, state; 1 without or if damaged."""
+    while exif.startswith(b"Exif\0\0"):
+        exif = exif[6:]
+    entry = None
+    # The directory may end early, or its offset may be wrong.
+    with contextlib.suppress(struct.error, OverflowError):
+        entry = next((entry for tag, entry in _entries(exif) if tag == _ORIENTATION), None)
+    return _orientation(_order(exif), entry, xmp)
+
+
+def _orientation(order: str, entry: Entry | None, xmp: bytes) -> int:
+    if entry is not None:
+        found = next(iter(_integers(order, entry)), 1)
+    else:
+        match = _XMP_ORIENTATION.search(xmp)
+        found = int(match[1]) if match else 1
+    return found if 1 <= found <= 8 else 1
+
+
+def _order(data: bytes) -> str:
+    return "<" if data.startswith(b"II") else ">"
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, Entry]]:
+    """Tags and fields of the first directory. Raises struct.error where it is cut short."""
+    order, big = _order(data), b"+" in data[2:4]
+    number, inline = ("Q", 8) if big else ("I", 4)
+    (start,) = struct.unpack_from(order + number, data, 8 if big else 4)
+    (length,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+    layout = struct.Struct(f"{order}HH{number}{inline}s")
+    start += 8 if big else 2
+    for position in range(start, start + length * layout.size, layout.size):
+        tag, kind, count, value = layout.unpack_from(data, position)
+        size = _SIZES.get(kind, 0) * count
+        if size > inline:
+            (offset,) = struct.unpack(order + number, value)
+            value = data[offset : offset + size]
+        yield tag, Entry(kind, count, value[:size])
+
+
+def _integers(order: str, entry: Entry) -> tuple[int, ...]:
+    """The values of a field of unsigned integers; none if it has another type or is cut short."""
+    letter = _UNSIGNED.get(entry.kind)
+    if letter is None or len(entry.raw) < _SIZES[entry.kind] * entry.number:
+        return ()
+    return struct.unpack(f"{order}{entry.number}{letter}", entry.raw)
+
+
+def _check_samples(order: str, fields: Mapping[int, Entry]) -> None:
+    def values(tag: int, default: int) -> tuple[int, ...]:
+        return (_integers(order, fields[tag]) if tag in fields else ()) or (default,)
+
+    samples, bits = values(277, 1)[0], max(values(258, 1))
+    wrong = next((kind for kind in values(339, 1) if kind != 1), 1)
+    check_depth("TIFF", bits, "" if wrong == 1 else _KINDS.get(wrong, "undefined"))
+    if samples > _MAX_SAMPLES:
+        raise InvalidInput(
+            f"the TIFF image has {samples} channels, expected at most {_MAX_SAMPLES}"
+        )
+    wide, high = values(322, 1)[0], values(323, 1)[0]
+    if wide * high > _MAX_TILE:
+        raise InvalidInput(f"the TIFF image has tiles of {wide}x{high}, at most {_MAX_TILE} pixels")
+
+
+def _one_page(data: bytes, order: str, fields: Mapping[int, Entry]) -> bytes:
+    """The file with a single directory of these fields behind it."""
+    start = len(data) + len(data) % 2
+    after = start + 2 + 12 * len(fields) + 4
+    table, values = [struct.pack(order + "H", len(fields))], b""
+    for tag, field in fields.items():
+        kind, count, raw = _narrow(order, tag, field)
+        if len(raw) > 4:
+            table.append(struct.pack(order + "HHII", tag, kind, count, after + len(values)))
+            values += raw + b"\0" * (len(raw) % 2)
+        else:
+            table.append(struct.pack(order + "HHI4s", tag, kind, count, raw))
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    header = magic + struct.pack(order + "I", start)
+    padding = b"\0" * (start - len(data))
+    return b"".join((header, data[8:], padding, *table, bytes(4), values))
+
+
+def _narrow(order: str, tag: int, entry: Entry) -> Entry:
+    """The field as TIFF has it: values of 32 bits where BigTIFF has 64, one where there is one."""
+    if len(entry.raw) < _SIZES.get(entry.kind, 1) * entry.number or not entry.raw:
+        raise struct.error(f"the values of tag {tag} lie outside of the file")
+    if tag in _SINGLE:
+        entry = Entry(entry.kind, 1, entry.raw[: _SIZES[entry.kind]])
+    if entry.kind == _LONG8:
+        values = _integers(order, entry)
+        return Entry(_LONG, entry.number, struct.pack(f"{order}{entry.number}I", *values))
+    return entry
