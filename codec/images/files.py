@@ -4,6 +4,7 @@ An image is uint8 `[H, W, C]`, C = 1 (gray) or 3 (RGB); `codec.image_reader` rea
 """
 
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,6 @@ def prepare(image: U8, spec: InputSpec) -> PreparedImage:
     """
     _check_image(image, spec)
     height, width = image.shape[:2]
-    if spec.fit in ("pad", "tile") and height * width > MAX_RECORD_PIXELS:
-        raise InvalidInput(f"image is {height}x{width}, at most {MAX_RECORD_PIXELS} pixels")
     if spec.fit == "pad":
         padded = _padded(image, spec.stride, spec.stride)
         return PreparedImage(image, _chw(padded), (height, width))
@@ -64,13 +63,25 @@ def prepare(image: U8, spec: InputSpec) -> PreparedImage:
         return PreparedImage(image, _tiles(image, spec), (height, width))
     if (height, width) == (spec.height, spec.width):
         return PreparedImage(image, _chw(image), None)
-    if spec.fit == "exact":
-        raise InvalidInput(
-            f"image is {describe(image)}; the model takes exactly "
-            f"{spec.height}x{spec.width} {_COLOURS[spec.channels]}"
-        )
     resized = _resize(image, spec)
     return PreparedImage(resized, _chw(resized), None)
+
+
+def check_size(height: int, width: int, spec: InputSpec) -> None:
+    """Raises InvalidInput for an image size that the model does not take."""
+    size = f"{height}x{width}"
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
+        raise InvalidInput(f"image is {size}; sides are 1..{MAX_SIDE}, at most {MAX_PIXELS} pixels")
+    if spec.fit in ("pad", "tile") and height * width > MAX_RECORD_PIXELS:
+        raise InvalidInput(f"image is {size}, at most {MAX_RECORD_PIXELS} pixels")
+    if spec.fit == "exact" and (height, width) != (spec.height, spec.width):
+        colour = _COLOURS[spec.channels]
+        raise InvalidInput(
+            f"image is {size} {colour}; the model takes exactly {spec.height}x{spec.width} {colour}"
+        )
+    tiles = math.prod(tile_grid((height, width), spec))
+    if tiles > MAX_TILES:
+        raise InvalidInput(f"image is {size}, {tiles} tiles; at most {MAX_TILES}")
 
 
 def restore_geometry(tiles: F32, size: tuple[int, int] | None, spec: InputSpec) -> F32:
@@ -108,11 +119,7 @@ def _check_image(image: U8, spec: InputSpec) -> None:
             f"image is {describe(image)} {image.dtype}; "
             f"the model takes {_COLOURS[spec.channels]} uint8"
         )
-    height, width = image.shape[:2]
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
-        raise InvalidInput(
-            f"image is {height}x{width}; sides are 1..{MAX_SIDE}, at most {MAX_PIXELS} pixels"
-        )
+    check_size(image.shape[0], image.shape[1], spec)
 
 
 def _padded(image: U8, height: int, width: int) -> U8:
@@ -123,12 +130,7 @@ def _padded(image: U8, height: int, width: int) -> U8:
 
 def _tiles(image: U8, spec: InputSpec) -> U8:
     height, width = spec.height or 1, spec.width or 1
-    size = (image.shape[0], image.shape[1])
-    down, across = tile_grid(size, spec)
-    if down * across > MAX_TILES:
-        raise InvalidInput(
-            f"image is {size[0]}x{size[1]}, {down * across} tiles; at most {MAX_TILES}"
-        )
+    down, across = tile_grid((image.shape[0], image.shape[1]), spec)
     padded = _padded(image, height, width)
     grid = padded.reshape(down, height, across, width, spec.channels).transpose(0, 2, 4, 1, 3)
     return np.ascontiguousarray(grid).reshape(-1, spec.channels, height, width)
