@@ -5,18 +5,15 @@ from pathlib import Path
 import pytest
 from source_tree import CLIENT, ROOT
 
-SHARED = ("image_folder.py", "image_reader")
+CODEC, COPY = Path("codec"), CLIENT.relative_to(ROOT) / "residuum_client"
+SHARED = ("image_folder.py", "image_reader/*.py")
 
 
-def texts(path: Path) -> dict[str, bytes]:
-    """The sources of a file or a folder, by name."""
-    files = [path] if path.is_file() else path.glob("*.py")
-    return {file.name: file.read_bytes() for file in files}
-
-
-@pytest.mark.parametrize("name", SHARED)
-def test_the_client_has_a_copy_of_what_it_shares_with_the_codec(name: str) -> None:
-    ours, copy = ROOT / "codec" / name, CLIENT / "residuum_client" / name
-    command = f"cp -r codec/{name} clients/python/residuum_client/"
-    assert texts(ours), name
-    assert texts(copy) == texts(ours), f"after a change in the codec run: {command}"
+@pytest.mark.parametrize("pattern", SHARED)
+def test_the_client_has_a_copy_of_what_it_shares_with_the_codec(pattern: str) -> None:
+    ours = {path.name: path.read_bytes() for path in (ROOT / CODEC).glob(pattern)}
+    copies = {path.name: path.read_bytes() for path in (ROOT / COPY).glob(pattern)}
+    different = sorted(name for name in ours | copies if ours.get(name) != copies.get(name))
+    command = f"cp {CODEC / pattern} {(COPY / pattern).parent}/"
+    assert ours
+    assert not different, f"{different} differ; after a change in the codec run: {command}"

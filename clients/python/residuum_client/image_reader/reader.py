@@ -82,7 +82,7 @@ def read_header(data: bytes) -> Header:
 def read_image(data: bytes, channels: int, max_pixels: int = MAX_PIXELS) -> U8:
     """The pixels of an image file as `[H, W, channels]`, 1 for gray or 3 for RGB.
 
-    Raises InvalidInput if the bytes are no image of these FORMATS, are damaged or cut short, have
+    Raises InvalidInput if the bytes are not an image of FORMATS, are damaged or truncated, have
     more than 8 bits a channel, a side beyond MAX_SIDE, or more than `max_pixels` pixels.
     """
     with _refused(), _opened(data, max_pixels) as (_, image, orientation):
@@ -179,9 +179,9 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         image = Image.alpha_composite(white, rgba).convert("RGB")
-    elif image.mode not in ("1", "L"):
+    elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 @functools.cache
