@@ -74,6 +74,11 @@ class ImageMetrics:
         counter = partial(Counter, namespace="residuum", registry=registry)
         histogram = partial(Histogram, namespace="residuum", registry=registry)
         self.images = counter("images", "Images encoded, decoded or scored.", ["model", "method"])
+        self.item_errors = counter(
+            "item_errors",
+            "Images and records of partial requests that failed.",
+            ["model", "method", "code"],
+        )
         self.record_bytes = histogram(
             "record_bytes", "Size of a record.", ["model"], buckets=_BYTES, unit="bytes"
         )

@@ -25,6 +25,10 @@ class AdminOnly(ResiduumError):
     """The RPC is available on the admin port only."""
 
 
+class ExceedsRequest(InvalidInput):
+    """The item and those before it exceed the limits of a request; another request may have it."""
+
+
 _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     RecordError: grpc.StatusCode.DATA_LOSS,
@@ -50,3 +54,15 @@ def status_of(error: BaseException) -> tuple[grpc.StatusCode, str]:
         grpc.StatusCode.INTERNAL,
         f"internal error; the server log has details under {request_id}",
     )
+
+
+def item_status(error: ResiduumError) -> tuple[grpc.StatusCode, str]:
+    """Like `status_of`, for an item of a partial request."""
+    code, message = status_of(error)
+    exceeds = isinstance(error, ExceedsRequest)
+    return (grpc.StatusCode.RESOURCE_EXHAUSTED if exceeds else code), message
+
+
+def code_name(number: int) -> str:
+    """The name of a status code, for example INVALID_ARGUMENT."""
+    return next(code.name for code in grpc.StatusCode if code.value[0] == number)

@@ -8,11 +8,18 @@ from typing import final
 import grpc
 
 from codec import Score as ImageScore
+from codec.arrays import U8
+from codec.errors import InvalidInput
+from codec.outcomes import merge, required, succeeded
 from protos.residuum.v1 import anomaly_pb2 as pb
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
+from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
+from service.runtime.loaded_model import LoadedModel
 from service.runtime.models import ModelStore
-from service.servicers.message_conversion import false_alarm_rate_of, images_of, model_ref
+from service.servicers.message_conversion import false_alarm_rate_of, item_errors, model_ref
+from service.servicers.sources import Source, check_images, read_images
+from service.status import code_name
 
 Context = grpc.ServicerContext
 
@@ -28,14 +35,17 @@ class AnomalyServicer(AnomalyServiceServicer):
 
     def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         loaded = self._models.get(request.model.name, request.model.version)
-        images = images_of(request, loaded.bundle.manifest.input.channels, self._max_images)
-        scores = loaded.scorer.score(images, false_alarm_rate_of(request))
-        self._count(loaded.name, scores)
+        sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
+        outcomes = _score(loaded, sources, request)
+        scores = succeeded(outcomes) if request.partial else required(outcomes, "image")
+        errors = item_errors(outcomes)
+        self._count(loaded.name, scores, errors)
         return pb.ScoreResponse(
             results=[_result(score, request.heatmaps) for score in scores],
             model=model_ref(loaded),
             heat_scale=loaded.scorer.heatmap_vmax,
             id=request.id,
+            errors=errors,
         )
 
     def ScoreStream(
@@ -44,13 +54,23 @@ class AnomalyServicer(AnomalyServiceServicer):
         for request in request_iterator:
             yield self.Score(request, context)
 
-    def _count(self, model: str, scores: Sequence[ImageScore]) -> None:
+    def _count(self, model: str, scores: Sequence[ImageScore], errors: Sequence[ItemError]) -> None:
+        for error in errors:
+            self._metrics.item_errors.labels(model, "Score", code_name(error.code)).inc()
         self._metrics.images.labels(model, "Score").inc(len(scores))
         self._metrics.anomalies.labels(model).inc(sum(score.anomalous for score in scores))
         values, p_values = self._metrics.scores.labels(model), self._metrics.p_values.labels(model)
         for score in scores:
             values.observe(score.value)
             p_values.observe(score.p_value)
+
+
+def _score(
+    loaded: LoadedModel, sources: Sequence[Source | U8 | InvalidInput], request: pb.ScoreRequest
+) -> list[ImageScore | InvalidInput]:
+    images = read_images(sources, loaded.bundle.manifest.input.channels, partial=request.partial)
+    scores = loaded.scorer.score_each(succeeded(images), false_alarm_rate_of(request))
+    return merge(images, scores, InvalidInput)
 
 
 def _result(score: ImageScore, with_heatmap: bool) -> pb.ImageScore:

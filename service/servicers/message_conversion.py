@@ -1,26 +1,23 @@
-"""Conversion between protobuf messages and the codec's types. Requests are checked here."""
+"""Conversion between protobuf messages and the codec's types.
 
-from collections.abc import Iterator, Sequence
+Images and records of requests: see service.servicers.sources.
+"""
 
-import numpy as np
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from codec import Rate
 from codec.arrays import U8
-from codec.bundle.bundle import Bundle
-from codec.errors import InvalidInput, RecordError
-from codec.image_reader import read_image
+from codec.errors import InvalidInput, ResiduumError
 from codec.images.files import write_png
 from codec.record.evidence import Region
-from codec.record.frame import unpack
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import Box, DecodeRequest, EncodeRequest, Evidence, OnAnomaly
-from protos.residuum.v1.images_pb2 import Files, ModelRef, Pixels
+from protos.residuum.v1.images_pb2 import Files, ItemError, ModelRef, Pixels
 from protos.residuum.v1.models_pb2 import Model
 from service.runtime.loaded_model import LoadedModel
-
-# Most pixels in the images of one request, however small their files or records are.
-MAX_REQUEST_PIXELS = 2**26
+from service.status import item_status
 
 
 def count_images(request: Message) -> int:
@@ -31,29 +28,6 @@ def count_images(request: Message) -> int:
         files = request.WhichOneof("images") == "files"
         return len(request.files.files) if files else request.pixels.count
     return 0
-
-
-def images_of(request: EncodeRequest | ScoreRequest, channels: int, limit: int) -> list[U8]:
-    """The images `[H, W, C]` of a request, 1 to `limit`; files are decoded to `channels`.
-
-    Raises InvalidInput.
-    """
-    kind = request.WhichOneof("images")
-    if kind == "pixels":
-        return _from_pixels(request.pixels, limit)
-    if kind == "files":
-        return list(_from_files(request.files.files, channels, limit))
-    raise InvalidInput("the request has no images, expected pixels or files")
-
-
-def check_records(records: Sequence[bytes], bundle: Bundle, limit: int) -> None:
-    """Raises InvalidInput unless there are 1 to `limit` records, with not too many pixels."""
-    _check_count(len(records), "records", limit)
-    pixels = sum(_record_pixels(record, bundle) for record in records)
-    if pixels > MAX_REQUEST_PIXELS:
-        raise InvalidInput(
-            f"the records decode to {pixels} pixels, expected at most {MAX_REQUEST_PIXELS}"
-        )
 
 
 def rate_of(request: EncodeRequest) -> Rate:
@@ -81,7 +55,9 @@ def wants_evidence(request: EncodeRequest) -> bool:
 
 
 def pixels_message(images: Sequence[U8]) -> Pixels:
-    """Images `[H, W, C]` of one size as a message. Raises InvalidInput if the sizes differ."""
+    """Images `[H, W, C]` as a message. Raises InvalidInput unless they have one size."""
+    if not images:
+        return Pixels()
     height, width, channels = images[0].shape
     for index, image in enumerate(images):
         if image.shape != images[0].shape:
@@ -111,6 +87,16 @@ def evidence_message(regions: Sequence[Region]) -> Evidence:
     )
 
 
+def item_errors(outcomes: Sequence[object]) -> list[ItemError]:
+    """The items of a partial request that failed."""
+    return [
+        ItemError(index=index, code=code.value[0], message=message)
+        for index, one in enumerate(outcomes)
+        if isinstance(one, ResiduumError)
+        for code, message in [item_status(one)]
+    ]
+
+
 def model_ref(model: LoadedModel) -> ModelRef:
     """Name and version of the model that answered."""
     return ModelRef(name=model.name, version=model.version)
@@ -135,48 +121,3 @@ def model_message(model: LoadedModel) -> Model:
         provider=model.provider,
         bundle_bytes=model.bundle.size,
     )
-
-
-def _from_pixels(pixels: Pixels, limit: int) -> list[U8]:
-    _check_count(pixels.count, "images", limit)
-    shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
-    size = f"{pixels.height}x{pixels.width}x{pixels.channels}"
-    expected = pixels.count * pixels.height * pixels.width * pixels.channels
-    if expected == 0:
-        raise InvalidInput(f"images of {size} are empty")
-    if len(pixels.data) != expected:
-        raise InvalidInput(
-            f"pixels.data has {len(pixels.data)} bytes, expected {expected} "
-            f"for {pixels.count} images of {size}"
-        )
-    return list(np.frombuffer(pixels.data, np.uint8).reshape(shape))
-
-
-def _from_files(files: Sequence[bytes], channels: int, limit: int) -> Iterator[U8]:
-    _check_count(len(files), "images", limit)
-    pixels = 0
-    for index, data in enumerate(files):
-        try:
-            image = read_image(data, channels)
-        except InvalidInput as error:
-            raise InvalidInput(f"image {index}: {error}") from error
-        pixels += image.shape[0] * image.shape[1]
-        if pixels > MAX_REQUEST_PIXELS:
-            raise InvalidInput(
-                f"image {index}: the images up to this one have {pixels} pixels, "
-                f"expected at most {MAX_REQUEST_PIXELS}"
-            )
-        yield image
-
-
-def _record_pixels(record: bytes, bundle: Bundle) -> int:
-    try:
-        size = unpack(record, bundle.model_id, sized=bundle.manifest.input.sized).size
-    except RecordError:
-        return 0  # the codec rejects the record, and names it
-    return size[0] * size[1] if size else 0
-
-
-def _check_count(count: int, noun: str, limit: int) -> None:
-    if not 1 <= count <= limit:
-        raise InvalidInput(f"the request has {count} {noun}, expected 1 to {limit}")

@@ -1,0 +1,149 @@
+"""The images and records of a request: their limits are checked before any of them is decoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.arrays import U8
+from codec.bundle.bundle import Bundle
+from codec.errors import InvalidInput, RecordError
+from codec.image_reader import read_header, read_image
+from codec.images.files import check_size
+from codec.images.input_spec import InputSpec
+from codec.outcomes import attempt, required
+from codec.record.frame import unpack
+from protos.residuum.v1.anomaly_pb2 import ScoreRequest
+from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
+from protos.residuum.v1.images_pb2 import Pixels
+from service.status import ExceedsRequest
+
+# Most pixels in the images of one request, however small their files or records are.
+MAX_REQUEST_PIXELS = 2**26
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An image file or a record, and the number of pixels that it decodes to; 0 for records without
+    their size.
+    """
+
+    data: bytes
+    pixels: int
+
+
+def check_images(
+    request: EncodeRequest | ScoreRequest, spec: InputSpec, limit: int
+) -> list[Source | U8 | InvalidInput]:
+    """The images of a request, files not decoded yet; an error for each that the model does not
+    take, or that exceeds the pixels of a request.
+
+    Raises InvalidInput unless there are 1 to `limit` images, and for the first error unless the
+    request is partial.
+    """
+    kind = request.WhichOneof("images")
+    if kind == "pixels":
+        return list(_from_pixels(request.pixels, limit))
+    if kind != "files":
+        raise InvalidInput("the request has no images, expected pixels or files")
+    files = request.files.files
+    _check_count(len(files), "images", limit)
+    sources = [attempt(InvalidInput, _check_file, data, spec) for data in files]
+    checked: list[Source | U8 | InvalidInput] = list(_within_limit(sources, "images", "have"))
+    if not request.partial:
+        required(checked, "image")
+    return checked
+
+
+def read_images(
+    sources: Sequence[Source | U8 | InvalidInput], channels: int, *, partial: bool
+) -> list[U8 | InvalidInput]:
+    """The images `[H, W, channels]`; files are decoded.
+
+    Raises InvalidInput for the first error unless the request is partial.
+    """
+    images = [
+        attempt(InvalidInput, read_image, one.data, channels) if isinstance(one, Source) else one
+        for one in sources
+    ]
+    if not partial:
+        required(images, "image")
+    return images
+
+
+def check_records(
+    request: DecodeRequest, bundle: Bundle, limit: int
+) -> list[Source | InvalidInput]:
+    """The records of a request; an error for each that exceeds the pixels of a request.
+
+    Raises InvalidInput unless there are 1 to `limit` records, and for too many pixels unless the
+    request is partial.
+    """
+    _check_count(len(request.records), "records", limit)
+    sources = [Source(record, _record_pixels(record, bundle)) for record in request.records]
+    pixels = sum(source.pixels for source in sources)
+    if pixels > MAX_REQUEST_PIXELS and not request.partial:
+        raise InvalidInput(
+            f"the records decode to {pixels} pixels, expected at most {MAX_REQUEST_PIXELS}"
+        )
+    return _within_limit(sources, "records", "decode to")
+
+
+def decoded_bytes(sources: Sequence[object], channels: int) -> int:
+    """Size of the images of files or records once they are decoded, bytes."""
+    return channels * sum(one.pixels for one in sources if isinstance(one, Source))
+
+
+def _from_pixels(pixels: Pixels, limit: int) -> list[U8]:
+    _check_count(pixels.count, "images", limit)
+    shape = (pixels.count, pixels.height, pixels.width, pixels.channels)
+    size = f"{pixels.height}x{pixels.width}x{pixels.channels}"
+    expected = pixels.count * pixels.height * pixels.width * pixels.channels
+    if expected == 0:
+        raise InvalidInput(f"images of {size} are empty")
+    if len(pixels.data) != expected:
+        raise InvalidInput(
+            f"pixels.data has {len(pixels.data)} bytes, expected {expected} "
+            f"for {pixels.count} images of {size}"
+        )
+    return list(np.frombuffer(pixels.data, np.uint8).reshape(shape))
+
+
+def _check_file(data: bytes, spec: InputSpec) -> Source:
+    header = read_header(data)
+    check_size(header.height, header.width, spec)
+    return Source(data, header.height * header.width)
+
+
+def _within_limit(
+    sources: Sequence[Source | InvalidInput], noun: str, verb: str
+) -> list[Source | InvalidInput]:
+    """The sources, those with an error that exceed the pixels of a request."""
+    total = 0
+    outcomes: list[Source | InvalidInput] = []
+    for one in sources:
+        pixels = one.pixels if isinstance(one, Source) else 0
+        if total + pixels > MAX_REQUEST_PIXELS:
+            outcomes.append(
+                ExceedsRequest(
+                    f"the {noun} up to this one {verb} {total + pixels} pixels, "
+                    f"expected at most {MAX_REQUEST_PIXELS}"
+                )
+            )
+        else:
+            outcomes.append(one)
+            total += pixels
+    return outcomes
+
+
+def _record_pixels(record: bytes, bundle: Bundle) -> int:
+    try:
+        size = unpack(record, bundle.model_id, sized=bundle.manifest.input.sized).size
+    except RecordError:
+        return 0  # the codec rejects the record, and names it
+    return size[0] * size[1] if size else 0
+
+
+def _check_count(count: int, noun: str, limit: int) -> None:
+    if not 1 <= count <= limit:
+        raise InvalidInput(f"the request has {count} {noun}, expected 1 to {limit}")
