@@ -128,8 +128,8 @@ class Scorer:
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
-        decoded, records = self._codec.decode(coded), self._codec.records.write(coded)
-        bits = self._codec.records.bits(coded)
+        records, bits = self._codec.records.write(coded), self._codec.records.bits(coded)
+        decoded = self._codec.decode(coded)  # last, since it takes the most memory
         for i, one in enumerate(encoded):
             scores, heatmap = self._residual_scores(one, decoded[i])
             scores["rate"] = bits[i]

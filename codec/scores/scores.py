@@ -36,7 +36,7 @@ GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
 # Images of more pixels are scored in bands of about BAND_PIXELS, to bound the memory.
 MAX_WHOLE_PIXELS = 2**22
-BAND_PIXELS = 2**21
+BAND_PIXELS = 2**20
 # One normal image in ten reaches the heat-map value that is drawn in full colour.
 HEATMAP_QUANTILE = 0.9
 
@@ -110,7 +110,8 @@ def largest(image: F32) -> F32:
     """The PEAK_PIXELS largest values of an array, in no order."""
     flat = image.ravel()
     kept = min(PEAK_PIXELS, flat.size)
-    return np.partition(flat, flat.size - kept)[flat.size - kept :]
+    # A copy, or the partitioned whole would be kept with it.
+    return np.partition(flat, flat.size - kept)[flat.size - kept :].copy()
 
 
 def peak(image: F32) -> float:

@@ -116,7 +116,7 @@ def test_the_step_across_a_seam_is_that_of_the_picture(tiny_map: Codec) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("work", "bytes_per_pixel"), [("restore", 13), ("score", 21)])
+@pytest.mark.parametrize(("work", "bytes_per_pixel"), [("restore", 13), ("score", 18)])
 def test_twenty_megapixels_take_a_bounded_amount_of_memory(work: str, bytes_per_pixel: int) -> None:
     """To restore: float32 pixels, the uint8 image in and out, tiles, codes; to score: the heat map
     and float64 sums of a band instead of the image out.
