@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -53,7 +53,7 @@ reference: $(VENV)/.complete
 	$(BIN)/python -m service.reference
 	$(BIN)/python clients/python/reference.py
 
-bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train
+bench: bench-rd bench-bundles bench-evidence bench-exact bench-archive bench-fuzz bench-serve bench-train bench-mixed
 
 # Rate and distortion of ours, PCA, JPEG, WebP, AVIF and JPEG XL in four accountings, on two cores.
 # RD_OPTIONS: '--bundle SET=PATH' adds a bundle, '--set SET' measures one set only, and '--single
@@ -111,6 +111,15 @@ bench-kill: $(VENV)/.complete
 # Ctrl-C at 200 random moments of `residuum compress --server`, and 40 of each other command.
 bench-interrupt: $(VENV)/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/plugins $(BIN)/python tests/benchmarks/interrupt.py --out build/bench/interrupt.json
+
+# Public corpora through every command, offline and served: make bench-corpora CORPORA=DIR, a folder
+# with copies of them, such as Pillow's Tests/images and the tests of image-rs.
+bench-corpora: $(VENV)/.complete
+	PYTHONPATH=tests/plugins $(BIN)/python tests/benchmarks/real_files/corpora.py --corpora $(CORPORA) --out build/bench/corpora.json
+
+# Broken, large and slow files among many others: what they cost. MIXED_OPTIONS='--files 4000'
+bench-mixed: $(VENV)/.runtime
+	PYTHONPATH=tests/plugins $(BIN)/python tests/benchmarks/real_files/mixed_files.py --out build/bench/mixed.json $(MIXED_OPTIONS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
