@@ -112,7 +112,8 @@ ARROWS = {
         "aio": "arrays channel errors v1 packing results backend model_messages messages",
         "client": "arrays channel errors v1 packing results backend model_messages messages",
         "offline": "arrays errors packing results backend codec_adapter",
-        "commands": "errors heatmap packing pictures results backend codec_adapter client offline",
+        "commands": "errors heatmap image_folder image_reader pictures results backend "
+        "codec_adapter client offline",
         "__init__": "errors heatmap packing results backend aio client offline",
         "__main__": "errors commands",
     },

@@ -28,13 +28,13 @@ GRACE = 1.5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, by default that of the process. Returns the exit status."""
+    terminal = Terminal()
     command = tyro.cli(
         Compress | Decompress | Score | Models | Archive,
         prog="residuum",
         description="Compress images to records of a few bytes, restore them, and score anomalies.",
         args=arguments,
     )
-    terminal = Terminal()
     events: SimpleQueue[Future[None] | None] = SimpleQueue()
     with _on_interrupt(lambda: events.put(None)):
         try:
@@ -43,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.complain(f"residuum: {error}")
             return USAGE
         except ResiduumError as error:
-            terminal.complain(f"residuum: {error}{terminal.unfinished}")
+            terminal.complain(f"residuum: {error}{terminal.tally.unfinished()}")
         except KeyboardInterrupt:
-            terminal.complain(f"residuum: interrupted{terminal.unfinished}")
+            terminal.complain(f"residuum: interrupted{terminal.tally.unfinished()}")
             return INTERRUPTED
         except BrokenPipeError:
             # The reader of stdout has closed it. Python would report it again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
-        return FAILED if terminal.failures else OK
+        return FAILED if terminal.tally.failed else OK
 
 
 def _run_interruptibly(
@@ -70,7 +70,7 @@ def _run_interruptibly(
         deadline = time.monotonic() + GRACE
         terminal.stop()
         if wait([done], max(0.0, deadline - time.monotonic())).not_done:
-            terminal.complain(f"residuum: interrupted{terminal.unfinished}")
+            terminal.complain(f"residuum: interrupted{terminal.tally.unfinished()}")
             os._exit(INTERRUPTED)
         if done.exception():
             raise KeyboardInterrupt

@@ -68,11 +68,10 @@ class WrittenArchive:
         with translated():
             return self._writer.append(record, name)
 
-    def check_name(self, name: str) -> None:
-        """Raises InvalidInput for a name that is not allowed or is taken."""
+    def has(self, name: str) -> bool:
+        """Whether a record has this name. Raises InvalidInput for a name that is not allowed."""
         with translated():
-            if self._writer.find(name) is not None:
-                raise errors.InvalidInput(f"the archive already has a record named {name}")
+            return self._writer.find(name) is not None
 
 
 @contextmanager

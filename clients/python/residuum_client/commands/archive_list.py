@@ -10,9 +10,11 @@ import tyro
 
 from residuum_client.backend import Backend
 from residuum_client.commands.archive_file import EVIDENCE, ReadArchive, reading
-from residuum_client.commands.files import Content, Fail, batches, run_on_batch
 from residuum_client.commands.flags import Source
+from residuum_client.commands.inputs import Content
+from residuum_client.commands.outcomes import outcomes
 from residuum_client.commands.terminal import Row, Terminal
+from residuum_client.errors import ResiduumError
 
 if TYPE_CHECKING:
     from residuum_client.commands.archive_file import Entry
@@ -61,19 +63,19 @@ class Verify:
                 terminal.report(VERIFY_COLUMNS, as_json=self.json) as report,
                 terminal.progress("verifying", len(archive), as_json=self.json) as advance,
             ):
-                damaged = _damaged(archive, self.archive, terminal.fail)
+                damaged = _damaged(archive, self.archive, terminal)
                 if model is not None:
-                    damaged |= _undecodable(archive, model, damaged, terminal.fail, advance)
+                    damaged |= _undecodable(archive, model, damaged, terminal, advance)
                 report.add(*_verified(self.archive, archive, len(damaged)))
 
 
-def _damaged(archive: ReadArchive, path: Path, fail: Fail) -> set[int]:
+def _damaged(archive: ReadArchive, path: Path, terminal: Terminal) -> set[int]:
     """The records of damaged blocks; each block is one failure."""
     damaged: set[int] = set()
     for damage in archive.verify():
         if damage is not None:
             last = damage.first + damage.count - 1
-            fail(path, f"records {damage.first}..{last}: {damage.reason}")
+            terminal.fail(path, f"records {damage.first}..{last}: {damage.reason}")
             damaged.update(range(damage.first, last + 1))
     return damaged
 
@@ -82,17 +84,21 @@ def _undecodable(
     archive: ReadArchive,
     model: Backend,
     damaged: set[int],
-    fail: Fail,
+    terminal: Terminal,
     advance: Callable[[], None],
 ) -> set[int]:
     """The records of whole blocks that the model does not decode."""
-    left = set(range(len(archive))) - damaged
-    paths = {Path(f"record {number}"): number for number in sorted(left)}
-    for batch in batches(Content(path, archive.record(paths[path])) for path in paths):
-        for content, _ in run_on_batch(batch.items, model.decode, fail):
-            left.discard(paths[content.path])
-            advance()
-    return left
+    numbers = [number for number in range(len(archive)) if number not in damaged]
+    contents = (Content(Path(f"record {number}"), archive.record(number)) for number in numbers)
+    wrong = set()
+    for number, (content, outcome) in zip(
+        numbers, outcomes(contents, model.restore_each), strict=True
+    ):
+        if isinstance(outcome, ResiduumError):
+            terminal.fail(content.path, outcome.reason)
+            wrong.add(number)
+        advance()
+    return wrong
 
 
 def _listed(entry: "Entry") -> Row:

@@ -5,17 +5,12 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.commands.files import (
-    RECORD_SUFFIXES,
-    Content,
-    check_folder,
-    find,
-    plan,
-    run_on_files,
-    write,
-)
-from residuum_client.commands.flags import Source
+from residuum_client.commands.flags import OutputFlags, Source
+from residuum_client.commands.inputs import RECORD_SUFFIXES, Content, find, read
+from residuum_client.commands.outcomes import Call, outcomes
+from residuum_client.commands.outputs import check_folder, plan, write
 from residuum_client.commands.terminal import Row, Terminal
+from residuum_client.errors import ResiduumError
 from residuum_client.pictures import to_png
 from residuum_client.results import Restored
 
@@ -34,26 +29,33 @@ class Decompress:
     out: Path
     """Folder for the images."""
     source: tyro.conf.OmitArgPrefixes[Source] = field(default_factory=Source)
-    force: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Overwrite images that exist."""
+    output: tyro.conf.OmitArgPrefixes[OutputFlags] = field(default_factory=OutputFlags)
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print JSON lines instead of a table."""
 
     def run(self, terminal: Terminal) -> None:
         """Runs the command. Raises UsageError, or ResiduumError if no single file is at fault."""
+        self.output.check()
         check_folder(self.out, "--out")
         with self.source.open(terminal) as model:
-            inputs = find(self.records, RECORD_SUFFIXES, terminal.fail)
-            outputs = plan(inputs, self.out, ".png", force=self.force, fail=terminal.fail)
-            with (
-                terminal.report(COLUMNS, as_json=self.json) as report,
-                terminal.progress("restoring", len(outputs), as_json=self.json) as advance,
-            ):
-                for content, restored in run_on_files(list(outputs), model.restore, terminal.fail):
-                    output = outputs[content.path]
-                    if write(output, to_png(restored.image), terminal.fail):
-                        report.add(*_row(content, output, restored))
-                    advance()
+            inputs = find(self.records, RECORD_SUFFIXES, terminal)
+            outputs = plan(inputs, self.out, ".png", self.output, terminal)
+            self._work(outputs, model.restore_each, terminal)
+        terminal.summarise()
+
+    def _work(self, outputs: dict[Path, Path], call: Call[Restored], terminal: Terminal) -> None:
+        with (
+            terminal.report(COLUMNS, as_json=self.json) as report,
+            terminal.progress("restoring", len(outputs), as_json=self.json) as advance,
+        ):
+            for content, restored in outcomes(map(read, outputs), call):
+                output = outputs[content.path]
+                if isinstance(restored, ResiduumError):
+                    terminal.fail(content.path, restored.reason)
+                elif write(output, to_png(restored.image), terminal):
+                    terminal.tally.done += 1
+                    report.add(*_row(content, output, restored))
+                advance()
 
 
 def _row(content: Content, output: Path, restored: Restored) -> Row:

@@ -96,6 +96,21 @@ class EncodeFlags:
         return options
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFlags:
+    """What becomes of outputs that exist; without either, they are kept and their inputs fail."""
+
+    force: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Overwrite files that exist."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Skip what was done before: the files whose outputs exist."""
+
+    def check(self) -> None:
+        """Raises UsageError for both."""
+        if self.force and self.resume:
+            raise UsageError("--force and --resume are given, expected at most one of them")
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Raises InvalidInput as UsageError."""

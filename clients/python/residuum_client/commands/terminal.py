@@ -1,5 +1,6 @@
 """Output of a command: results on stdout, progress and failures on stderr."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from residuum_client.commands.tally import Tally
 
 # One result: the cells of its row in a table, and its fields in JSON.
 Row = tuple[tuple[str, ...], dict[str, object]]
@@ -30,14 +33,19 @@ class Report:
         self.summary = ""
 
     def add(self, cells: Sequence[str], fields: dict[str, object]) -> None:
-        """Adds one result: the cells of its row, and its fields in JSON."""
+        """Adds one result: the cells of its row, and its fields in JSON.
+
+        JSON is plain ASCII. Bytes of a path that are not UTF-8 are \\udc80..\\udcff there, as in
+        Python.
+        """
         if self._as_json:
-            sys.stdout.write(json.dumps(fields) + "\n")
+            true = {name: _decoded(value) for name, value in fields.items()}
+            sys.stdout.write(json.dumps(true) + "\n")
             sys.stdout.flush()
         else:
             self._rows.append(cells)
 
-    def table(self) -> Table | None:
+    def table(self, encoding: str) -> Table | None:
         """The rows so far, all columns but the first aligned right; None without rows."""
         if not self._rows:
             return None
@@ -47,22 +55,25 @@ class Report:
             justify = "right" if place else "left"
             table.add_column(column, footer, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for row in self._rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(printable(cell, encoding)) for cell in row))
         return table
 
 
 class Terminal:
-    """The output of one command. Counts its failures, and can stop it from another thread.
+    """The output of one command. Counts its files, and can stop it from another thread.
 
-    `unfinished` is added to the error of a command that ends early.
+    Characters that the encoding of a stream does not have are replaced.
     """
 
     def __init__(self) -> None:
-        self.failures, self.unfinished = 0, ""
+        self.tally = Tally()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         self._stopped = False
         self._closers: list[Callable[[], None]] = []
-        self._out = Console(file=sys.stdout, highlight=False)
-        self._err = Console(file=sys.stderr, highlight=False)
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
         if not self._out.is_terminal:
             self._out.width = PIPE_WIDTH
 
@@ -83,13 +94,22 @@ class Terminal:
         self._check()
 
     def fail(self, subject: PurePath, reason: str) -> None:
-        """Reports one file that failed, in one line."""
+        """Reports one file that failed, in one line.
+
+        Raises KeyboardInterrupt after `stop`: then the file may have failed because of it.
+        """
+        self._check()
         self.complain(f"{subject}: {reason}")
 
     def complain(self, sentence: str) -> None:
         """Reports a failure in one line, and counts it."""
-        self.failures += 1
-        self._err.print(Text(printable(sentence)), soft_wrap=True)
+        self.tally.failed += 1
+        self._say(sentence)
+
+    def summarise(self) -> None:
+        """Says in one line what became of the files, if anything failed or was skipped."""
+        if summary := self.tally.summary():
+            self._say(summary)
 
     @contextmanager
     def report(self, columns: Sequence[str], *, as_json: bool) -> Iterator[Report]:
@@ -98,17 +118,18 @@ class Terminal:
         try:
             yield report
         finally:
-            if table := report.table():
+            if table := report.table(self._out.encoding):
                 self._out.print(table)
                 if report.summary:
                     self._out.print(report.summary)
 
     @contextmanager
     def progress(self, what: str, total: int, *, as_json: bool) -> Iterator[Callable[[], None]]:
-        """A progress bar on stderr and the function that advances it by one file.
+        """A progress bar on stderr for `total` files, and the function that advances it by one.
 
         The bar is hidden if stderr is not a terminal, or if it would mix with JSON on a terminal.
         """
+        self.tally.total = total
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -128,12 +149,24 @@ class Terminal:
 
             yield advance
 
+    def _say(self, sentence: str) -> None:
+        self._err.print(Text(printable(sentence, self._err.encoding)), soft_wrap=True)
+
     def _check(self) -> None:
         if self._stopped:
             raise KeyboardInterrupt
 
 
-def printable(text: str) -> str:
-    """The text as one printable line, whatever characters a file name has."""
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """The text as one line that a terminal of this encoding prints, whatever a file is called."""
+    plain = "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    return plain.encode(encoding, "replace").decode(encoding)
+
+
+def _decoded(value: object) -> object:
+    """A path as its bytes mean it in UTF-8, also if the locale has another encoding."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return value

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from processes import finished, started
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
 RESIDUUM = [sys.executable, "-m", "residuum_client"]
 
@@ -38,8 +38,9 @@ def test_stdout_holds_results_and_stderr_failures(target: str, photos: Path):
     done = finished(command, env=ENVIRONMENT)
     assert done.returncode == 1
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
-    assert done.stderr.decode().startswith(f"{photos / 'bad.png'}: ")
-    assert done.stderr.count(b"\n") == 1
+    failure, summary = done.stderr.decode().splitlines()
+    assert failure.startswith(f"{photos / 'bad.png'}: ")
+    assert summary == "residuum: 3 done, 1 failed; skipped 1 .txt"
 
 
 def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path):
@@ -86,8 +87,9 @@ def test_ctrl_c_ends_it_with_130_and_whole_files(
         process.send_signal(signal.SIGINT)
         _, error = process.communicate()
     assert process.returncode == 130
-    assert error == b"residuum: interrupted\n"
     written = list(out.iterdir())
     assert 0 < len(written) < 200
+    hint = f"residuum: interrupted; {len(written)} of 200 done; continue with --resume\n"
+    assert error.decode() == hint
     assert len({path.read_bytes() for path in written}) == 1
     assert {path.suffix for path in written} == {".rsd"}

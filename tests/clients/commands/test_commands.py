@@ -12,16 +12,6 @@ from residuum_client import Client
 from residuum_client.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
 
 
-@pytest.fixture
-def server(target: str) -> list[str]:
-    return ["--server", target, "--model", "tiny"]
-
-
-@pytest.fixture
-def offline(bundle: Path) -> list[str]:
-    return ["--bundle", str(bundle)]
-
-
 def below(folder: Path) -> list[str]:
     """All files below a folder, hidden ones too."""
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
@@ -39,6 +29,7 @@ def test_compress_and_decompress_give_what_the_library_gives(
     records, restored = tmp_path / "records", tmp_path / "restored"
     assert main(["compress", str(photos), "--out", str(records), *server]) == OK
     assert below(records) == ["a.rsd", "b.rsd", "below/c.rsd"]
+    assert capsys.readouterr().err == "residuum: 3 done; skipped 1 .txt\n"
     assert main(["decompress", str(records), "--out", str(restored), *server]) == OK
     assert below(restored) == ["a.png", "b.png", "below/c.png"]
     with Client(target, model="tiny") as client:
@@ -146,7 +137,7 @@ def test_images_are_scored_even_if_their_heat_maps_exist(offline, photos, tmp_pa
     assert main(arguments) == FAILED
     second = capsys.readouterr()
     assert second.out == first.out
-    assert second.err.count("exists already; --force overwrites it") == 3
+    assert second.err.count("exists already; --resume skips it, --force overwrites it\n") == 3
 
 
 def test_models_lists_a_server_and_a_bundle(target, offline, capsys):
@@ -170,7 +161,9 @@ def test_bad_files_fail_and_the_others_are_done(source, request, photos, tmp_pat
     arguments = [str(photos), str(photos / "absent.png"), "--out", str(out)]
     assert main(["compress", *arguments, *request.getfixturevalue(source)]) == FAILED
     assert below(out) == ["a.rsd", "b.rsd", "below/c.rsd"]
-    failures = sorted(capsys.readouterr().err.splitlines())
+    *failures, summary = capsys.readouterr().err.splitlines()
+    assert summary == "residuum: 3 done, 5 failed; skipped 1 .txt"
+    failures.sort()
     assert [Path(line.split(": ")[0]).name for line in failures] == [
         "absent.png",
         "broken.png",
@@ -183,15 +176,16 @@ def test_bad_files_fail_and_the_others_are_done(source, request, photos, tmp_pat
     assert not any("image 0" in line for line in failures)
 
 
-def test_bad_files_of_several_batches_fail_by_name(offline, photos, tmp_path, capsys):
+def test_bad_files_among_many_fail_by_name(offline, photos, tmp_path, capsys):
     data = (photos / "a.png").read_bytes()
     for i in range(100):
         (photos / f"{i:03}.png").write_bytes(b"" if i % 40 == 3 else data)
     assert main(["compress", str(photos), "--out", str(tmp_path / "out"), *offline]) == FAILED
-    failures = capsys.readouterr().err.splitlines()
+    *failures, summary = capsys.readouterr().err.splitlines()
     names = [Path(line.split(": ")[0]).name for line in failures]
     assert names == ["003.png", "043.png", "083.png"]
     assert len(below(tmp_path / "out")) == 100
+    assert summary == "residuum: 100 done, 3 failed; skipped 1 .txt"
 
 
 def test_damaged_and_foreign_records_leave_no_image(server, map_bundle, photos, tmp_path, capsys):
@@ -205,7 +199,8 @@ def test_damaged_and_foreign_records_leave_no_image(server, map_bundle, photos, 
     out = tmp_path / "out"
     assert main(["decompress", str(records), "--out", str(out), *server]) == FAILED
     assert below(out) == ["a.png", "b.png", "below/c.png"]
-    failures = capsys.readouterr().err.splitlines()
+    *failures, summary = capsys.readouterr().err.splitlines()
+    assert summary == "residuum: 3 done, 5 failed"
     assert len(failures) == 5
     assert all(line.startswith(str(records)) and "record 0" not in line for line in failures)
 
@@ -311,7 +306,9 @@ def test_a_command_without_results_leaves_no_folder(command, offline, photos, tm
     option = "--heatmaps" if command == "score" else "--out"
     assert main([command, *inputs, option, str(tmp_path / "new"), *offline]) == FAILED
     assert not (tmp_path / "new").exists()
-    assert capsys.readouterr().err.count("\n") == 3
+    *failures, summary = capsys.readouterr().err.splitlines()
+    assert len(failures) == 3
+    assert summary == "residuum: 0 done, 3 failed"
 
 
 @pytest.mark.parametrize(
@@ -337,7 +334,8 @@ def test_an_interrupt_leaves_only_whole_files(offline, photos, tmp_path, monkeyp
     monkeypatch.setattr(Path, "replace", interrupted)
     assert main(["compress", str(photos), "--out", str(out), *offline]) == INTERRUPTED
     assert below(out) == ["a.rsd", "b.rsd"]
-    assert capsys.readouterr().err == "residuum: interrupted\n"
+    hint = "residuum: interrupted; 2 of 3 done; continue with --resume\n"
+    assert capsys.readouterr().err == hint
 
 
 def test_odd_file_names_are_printed_in_one_line(offline, tmp_path, files, capsys):
@@ -346,7 +344,9 @@ def test_odd_file_names_are_printed_in_one_line(offline, tmp_path, files, capsys
     (tmp_path / "[red]fine.png").write_bytes(files[0])
     assert main(["score", str(tmp_path), *offline]) == FAILED
     captured = capsys.readouterr()
-    assert captured.err.count("\n") == 2
+    *failures, summary = captured.err.splitlines()
+    assert len(failures) == 2
+    assert summary == "residuum: 1 done, 2 failed"
     assert "[bold]ä.png: " in captured.err
     assert "[red]fine.png" in captured.out
 

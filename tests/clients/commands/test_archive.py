@@ -17,19 +17,9 @@ from codec.record.frame import seal
 from residuum_client import Offline
 from residuum_client.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
 RESIDUUM = [sys.executable, "-m", "residuum_client"]
-
-
-@pytest.fixture
-def server(target: str) -> list[str]:
-    return ["--server", target, "--model", "tiny"]
-
-
-@pytest.fixture
-def offline(bundle: Path) -> list[str]:
-    return ["--bundle", str(bundle)]
 
 
 @pytest.fixture
@@ -191,21 +181,22 @@ def test_records_that_are_damaged_or_of_another_model_fail_one_by_one(
     (folder / "foreign.rsd").write_bytes(seal(8, b"body", bytes(32)))
     (folder / "good.rsd").write_bytes(expected[0])
     assert main(["archive", "add", str(full), str(folder)]) == FAILED
-    error = capsys.readouterr().err.splitlines()
+    *error, summary = capsys.readouterr().err.splitlines()
     assert [Path(line.split(": ")[0]).name for line in error] == [
         "bad.rsd",
         "empty.rsd",
         "foreign.rsd",
     ]
+    assert summary == "residuum: 1 done, 3 failed"
     assert contents(full)[3:] == [("good.rsd", expected[0])]
 
 
 def test_bad_images_fail_one_by_one(path, photos, offline, expected, capsys):
     (photos / "aa.png").write_bytes(b"no image")
     assert main(["archive", "create", str(path), str(photos), *offline]) == FAILED
-    error = capsys.readouterr().err
+    error, summary = capsys.readouterr().err.splitlines()
     assert error.startswith(f"{photos / 'aa.png'}: ")
-    assert error.count("\n") == 1
+    assert summary == "residuum: 3 done, 1 failed; skipped 1 .txt"
     assert [data for _, data in contents(path)] == expected
 
 
@@ -221,9 +212,10 @@ def test_taken_names_are_rejected_before_any_work(full, photos, offline, capsys)
     before = full.read_bytes()
     assert main(["archive", "add", str(full), str(photos), *offline]) == FAILED
     assert full.read_bytes() == before
-    error = capsys.readouterr().err.splitlines()
+    *error, summary = capsys.readouterr().err.splitlines()
     assert len(error) == 3
-    assert "the archive already has a record named below/c.png" in error[2]
+    assert "the archive already has a record named below/c.png; --resume skips it" in error[2]
+    assert summary == "residuum: 0 done, 3 failed; skipped 1 .txt"
 
 
 def test_files_of_one_name_keep_their_folders(path, photos, offline):
@@ -264,7 +256,8 @@ def test_single_records_are_extracted_by_index_and_by_name(full, tmp_path, capsy
     capsys.readouterr()
     assert main([*arguments, "--index", "3", "-1"]) == FAILED
     assert capsys.readouterr().err.splitlines() == [
-        f"{full}: has no record {i}, its records are 0..2" for i in (3, -1)
+        *(f"{full}: has no record {i}, its records are 0..2" for i in (3, -1)),
+        "residuum: 0 done, 2 failed",
     ]
     assert main([*arguments, "--name", "x", ""]) == FAILED
     assert capsys.readouterr().err.count("has no record named") == 2
@@ -339,7 +332,9 @@ def test_verify_reports_damage_and_extract_reports_the_lost_records(full, tmp_pa
     assert lines(captured.out)[0]["damaged_records"] == 3
     out = tmp_path / "out"
     assert main(["archive", "extract", str(full), "--out", str(out), "--records"]) == FAILED
-    assert capsys.readouterr().err.count("\n") == 3
+    *error, summary = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in error] == ["record 0", "record 1", "record 2"]
+    assert summary == "residuum: 0 done, 3 failed"
     assert not out.exists()
 
 
@@ -383,10 +378,8 @@ def test_an_interrupt_leaves_a_whole_archive(path, photos, offline, monkeypatch,
     assert main(["archive", "create", str(path), str(photos), *offline]) == INTERRUPTED
     assert [name for name, _ in contents(path)] == ["a.png", "b.png"]
     assert [p.name for p in path.parent.iterdir() if p.name.startswith("a.rsa")] == ["a.rsa"]
-    assert capsys.readouterr().err == (
-        f"residuum: interrupted; images added to {path}: 2 of 3; "
-        f"continue with: residuum archive add {path}\n"
-    )
+    hint = "residuum: interrupted; 2 of 3 done; continue with --resume\n"
+    assert capsys.readouterr().err == hint
 
 
 def test_a_second_writer_is_rejected_in_one_line(full, expected, tmp_path, capsys):
@@ -409,9 +402,10 @@ def test_a_killed_create_leaves_what_it_reported_and_add_continues(bundle, files
     left = contents(path)
     assert [row["name"] for row in reported] == [name for name, _ in left[:300]]
     assert 300 <= len(left) < 450
-    arguments = ["archive", "add", str(path), str(inputs), "--bundle", str(bundle)]
-    assert main(arguments) == FAILED  # since the archive has a part of the names already
-    assert capsys.readouterr().err.count("\n") == len(left)
+    arguments = ["archive", "add", str(path), str(inputs), "--bundle", str(bundle), "--resume"]
+    assert main(arguments) == OK
+    summary = f"residuum: {450 - len(left)} done, {len(left)} done before\n"
+    assert capsys.readouterr().err == summary
     assert [name for name, _ in contents(path)] == [f"{i:04}.png" for i in range(450)]
 
 
