@@ -176,7 +176,8 @@ def _lying(upright: U8, orientation: int) -> U8:
 def _flat(image: Image.Image, mode: str) -> Image.Image:
     """The image in mode L or RGB, transparency over white."""
     if "transparency" in image.info or image.mode in _WITH_ALPHA:
-        rgba = image.convert("RGBA")
+        # Pillow has no way from multiplied gray to RGBA but by plain gray.
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         image = Image.alpha_composite(white, rgba).convert("RGB")
     elif image.mode not in ("1", "L", "RGB"):
