@@ -4,19 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from codec import Codec, Scorer
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import BundleError
 from codec.graphs.onnx import Provider, open_graphs
+from codec.warm_up import warm_up
 from service.metrics import ModelMetrics
 from service.runtime.batching import BatchedGraphs, BatchObserver, Limits
 
 # A CPU is saturated by a few rows, a GPU needs many.
 BATCH_ROWS = {"cpu": 32, "cuda": 256}
-# Side, in strides, of the warm-up image of a model that accepts any size.
-_WARM_UP_STRIDES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +50,11 @@ def open_model(
     """Loads a bundle and warms up its graphs. Raises BundleError, which names the path."""
     bundle = load_bundle(path)
     manifest = bundle.manifest
-    graphs = open_graphs(bundle, config.provider, config.threads)
-    _warm_up(Codec(bundle, graphs), path)
+    try:
+        graphs = open_graphs(bundle, config.provider, config.threads)
+        warm_up(Codec(bundle, graphs))
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
     limits = Limits(
         batch_rows=config.batch_rows or BATCH_ROWS[graphs.provider],
         window=config.window,
@@ -79,14 +79,3 @@ def open_model(
         graphs=batched,
         provider=graphs.provider,
     )
-
-
-def _warm_up(codec: Codec, path: Path) -> None:
-    spec = codec.manifest.input
-    side = _WARM_UP_STRIDES * spec.stride
-    try:
-        image = np.zeros((spec.height or side, spec.width or side, spec.channels), np.uint8)
-        codec.decompress(codec.compress([image]))
-        Scorer(codec).score([image])
-    except Exception as error:
-        raise BundleError(f"bundle {path}: warm-up failed: {error}") from error
