@@ -11,7 +11,7 @@ from codec.errors import InvalidInput, RecordError
 from codec.image_reader import read_header, read_image
 from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
-from codec.outcomes import attempt, required
+from codec.outcomes import attempt
 from codec.record.frame import unpack
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
@@ -38,8 +38,7 @@ def check_images(
     """The images of a request, files not decoded yet; an error for each that the model does not
     take, or that exceeds the pixels of a request.
 
-    Raises InvalidInput unless there are 1 to `limit` images, and for the first error unless the
-    request is partial.
+    Raises InvalidInput unless there are 1 to `limit` images.
     """
     kind = request.WhichOneof("images")
     if kind == "pixels":
@@ -49,10 +48,7 @@ def check_images(
     files = request.files.files
     _check_count(len(files), "images", limit)
     sources = [attempt(InvalidInput, _check_file, data, spec) for data in files]
-    checked: list[Source | U8 | InvalidInput] = list(_within_limit(sources, "images", "have"))
-    if not request.partial:
-        required(checked, "image")
-    return checked
+    return list(_within_limit(sources, "images", "have"))
 
 
 def read_images(
@@ -62,12 +58,16 @@ def read_images(
 
     Raises InvalidInput for the first error unless the request is partial.
     """
-    images = [
-        attempt(InvalidInput, read_image, one.data, channels) if isinstance(one, Source) else one
-        for one in sources
-    ]
-    if not partial:
-        required(images, "image")
+    images = []
+    for index, one in enumerate(sources):
+        image = (
+            attempt(InvalidInput, read_image, one.data, channels)
+            if isinstance(one, Source)
+            else one
+        )
+        if isinstance(image, InvalidInput) and not partial:
+            raise image.at("image", index)
+        images.append(image)
     return images
 
 
