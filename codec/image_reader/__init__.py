@@ -14,6 +14,7 @@ from .reader import (
     from_pillow,
     read_header,
     read_image,
+    read_values,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "from_pillow",
     "read_header",
     "read_image",
+    "read_values",
 ]

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .source import Source, check_depth
+from .source import Source, beyond_8_bits
 
 
 class _Box(NamedTuple):
@@ -22,16 +22,14 @@ def brands(data: bytes) -> frozenset[bytes]:
 
 
 def inspect_avif(data: bytes) -> Source:
-    """The file with its EXIF data hidden. Raises InvalidInput for more than 8 bits a channel.
+    """The file with its EXIF data hidden.
 
     A decoder takes the orientation from the format's own properties, which EXIF data only repeat.
     """
-    for bits in _depths(data):
-        check_depth("AVIF", bits)
     hidden = bytearray(data)
     for box in _below(data, b"meta", b"iinf"):
         hidden[box.start : box.end] = data[box.start : box.end].replace(b"Exif", b"skip")
-    return Source("AVIF", bytes(hidden))
+    return Source("AVIF", bytes(hidden), deep=beyond_8_bits(max(_depths(data), default=8)))
 
 
 def _depths(data: bytes) -> Iterator[int]:

@@ -5,7 +5,7 @@ import zlib
 
 from ..errors import InvalidInput
 from .avif import brands, inspect_avif
-from .source import Source, check_depth
+from .source import Source, beyond_8_bits
 from .tiff import PREFIXES, inspect_tiff, read_orientation
 
 _XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
@@ -15,7 +15,7 @@ _TEXT_LIMIT = 2**20
 
 
 def inspect(data: bytes) -> Source:
-    """The file as its decoder gets it. Raises InvalidInput for other formats and bit depths.
+    """The file as its decoder gets it. Raises InvalidInput for other formats.
 
     Damaged headers raise struct.error, LookupError or OverflowError.
     """
@@ -41,7 +41,7 @@ def inspect(data: bytes) -> Source:
 
 
 def _jpeg(data: bytes) -> Source:
-    kept, exif, xmp, at = [data[:2]], b"", b"", 2
+    kept, exif, xmp, deep, at = [data[:2]], b"", b"", "", 2
     while (at := data.find(b"\xff", at)) >= 0:
         marker = data[at + 1]
         if marker == 0xFF:  # a filling byte
@@ -55,7 +55,7 @@ def _jpeg(data: bytes) -> Source:
             end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
             segment, body = data[at:end], data[at + 4 : end]
             if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-                check_depth("JPEG", body[0])
+                deep = beyond_8_bits(body[0])
             if marker == 0xE1 and body.startswith(b"Exif\0\0"):
                 exif = exif or body
             elif marker == 0xE1 and body.startswith(_XMP_NAME):
@@ -64,13 +64,12 @@ def _jpeg(data: bytes) -> Source:
             if marker in (0xE0, 0xEE) or marker < 0xE0:
                 kept.append(segment)
             at = end
-    return Source("JPEG", b"".join(kept), read_orientation(exif, xmp))
+    return Source("JPEG", b"".join(kept), read_orientation(exif, xmp), deep)
 
 
 def _png(data: bytes) -> Source:
     kept, exif, xmp, at = [data[:8]], b"", b"", 8
     depth, colour = data[24], data[25]
-    check_depth("PNG", depth)
     while at + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         name, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -89,7 +88,7 @@ def _png(data: bytes) -> Source:
         if name == b"IEND":
             break
         at += 12 + length
-    return Source("PNG", b"".join(kept), read_orientation(exif, xmp))
+    return Source("PNG", b"".join(kept), read_orientation(exif, xmp), beyond_8_bits(depth))
 
 
 def _crc(chunk: bytes) -> bytes:
@@ -131,4 +130,4 @@ def _webp(data: bytes) -> Source:
         elif name == b"XMP ":
             xmp = xmp or body
         at += 8 + length + length % 2
-    return Source("WebP", data, read_orientation(exif, xmp), size)
+    return Source("WebP", data, read_orientation(exif, xmp), size=size)

@@ -52,6 +52,15 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
+_METHODS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # Modes of Pillow with 8 bits a channel, or one.
 _WITH_ALPHA = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
 _EIGHT_BIT = _WITH_ALPHA | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
@@ -89,6 +98,17 @@ def read_image(data: bytes, channels: int, max_pixels: int = MAX_PIXELS) -> U8:
         return _to_array(image, channels, orientation)
 
 
+def read_values(data: bytes) -> Image.Image:
+    """The upright image of a file as Pillow decodes it, also of more than 8 bits a channel.
+
+    For files whose values are not colours, such as masks. Raises InvalidInput as `read_image`.
+    """
+    with _refused(), _opened(data, MAX_PIXELS, deep=True) as (_, image, orientation):
+        image.load()
+        method = _METHODS.get(orientation)
+        return image.copy() if method is None else image.transpose(method)
+
+
 def from_pillow(image: Image.Image, channels: int) -> U8:
     """A picture of Pillow as `[H, W, channels]`, by the rules of files. Raises InvalidInput.
 
@@ -119,9 +139,18 @@ def _refused() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(data: bytes, max_pixels: int) -> Iterator[tuple[Source, Image.Image, int]]:
-    """A file, its image before decoding, and the orientation of that, within the limits."""
+def _opened(
+    data: bytes, max_pixels: int, *, deep: bool = False
+) -> Iterator[tuple[Source, Image.Image, int]]:
+    """A file, its image before decoding, and the orientation of that, within the limits.
+
+    More than 8 bits a channel are refused unless `deep`.
+    """
     source = inspect(data)
+    if source.deep and not deep:
+        raise InvalidInput(
+            f"the {source.format} image has {source.deep}; only 8-bit images are read"
+        )
     if source.size:
         _check_size(source.size, max_pixels)
     if source.format == "TIFF":

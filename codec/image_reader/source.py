@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from ..errors import InvalidInput
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -11,17 +9,19 @@ class Source:
 
     `pixels` is the file without metadata: EXIF, XMP, profiles, texts, thumbnails and further pages
     then neither fail a decoder, nor make it print warnings, nor cost memory. `orientation` is 1..8
-    as in EXIF. `size` is (width, height) where it must be checked before the file is opened.
+    as in EXIF. `deep` says which channels it has if not 8-bit ones. `size` is (width, height) where
+    it must be checked before the file is opened.
     """
 
     format: str
     pixels: bytes
     orientation: int = 1
+    deep: str = ""
     size: tuple[int, int] | None = None
 
 
-def check_depth(name: str, bits: int, kind: str = "") -> None:
-    """Raises InvalidInput for channels of more than 8 bits, or of a `kind` other than unsigned."""
-    if bits > 8 or kind:
-        what = f"{bits}-bit {kind} channels" if kind else f"{bits} bits a channel"
-        raise InvalidInput(f"the {name} image has {what}; only 8-bit images are read")
+def beyond_8_bits(bits: int, kind: str = "") -> str:
+    """Channels that are not unsigned integers of at most 8 bits, in words; empty for such."""
+    if kind:
+        return f"{bits}-bit {kind} channels"
+    return f"{bits} bits a channel" if bits > 8 else ""

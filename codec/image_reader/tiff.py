@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidInput
-from .source import Source, check_depth
+from .source import Source, beyond_8_bits
 
 PREFIXES = tuple(o + m for o in (b"II", b"MM") for m in (b"*\0", b"\0*", b"+\0", b"\0+"))
 _ORIENTATION, _XMP = 274, 700
@@ -38,18 +38,18 @@ class Entry(NamedTuple):
 def inspect_tiff(data: bytes) -> Source:
     """The first page, upright as its tag or its XMP says.
 
-    Raises InvalidInput for other than unsigned channels of at most 8 bits, and struct.error or
-    LookupError for a damaged directory.
+    Raises InvalidInput for absurd numbers of channels and sizes of tiles, and struct.error for a
+    damaged directory.
     """
     order, fields = _order(data), dict[int, Entry]()
     for tag, entry in _entries(data):
         if tag in _PIXELS or tag in (_ORIENTATION, _XMP):
             fields.setdefault(tag, entry)
-    _check_samples(order, fields)
+    deep = _check_samples(order, fields)
     xmp = fields[_XMP].raw if _XMP in fields else b""
     turned = _orientation(order, fields.get(_ORIENTATION), xmp)
     pixels = {tag: entry for tag, entry in sorted(fields.items()) if tag in _PIXELS}
-    return Source("TIFF", _one_page(data, order, pixels), turned)
+    return Source("TIFF", _one_page(data, order, pixels), turned, deep)
 
 
 def read_orientation(exif: bytes, xmp: bytes = b"") -> int:
@@ -101,13 +101,14 @@ def _integers(order: str, entry: Entry) -> tuple[int, ...]:
     return struct.unpack(f"{order}{entry.number}{letter}", entry.raw)
 
 
-def _check_samples(order: str, fields: Mapping[int, Entry]) -> None:
+def _check_samples(order: str, fields: Mapping[int, Entry]) -> str:
+    """What the channels are if not 8-bit ones, in words."""
+
     def values(tag: int, default: int) -> tuple[int, ...]:
         return (_integers(order, fields[tag]) if tag in fields else ()) or (default,)
 
     samples, bits = values(277, 1)[0], max(values(258, 1))
     wrong = next((kind for kind in values(339, 1) if kind != 1), 1)
-    check_depth("TIFF", bits, "" if wrong == 1 else _KINDS.get(wrong, "undefined"))
     if samples > _MAX_SAMPLES:
         raise InvalidInput(
             f"the TIFF image has {samples} channels, expected at most {_MAX_SAMPLES}"
@@ -115,6 +116,7 @@ def _check_samples(order: str, fields: Mapping[int, Entry]) -> None:
     wide, high = values(322, 1)[0], values(323, 1)[0]
     if wide * high > _MAX_TILE:
         raise InvalidInput(f"the TIFF image has tiles of {wide}x{high}, at most {_MAX_TILE} pixels")
+    return beyond_8_bits(bits, "" if wrong == 1 else _KINDS.get(wrong, "undefined"))
 
 
 def _one_page(data: bytes, order: str, fields: Mapping[int, Entry]) -> bytes:

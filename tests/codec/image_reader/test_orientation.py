@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from image_samples import encoded, png_chunk, random_image, tiff, turned, with_orientation
 from PIL import Image, PngImagePlugin
 
-from codec.image_reader import from_pillow, read_header, read_image
+from codec.image_reader import from_pillow, read_header, read_image, read_values
 
 ALL = range(1, 9)
 TURNING = ("JPEG", "TIFF", "PNG", "WEBP", "AVIF")
@@ -27,6 +27,7 @@ def test_all_orientations_are_applied(kind, orientation) -> None:
     assert (upright == turned(lying, orientation)).all()
     header = read_header(data)
     assert (header.height, header.width) == upright.shape[:2]
+    assert (np.asarray(read_values(data)) == upright).all()
 
 
 @pytest.mark.parametrize("orientation", ALL)

@@ -3,12 +3,21 @@
 import io
 import struct
 
+import numpy as np
 import pytest
 from image_samples import encoded, png, random_image, tiff
 from PIL import Image
 
 from codec.errors import InvalidInput
-from codec.image_reader import FORMATS, MAX_SIDE, SUFFIXES, from_pillow, read_header, read_image
+from codec.image_reader import (
+    FORMATS,
+    MAX_SIDE,
+    SUFFIXES,
+    from_pillow,
+    read_header,
+    read_image,
+    read_values,
+)
 
 GRAY = {256: (4, [2]), 257: (4, [2]), 262: (3, [1])}
 RGB = {256: (4, [2]), 257: (4, [2]), 262: (3, [2]), 277: (3, [3])}
@@ -63,6 +72,13 @@ def test_the_same_files_with_8_bits_are_read() -> None:
     assert read_image(avif(high=False, twelve=False), 3).shape == (6, 9, 3)
     assert read_image(jpeg(8), 3).shape == (6, 9, 3)
     assert read_image(tiff({**RGB, 258: (3, [8] * 3)}, bytes(12)), 3).shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "F")])
+def test_deep_values_that_are_not_colours_can_be_read_all_the_same(kind, mode) -> None:
+    image = random_image(mode)
+    values = np.asarray(read_values(encoded(image, kind)))
+    assert np.asarray(image).tobytes() == values.tobytes()
 
 
 @pytest.mark.parametrize(
