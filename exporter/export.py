@@ -9,12 +9,14 @@ from typing import Any
 
 from codec import Codec
 from codec.arrays import U8
-from codec.bundle.bundle import Bundle, write_bundle
+from codec.atomic import staged
+from codec.bundle.bundle import Bundle, load_bundle, write_bundle
 from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
 from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.images.input_spec import Fit, InputSpec
+from codec.warm_up import warm_up
 from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
@@ -183,7 +185,11 @@ def _provenance(
 
 
 def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
-    """Writes a fitted bundle, with a card about held-out images `[H, W, C]`."""
+    """Writes a fitted bundle, with a card about held-out images `[H, W, C]`.
+
+    It is read back and warmed up before it appears at `out`. Raises BundleError; nothing is then
+    left behind.
+    """
     codec = Codec(bundle, graphs)
     members = {
         "encoder.onnx": bundle.encoder,
@@ -193,7 +199,11 @@ def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -
         PICTURES: draw_samples(codec, images),
         "card.md": write_card(bundle.manifest, held_out_facts(codec, images)).encode(),
     }
-    return write_bundle(out, bundle.manifest, members)
+    with staged(out) as target:
+        manifest = write_bundle(target, bundle.manifest, members)
+        written = load_bundle(target)
+        warm_up(Codec(written, open_graphs(written, "cpu")))
+    return manifest
 
 
 def portable(command: Sequence[str]) -> str:

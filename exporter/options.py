@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from codec.images.input_spec import Fit
 from codec.scores.scores import check_false_alarm_rate
@@ -26,8 +27,8 @@ class Options:
     target_psnr: float | None = None
     """choose the coarsest level that reaches this PSNR in dB on held-out images"""
     false_alarm_rate: float | None = None
-    """share of normal images that may be flagged by default; if absent, 0.01 or the smallest that
-    the held-out images support"""
+    """share of normal images that may be flagged by default; if absent, 0.01 (for a bundle, what it
+    had) or the smallest that the held-out images support"""
     fused: tuple[str, ...] = ()
     """scores that decide whether an image is anomalous; chosen from the family if empty"""
     blur: int = 13
@@ -52,20 +53,27 @@ def check_quality(asked: int | None, usual: int, levels: int) -> int:
     return usual if asked is None else asked
 
 
-def default_false_alarm_rate(asked: float | None, held_out: int) -> float:
-    """The rate that was asked for, else 0.01 or the smallest that the images support.
+def default_false_alarm_rate(
+    asked: float | None, held_out: int, usual: float = FALSE_ALARM_RATE
+) -> float:
+    """The rate that was asked for, else the usual one or the smallest that the images support.
 
     Raises InvalidInput if it needs more images.
     """
     if asked is None:
-        return max(FALSE_ALARM_RATE, 1 / (held_out + 1))
+        return max(usual, 1 / (held_out + 1))
     return check_false_alarm_rate(asked, held_out)
 
 
-def raised_rate(rate: float, held_out: int) -> str:
+def raised_rate(rate: float, held_out: int, usual: float = FALSE_ALARM_RATE) -> str:
     """A line about a default false-alarm rate that few held-out images have raised."""
-    needed = round(1 / FALSE_ALARM_RATE) - 1
+    needed = ceil(1 / usual) - 1
     return (
         f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out images; "
-        f"{FALSE_ALARM_RATE:g} needs {needed}"
+        f"{usual:g} needs {needed}"
     )
+
+
+def rate_before_raised(rate: float, held_out: int) -> float:
+    """The usual rate for a bundle with this default: 0.01 if few held-out images have raised it."""
+    return min(rate, FALSE_ALARM_RATE) if rate == 1 / (held_out + 1) else rate

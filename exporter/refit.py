@@ -11,7 +11,13 @@ from codec.bundle.manifest import Manifest
 from codec.graphs.onnx import open_graphs
 from exporter.export import check_target, read_images, write
 from exporter.fit.bundle import Log, fit_bundle
-from exporter.options import Options, check_quality
+from exporter.options import (
+    Options,
+    check_quality,
+    default_false_alarm_rate,
+    raised_rate,
+    rate_before_raised,
+)
 from training.config.run import DataConfig
 
 # Shortest side, in strides, of an image for a model of any size.
@@ -21,14 +27,21 @@ MIN_STRIDES = 4
 def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) -> Manifest:
     """Writes the bundle at `path` to `out`, fitted to the images of the folder `calibrate`.
 
-    Of the options only version, quality, target_psnr, registered and threads apply. Raises
-    BundleError, TrainingError for the data, and UsageError for an option.
+    Of the options only version, quality, target_psnr, false_alarm_rate, registered and
+    threads apply. Raises BundleError, TrainingError for the data, UsageError for an option, and
+    InvalidInput for a false-alarm rate that needs more images.
     """
     check_target(out)
     old = load_bundle(path)
     training, held_out = read_images(_data_config(old.manifest), calibrate, log)
+    score = old.manifest.score
+    usual = rate_before_raised(score.false_alarm_rate, len(old.calibration.fused))
+    rate = default_false_alarm_rate(options.false_alarm_rate, len(held_out), usual)
+    if options.false_alarm_rate is None and rate > usual:
+        log(raised_rate(rate, len(held_out), usual))
     manifest = replace(
         old.manifest,
+        score=replace(score, false_alarm_rate=rate),
         version=options.version,
         quality_default=check_quality(
             options.quality, old.manifest.quality_default, old.manifest.quality_levels

@@ -1,14 +1,16 @@
 """A bundle fitted to other images keeps its networks and gets new tables and scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx.parser
 import pytest
 from PIL import Image
 
 from codec import Codec
-from codec.bundle.bundle import load_bundle
-from codec.errors import BundleError
+from codec.bundle.bundle import load_bundle, write_bundle
+from codec.errors import BundleError, InvalidInput
 from codec.graphs.onnx import open_graphs
 from exporter.options import Options
 from exporter.refit import refit
@@ -78,3 +80,76 @@ def test_a_model_of_images_of_any_size_is_fitted_to_other_images(tmp_path):
     image = rng.integers(0, 256, (33, 50, 1), np.uint8)
     codec = Codec(new, open_graphs(new, "cpu"))
     assert codec.decompress(codec.compress([image]))[0].shape == image.shape
+
+
+@pytest.fixture
+def few(data, tmp_path):
+    """A folder of 25 pictures, of which 10 are held out."""
+    (tmp_path / "few").mkdir()
+    for path in sorted(data.iterdir())[:25]:
+        (tmp_path / "few" / path.name).symlink_to(path)
+    return tmp_path / "few"
+
+
+def rewritten(source, target, rate):
+    """A copy of a bundle with another default false-alarm rate."""
+    old = load_bundle(source).manifest
+    members = {name: (source / name).read_bytes() for name in old.members}
+    score = replace(old.score, false_alarm_rate=rate)
+    write_bundle(target, replace(old, score=score), members)
+    return target
+
+
+def test_few_images_raise_the_false_alarm_rate_with_a_line(bundle_path, few, tmp_path):
+    lines = []
+    old = rewritten(bundle_path, tmp_path / "old", 0.05)
+    manifest = refit(old, tmp_path / "new", few, Options(), lines.append)
+    assert manifest.score.false_alarm_rate == pytest.approx(1 / 11)
+    assert "false-alarm rate 0.091, the smallest for 10 held-out images; 0.05 needs 19" in lines
+
+
+def test_a_raised_false_alarm_rate_falls_with_more_images(bundle_path, few, data, tmp_path):
+    assert load_bundle(bundle_path).manifest.score.false_alarm_rate == pytest.approx(1 / 25)
+    raised = refit(bundle_path, tmp_path / "raised", few, Options(), str)
+    again = refit(tmp_path / "raised", tmp_path / "again", data, Options(), str)
+    assert (raised.score.false_alarm_rate, again.score.false_alarm_rate) == (1 / 11, 1 / 25)
+
+
+def test_a_chosen_false_alarm_rate_is_kept_unless_another_is_asked_for(bundle_path, data, tmp_path):
+    lines = []
+    old = rewritten(bundle_path, tmp_path / "old", 0.2)
+    kept = refit(old, tmp_path / "kept", data, Options(), lines.append)
+    asked = refit(old, tmp_path / "asked", data, Options(false_alarm_rate=0.3), lines.append)
+    assert (kept.score.false_alarm_rate, asked.score.false_alarm_rate) == (0.2, 0.3)
+    assert not any("false-alarm" in line for line in lines)
+    with pytest.raises(InvalidInput, match=r"0\.01 needs 99 calibration images, the model has 24"):
+        refit(old, tmp_path / "small", data, Options(false_alarm_rate=0.01), str)
+
+
+# Divides by the mean of the image, so black images have no latents.
+FRAGILE = """
+<ir_version: 10, opset_import: ["" : 20]>
+fragile (uint8[batch, 1, 16, 16] x) => (float[batch, 3] mu, float[batch, 3] log_var)
+<int64[2] shape = {0, -1}, int64[1] start = {0}, int64[1] stop = {3}, int64[1] axis = {1},
+ float low = {-6.0}>
+{
+    pixels = Cast <to = 1> (x)
+    flat = Reshape (pixels, shape)
+    mean = ReduceMean (flat, axis)
+    first = Slice (flat, start, stop, axis)
+    mu = Div (first, mean)
+    zero = Sub (first, first)
+    log_var = Add (zero, low)
+}
+"""
+
+
+def test_a_bundle_that_fails_the_warm_up_is_not_written(bundle_path, data, tmp_path):
+    old = load_bundle(bundle_path).manifest
+    members = {name: (bundle_path / name).read_bytes() for name in old.members}
+    members["encoder.onnx"] = onnx.parser.parse_model(FRAGILE).SerializeToString()
+    write_bundle(tmp_path / "old", old, members)
+    for name in ("new", "new.tar"):
+        with pytest.raises(BundleError, match=r"warm-up failed: .* not finite"):
+            refit(tmp_path / "old", tmp_path / name, data, Options(), str)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]

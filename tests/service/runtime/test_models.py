@@ -197,6 +197,21 @@ def test_a_damaged_bundle_stops_the_start(bundles, store, tmp_path):
         store.load_all()
 
 
+def test_a_default_false_alarm_rate_that_the_calibration_does_not_support_stops_the_start(
+    bundles, store, tmp_path
+):
+    score = replace(load_bundle(bundles / "tiny").manifest.score, false_alarm_rate=1e-4)
+    rewrite(bundles / "tiny", tmp_path / "all" / "strict", score=score)
+    with pytest.raises(BundleError) as caught:
+        store.load_all()
+    count = len(load_bundle(bundles / "tiny").calibration.fused)
+    assert str(caught.value) == (
+        f"bundle {tmp_path / 'all' / 'strict'}: default false-alarm rate 0.0001 needs 9999 "
+        f"calibration images, the model has {count}; calibrate it again with residuum-export "
+        "BUNDLE --calibrate DIR"
+    )
+
+
 def test_two_bundles_of_one_name_and_version_stop_the_start(bundles, store, tmp_path):
     for name in ("a", "b"):
         shutil.copytree(bundles / "tiny", tmp_path / "all" / name)
