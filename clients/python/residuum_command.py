@@ -16,9 +16,25 @@ def main() -> int:
         signal.signal(signal.SIGINT, _leave)
     # gRPC's C core logs lost connections to stderr, where the command reports them in a sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _silence_libraries()
     from residuum_client.__main__ import main as run
 
     return run()
+
+
+def _silence_libraries() -> None:
+    """Keeps warnings and logs of libraries off stderr, which has one line for each failure.
+
+    Python's options and variables for warnings still turn them on.
+    """
+    import logging
+    import sys
+    import warnings
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    # Without any handler, Python prints what libraries log.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _leave(*_: object) -> None:

@@ -43,6 +43,21 @@ def test_stdout_holds_results_and_stderr_failures(target: str, photos: Path):
     assert summary == "residuum: 3 done, 1 failed; skipped 1 .txt"
 
 
+def test_libraries_print_nothing_on_stderr(bundle: Path):
+    code = """
+import sys
+from residuum_command import main
+
+status = main()
+import logging, warnings
+warnings.warn("of a library")
+logging.getLogger("library").warning("of a library")
+sys.exit(status)
+"""
+    done = finished([sys.executable, "-c", code, "models", "--bundle", bundle], env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path):
     terminal, side = pty.openpty()
     command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
