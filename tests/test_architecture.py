@@ -103,7 +103,6 @@ ARROWS = {
         "image_folder": "",
         "image_reader": "arrays errors",
         "options": "errors",
-        "packing": "arrays errors",
         "pictures": "arrays image_reader",
         "results": "arrays",
         "schedule": "errors",

@@ -4,7 +4,7 @@
 """
 
 from residuum_client.aio import AsyncClient
-from residuum_client.backend import Backend, EncodeOptions
+from residuum_client.backend import Backend
 from residuum_client.client import Client
 from residuum_client.errors import (
     ArchiveError,
@@ -20,8 +20,9 @@ from residuum_client.errors import (
     UnknownModel,
 )
 from residuum_client.heatmap import draw_heatmap
+from residuum_client.inputs import Image
 from residuum_client.offline import Offline
-from residuum_client.packing import Image
+from residuum_client.options import EncodeOptions
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 __all__ = [

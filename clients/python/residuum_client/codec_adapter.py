@@ -7,18 +7,23 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from residuum_client import errors
 from residuum_client.arrays import U8
-from residuum_client.backend import EncodeOptions, check_options
-from residuum_client.packing import Packing, load_image
+from residuum_client.inputs import load_image
+from residuum_client.options import EncodeOptions
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
 
 if TYPE_CHECKING:
     import codec
     import codec.graphs.onnx
 
+I = TypeVar("I")  # noqa: E741 - item, as in transport/messages.py
+C = TypeVar("C")
+R = TypeVar("R")
+# One outcome for each item.
+Compute = Callable[[list[I]], list[R | errors.ResiduumError]]
 Provider = Literal["auto", "cpu", "cuda"]
 # What to do where the codec is missing.
 INSTALL = "in a checkout of Residuum: pip install . './clients/python[offline]'"
@@ -33,40 +38,38 @@ class OpenBundle:
     scorer: "codec.Scorer"
     codec: "codec.Codec"
 
-    def compressing(self, options: EncodeOptions) -> Callable[[list[U8]], list[Compressed]]:
+    def compressing(self, options: EncodeOptions) -> Compute[U8, Compressed]:
         """The function that compresses images with these options. Raises InvalidInput."""
         from codec import Rate
 
-        check_options(options)
         with translated():
             rate = Rate(
                 options.get("quality"), options.get("target_bytes"), options.get("target_psnr")
             )
 
-        def compress(images: list[U8]) -> list[Compressed]:
-            if options.get("evidence"):
-                results = self.scorer.compress_with_evidence(
-                    images, rate, options.get("false_alarm_rate")
-                )
-            else:
-                results = self.codec.compress_at(images, rate)
-            return [
-                Compressed(record=r.record, quality=r.quality, evidence_bytes=r.evidence_bytes)
-                for r in results
-            ]
+        def compress(images: list[U8]) -> list[Compressed | errors.ResiduumError]:
+            with translated():
+                if options.get("evidence"):
+                    outcomes = self.scorer.compress_with_evidence_each(
+                        images, rate, options.get("false_alarm_rate")
+                    )
+                else:
+                    outcomes = self.codec.compress_each(images, rate)
+            return [_converted(one, _compressed) for one in outcomes]
 
         return compress
 
-    def restore(self, records: list[bytes]) -> list[Restored]:
-        """One image `[H, W, C]` per record, with the boxes of its evidence."""
-        return [_restored(restored) for restored in self.codec.restore(records)]
+    def restore(self, records: list[bytes]) -> list[Restored | errors.ResiduumError]:
+        """For each record its image `[H, W, C]` with the boxes of its evidence, or its error."""
+        with translated():
+            outcomes = self.codec.restore_each(records)
+        return [_converted(one, _restored) for one in outcomes]
 
-    def score(
-        self, images: list[U8], false_alarm_rate: float | None, heatmaps: bool
-    ) -> list[Score]:
-        """One score per image."""
-        return [
-            Score(
+    def scoring(self, false_alarm_rate: float | None, heatmaps: bool) -> Compute[U8, Score]:
+        """The function that scores images."""
+
+        def result(score: "codec.Score") -> Score:
+            return Score(
                 value=score.value,
                 p_value=score.p_value,
                 anomalous=score.anomalous,
@@ -75,8 +78,13 @@ class OpenBundle:
                 heatmap_vmax=self.scorer.heatmap_vmax,
                 heatmap=score.heatmap if heatmaps else None,
             )
-            for score in self.scorer.score(images, false_alarm_rate)
-        ]
+
+        def score(images: list[U8]) -> list[Score | errors.ResiduumError]:
+            with translated():
+                outcomes = self.scorer.score_each(images, false_alarm_rate)
+            return [_converted(one, result) for one in outcomes]
+
+        return score
 
     def info(self) -> ModelInfo:
         """Facts about the model."""
@@ -105,23 +113,18 @@ class OpenBundle:
         manifest = json.loads(to_json(self.bundle.manifest))
         return Description(model=self.info(), card=self.bundle.card, manifest=manifest)
 
-    def pack_images(self) -> Packing[U8]:
-        """Batches of arrays; the codec decodes image files as a server does."""
-        from codec.errors import ResiduumError
+    def load_image(self, element: object) -> U8:
+        """An image as an array; the codec decodes image files as a server does.
+
+        Raises InvalidInput.
+        """
         from codec.image_reader import read_image
 
-        channels = self.bundle.manifest.input.channels
-
-        def load(element: object, index: int) -> U8:
-            image = load_image(element, index)
-            if not isinstance(image, bytes):
-                return image
-            try:
-                return read_image(image, channels)
-            except ResiduumError as error:
-                raise errors.InvalidInput(f"image {index}: {error}", index=index) from error
-
-        return Packing(load, weigh=lambda image: image.nbytes)
+        image = load_image(element)
+        if not isinstance(image, bytes):
+            return image
+        with translated():
+            return read_image(image, self.bundle.manifest.input.channels)
 
 
 def open_bundle(path: str, provider: Provider, threads: int) -> OpenBundle:
@@ -141,23 +144,34 @@ def open_bundle(path: str, provider: Provider, threads: int) -> OpenBundle:
 
 
 @contextmanager
-def translated(first: int = 0) -> Iterator[None]:
-    """Raises the codec's errors as those of this library, indices counted from `first`."""
+def translated() -> Iterator[None]:
+    """Raises the codec's errors as those of this library."""
     import codec.errors
 
-    kinds: dict[type[codec.errors.ResiduumError], type[errors.ResiduumError]] = {
-        codec.errors.InvalidInput: errors.InvalidInput,
-        codec.errors.RecordError: errors.RecordError,
-        codec.errors.ArchiveError: errors.ArchiveError,
-        codec.errors.UnknownModel: errors.UnknownModel,
-        codec.errors.BundleError: errors.BundleError,
-        codec.errors.Overloaded: errors.Overloaded,
-    }
     try:
         yield
     except codec.errors.ResiduumError as error:
-        kind = kinds.get(type(error), errors.ServerError)
-        raise errors.with_index(kind, str(error), first=first) from error
+        raise _error(error) from error
+
+
+def _error(error: "codec.errors.ResiduumError") -> errors.ResiduumError:
+    """The error of this library of the same name."""
+    kind: type[errors.ResiduumError] = getattr(errors, type(error).__name__, errors.ServerError)
+    return errors.from_sentence(kind, str(error))
+
+
+def _converted(
+    outcome: "C | codec.errors.ResiduumError", convert: Callable[[C], R]
+) -> R | errors.ResiduumError:
+    import codec.errors
+
+    if isinstance(outcome, codec.errors.ResiduumError):
+        return _error(outcome)
+    return convert(outcome)
+
+
+def _compressed(one: "codec.Compressed") -> Compressed:
+    return Compressed(record=one.record, quality=one.quality, evidence_bytes=one.evidence_bytes)
 
 
 def _restored(restored: "codec.Restored") -> Restored:

@@ -1,15 +1,24 @@
 """The same calls without a server: a bundle, opened in this process by the codec."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from os import PathLike, fspath
+from os import PathLike
 from typing import TypeVar, Unpack
 
 from residuum_client.arrays import U8
-from residuum_client.backend import Backend, EncodeOptions
-from residuum_client.codec_adapter import OpenBundle, Provider, open_bundle, translated
-from residuum_client.errors import Unavailable
-from residuum_client.packing import Image, Packing, load_record, packed
+from residuum_client.backend import Backend
+from residuum_client.codec_adapter import OpenBundle, Provider, open_bundle
+from residuum_client.errors import InvalidInput, ResiduumError, Unavailable
+from residuum_client.inputs import Image, image_list, load_record, record_list
+from residuum_client.options import (
+    EncodeOptions,
+    check_flag,
+    check_options,
+    check_path,
+    check_value,
+)
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
+from residuum_client.schedule import Pace, Schedule
 
 T = TypeVar("T", bound=U8 | bytes)
 R = TypeVar("R")
@@ -30,41 +39,41 @@ class Offline(Backend):
     def __init__(
         self, bundle: str | PathLike[str], *, provider: Provider = "auto", threads: int = 1
     ) -> None:
-        self._path = fspath(bundle)
+        self._path = check_path("bundle", bundle)
+        threads = check_value("threads", threads)
         self._opened: OpenBundle | None = open_bundle(self._path, provider, threads)
 
     def close(self) -> None:
         """Frees the model. Later calls raise Unavailable."""
         self._opened = None
 
-    def compress_stream(
+    def compress_each(
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
-    ) -> Iterator[Compressed]:
-        """`compress` for an iterable of any length, in constant memory.
+    ) -> Iterator[Compressed | ResiduumError]:
+        """`compress_stream` with one outcome per image: its result, or why it has none.
 
-        Raises InvalidInput at once for options that no model takes.
+        Raises what no single image is to blame for: InvalidInput for options, BundleError.
         """
         opened = self._open()
-        return _stream(opened.pack_images(), opened.compressing(options), images)
+        compress = opened.compressing(check_options(options))
+        return _each("image", opened.load_image, compress, image_list(images))
 
-    def restore_stream(self, records: Iterable[bytes]) -> Iterator[Restored]:
-        """`restore` for an iterable of any length, in constant memory."""
-        return _stream(Packing(load_record, weigh=len), self._open().restore, records)
+    def restore_each(self, records: Iterable[bytes]) -> Iterator[Restored | ResiduumError]:
+        """`restore_stream` with one outcome per record: its image, or why it has none."""
+        return _each("record", load_record, self._open().restore, record_list(records))
 
-    def score_stream(
+    def score_each(
         self,
         images: Iterable[Image],
         *,
         false_alarm_rate: float | None = None,
         heatmaps: bool = False,
-    ) -> Iterator[Score]:
-        """`score` for an iterable of any length, in constant memory."""
+    ) -> Iterator[Score | ResiduumError]:
+        """`score_stream` with one outcome per image: its score, or why it has none."""
         opened = self._open()
-
-        def score(batch: list[U8]) -> list[Score]:
-            return opened.score(batch, false_alarm_rate, heatmaps)
-
-        return _stream(opened.pack_images(), score, images)
+        rate = check_value("false_alarm_rate", false_alarm_rate)
+        score = opened.scoring(rate, check_flag("heatmaps", heatmaps))
+        return _each("image", opened.load_image, score, image_list(images))
 
     def models(self) -> list[ModelInfo]:
         """The one model of the bundle."""
@@ -80,10 +89,24 @@ class Offline(Backend):
         return self._opened
 
 
-def _stream(
-    packing: Packing[T], call: Callable[[list[T]], list[R]], elements: Iterable[object]
-) -> Iterator[R]:
-    for batch in packed(packing, elements):
-        with translated(batch.first):
-            results = call(batch.items)
-        yield from results
+def _each(
+    noun: str,
+    load: Callable[[object], T],
+    call: Callable[[list[T]], list[R | ResiduumError]],
+    elements: Iterable[object],
+) -> Iterator[R | ResiduumError]:
+    """One outcome per element; each is loaded and computed once."""
+    schedule: Schedule[T, R] = Schedule(noun, Pace())
+    source = iter(elements)
+    while not schedule.done:
+        while schedule.hungry:
+            try:
+                value = load(next(source))
+                schedule.add(value, len(value) if isinstance(value, bytes) else value.nbytes)
+            except StopIteration:
+                schedule.end()
+            except InvalidInput as error:
+                schedule.add_failed(error)
+        if message := schedule.next_message(time.monotonic()):
+            schedule.answered(message, call(message.values), time.monotonic())
+        yield from schedule.outcomes()

@@ -8,11 +8,12 @@ from pathlib import Path
 import grpc
 import tyro
 
-from residuum_client.backend import Backend, EncodeOptions, check_options
+from residuum_client.backend import Backend
 from residuum_client.client import Client
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput
 from residuum_client.offline import Offline
+from residuum_client.options import EncodeOptions, check_options
 
 
 class UsageError(Exception):

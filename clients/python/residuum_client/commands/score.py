@@ -6,8 +6,6 @@ from pathlib import Path
 
 import tyro
 
-from residuum_client.backend import check_value
-
 from residuum_client.commands.flags import OutputFlags, Source, UsageError, flag, usage_errors
 from residuum_client.commands.inputs import IMAGE_SUFFIXES, Content, find, read
 from residuum_client.commands.outcomes import Call, outcomes
@@ -16,6 +14,7 @@ from residuum_client.commands.terminal import Row, Terminal
 from residuum_client.errors import InvalidInput, ResiduumError
 from residuum_client.heatmap import draw_heatmap
 from residuum_client.image_reader import read_image
+from residuum_client.options import check_value
 from residuum_client.pictures import to_png
 from residuum_client.results import Score as Result
 

@@ -16,7 +16,7 @@ import pytest
 from processes import finished
 
 from residuum_client import Client, DeadlineExceeded, InvalidInput, Overloaded, ServerError
-from residuum_client.channel import IN_FLIGHT
+from residuum_client.schedule import IN_FLIGHT
 from residuum_client.v1 import codec_pb2
 from residuum_client.v1.codec_pb2_grpc import (
     CodecServiceServicer,
@@ -86,7 +86,7 @@ def test_lasting_overload_raises_the_servers_sentence():
     with (
         serving(answer) as target,
         Client(target, model="m") as client,
-        pytest.raises(Overloaded, match=r"^too busy$"),
+        pytest.raises(Overloaded, match=r"^image 0: too busy$"),
     ):
         client.encode(SMALL)
 
@@ -121,7 +121,7 @@ def test_a_late_answer_is_a_deadline_exceeded():
     with (
         serving(never) as target,
         Client(target, model="m", timeout=0.1) as client,
-        pytest.raises(DeadlineExceeded, match=rf"^no answer from {target} within 0\.1 s$"),
+        pytest.raises(DeadlineExceeded, match=rf"^image 0: no answer from {target} within 0\.1 s$"),
     ):
         client.encode(SMALL)
 

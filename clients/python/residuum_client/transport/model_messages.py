@@ -1,10 +1,28 @@
-"""Responses about models, read by both clients."""
+"""Requests and responses about models, as pure functions for both clients."""
 
 import json
 
 from residuum_client.errors import ServerError
+from residuum_client.options import check_text
 from residuum_client.results import Description, ModelInfo
-from residuum_client.v1 import models_pb2
+from residuum_client.v1 import images_pb2, models_pb2
+
+
+def reference(model: str, version: str) -> images_pb2.ModelRef:
+    """Names a model of the server. Raises InvalidInput."""
+    return images_pb2.ModelRef(
+        name=check_text("model", model), version=check_text("version", version)
+    )
+
+
+def list_request() -> models_pb2.ListModelsRequest:
+    """Asks for all models."""
+    return models_pb2.ListModelsRequest()
+
+
+def get_request(model: images_pb2.ModelRef) -> models_pb2.GetModelRequest:
+    """Asks for one model."""
+    return models_pb2.GetModelRequest(model=model)
 
 
 def models(response: models_pb2.ListModelsResponse) -> list[ModelInfo]:

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from residuum_client import errors
-from residuum_client.errors import from_rpc
+from residuum_client.transport.failures import fails_every_call, from_rpc
 
 STATUS = grpc.StatusCode
 
@@ -23,8 +23,8 @@ class Failure:
         return self.sentence
 
 
-def error_of(status: grpc.StatusCode, sentence: str | None, first: int = 0):
-    return from_rpc(Failure(status, sentence), target="host:1", timeout=2.5, first=first)
+def error_of(status: grpc.StatusCode, sentence: str | None, items: int = 1):
+    return from_rpc(Failure(status, sentence), target="host:1", timeout=2.5, items=items)
 
 
 @pytest.mark.parametrize(
@@ -52,17 +52,29 @@ def test_any_other_status_is_a_server_error(status):
     assert str(error) == f"host:1 failed with {status.name}: request 12"
 
 
-def test_an_index_counts_from_the_callers_first_element():
-    error = error_of(STATUS.DATA_LOSS, "record 3: cut short", first=200)
+def test_an_index_is_taken_from_the_servers_sentence():
+    error = error_of(STATUS.DATA_LOSS, "record 3: cut short")
+    assert (error.index, error.reason) == (3, "cut short")
+
+
+def test_an_index_can_be_that_of_a_longer_list():
+    error = error_of(STATUS.DATA_LOSS, "record 3: cut short").at("record", 203)
+    assert type(error) is errors.RecordError
     assert (str(error), error.index) == ("record 203: cut short", 203)
     assert error.reason == "cut short"
 
 
 def test_a_sentence_without_an_index_is_unchanged():
-    error = error_of(
-        STATUS.INVALID_ARGUMENT, "quality is 99, the model has levels 0..16", first=200
-    )
+    error = error_of(STATUS.INVALID_ARGUMENT, "quality is 99, the model has levels 0..16")
     assert (error.index, error.reason) == (None, str(error))
+
+
+@pytest.mark.parametrize(
+    "status", [STATUS.NOT_FOUND, STATUS.UNIMPLEMENTED, STATUS.FAILED_PRECONDITION]
+)
+def test_some_statuses_do_not_depend_on_the_images(status):
+    assert fails_every_call(Failure(status, "no"))
+    assert not fails_every_call(Failure(STATUS.INTERNAL, "no"))
 
 
 @pytest.mark.parametrize(
@@ -100,12 +112,13 @@ def test_grpcs_own_deadline_names_the_time():
     assert str(error) == "no answer from host:1 within 2.5 s"
 
 
-def test_a_message_too_large_is_not_taken_for_overload():
+@pytest.mark.parametrize(("items", "index"), [(1, 0), (2, None)])
+def test_a_message_too_large_is_not_taken_for_overload(items, index):
     details = "SERVER: Received message larger than max (5242880 vs. 4194304)"
-    error = error_of(STATUS.RESOURCE_EXHAUSTED, details, first=4)
+    error = error_of(STATUS.RESOURCE_EXHAUSTED, details, items)
     assert type(error) is errors.InvalidInput
     assert "5242880 bytes, the server takes at most 4194304" in str(error)
-    assert error.index == 4
+    assert error.index == index
 
 
 def test_a_response_too_large_is_not_taken_for_a_request_too_large():

@@ -1,25 +1,20 @@
 """Requests and responses about images and records, as pure functions for both clients."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from residuum_client.arrays import F32, U8
-from residuum_client.backend import EncodeOptions, check_options
-from residuum_client.errors import ServerError
-from residuum_client.packing import (
-    MESSAGE_ITEMS,
-    Batch,
-    Packing,
-    image_weight,
-    load_image,
-    load_record,
-)
+from residuum_client.errors import InvalidInput, ResiduumError, ServerError
+from residuum_client.inputs import image_list, image_weight, load_image, load_record, record_list
+from residuum_client.options import EncodeOptions, check_flag, check_options, check_value
 from residuum_client.results import Box, Compressed, ModelInfo, Restored, Score
+from residuum_client.schedule import MESSAGE_ITEMS, Message, Pace, Schedule
+from residuum_client.transport.failures import of_item
 from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2
 
 # A record does not say how large its image is; images have 50 to 300 pixels per byte of record.
@@ -27,30 +22,59 @@ PIXELS_PER_RECORD_BYTE = 64
 # Records of images of any size in one message: as many as a server restores in one call.
 RECORDS_OF_ANY_SIZE = 16
 
-I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item of a batch
+
+class Response(Protocol):
+    """A response to a partial request."""
+
+    @property
+    def errors(self) -> Iterable[images_pb2.ItemError]:
+        """The items that failed."""
+
+
+I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item of a message
 Q = TypeVar("Q")  # request
-A = TypeVar("A")  # response
+A = TypeVar("A", bound=Response)  # response
 R = TypeVar("R")  # result
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[I, Q, A, R]):
-    """One kind of call: how to pack items, ask for a batch of them, and read the response."""
+    """One kind of call: how to load and weigh items, ask for several, and read the response."""
 
-    pack: Callable[[], Packing[I]]
+    noun: str
+    listed: Callable[[object], Iterable[object]]
+    load: Callable[[object], I]
+    weigh: Callable[[I], int]
     ask: Callable[[list[I]], Q]
     read: Callable[[A], list[R]]
+    items: int = MESSAGE_ITEMS
 
-    def results(self, batch: Batch[I], response: A) -> list[R]:
-        """One result per item. Raises ServerError if the response has more or fewer."""
-        results = self.read(response)
-        if len(results) != len(batch.items):
-            raise ServerError(
-                f"the response has {len(results)} results for {len(batch.items)} items"
-            )
-        return results
+    def schedule(self, timeout: float) -> Schedule[I, R]:
+        """A new schedule of its messages."""
+        return Schedule(self.noun, Pace(timeout, items=self.items))
+
+    def add(self, schedule: Schedule[I, R], element: object) -> None:
+        """Loads the next element of the caller."""
+        try:
+            value = self.load(element)
+            schedule.add(value, self.weigh(value))
+        except InvalidInput as error:
+            schedule.add_failed(error)
+
+    def outcomes(self, message: Message[I], response: A) -> list[R | ResiduumError]:
+        """One outcome per item. Raises ServerError if the response has more or fewer."""
+        results = iter(self.read(response))
+        errors = {error.index: of_item(error.code, error.message) for error in response.errors}
+        expected = len(message.items)
+        outcomes = [errors[i] if i in errors else next(results, None) for i in range(expected)]
+        given = [one for one in outcomes if one is not None]
+        if len(given) < expected or next(results, None) is not None or len(errors) > expected:
+            raise ServerError(f"the response has {len(given)} results for {expected} items")
+        return given
 
 
+ReadEncoded = Callable[[codec_pb2.EncodeResponse], list[R]]
+ReadDecoded = Callable[[codec_pb2.DecodeResponse], list[R]]
 Encoding = Exchange[U8 | bytes, codec_pb2.EncodeRequest, codec_pb2.EncodeResponse, R]
 Decoding = Exchange[bytes, codec_pb2.DecodeRequest, codec_pb2.DecodeResponse, R]
 Scoring = Exchange[U8 | bytes, anomaly_pb2.ScoreRequest, anomaly_pb2.ScoreResponse, Score]
@@ -59,10 +83,10 @@ Scoring = Exchange[U8 | bytes, anomaly_pb2.ScoreRequest, anomaly_pb2.ScoreRespon
 def encoding(
     model: images_pb2.ModelRef,
     options: EncodeOptions,
-    read: Callable[[codec_pb2.EncodeResponse], list[R]],
+    read: ReadEncoded[R],
 ) -> Encoding[R]:
     """Compresses images; `read` is `records` or `compressed`. Raises InvalidInput for options."""
-    check_options(options)
+    options = check_options(options)
     keep = codec_pb2.ON_ANOMALY_EVIDENCE if options.get("evidence") else codec_pb2.ON_ANOMALY_NONE
 
     def ask(items: list[U8 | bytes]) -> codec_pb2.EncodeRequest:
@@ -76,15 +100,16 @@ def encoding(
             target_psnr=options.get("target_psnr"),
             on_anomaly=keep,
             false_alarm_rate=options.get("false_alarm_rate"),
+            partial=True,
         )
 
-    return Exchange(pack_images, ask, read)
+    return Exchange("image", image_list, load_image, image_weight, ask, read)
 
 
 def decoding(
     model: images_pb2.ModelRef,
     info: ModelInfo,
-    read: Callable[[codec_pb2.DecodeResponse], list[R]],
+    read: ReadDecoded[R],
 ) -> Decoding[R]:
     """Restores records; `read` is `images` or `restored`.
 
@@ -96,16 +121,18 @@ def decoding(
     most = MESSAGE_ITEMS if one_size else RECORDS_OF_ANY_SIZE
 
     def ask(records: list[bytes]) -> codec_pb2.DecodeRequest:
-        return codec_pb2.DecodeRequest(model=model, records=records, format=form)
+        return codec_pb2.DecodeRequest(model=model, records=records, format=form, partial=True)
 
     def weigh(record: bytes) -> int:
         return max(weight, PIXELS_PER_RECORD_BYTE * len(record))
 
-    return Exchange(lambda: Packing(load_record, weigh=weigh, max_items=most), ask, read)
+    return Exchange("record", record_list, load_record, weigh, ask, read, most)
 
 
 def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps: bool) -> Scoring:
-    """Scores images, with heat maps on request."""
+    """Scores images, with heat maps on request. Raises InvalidInput for options."""
+    false_alarm_rate = check_value("false_alarm_rate", false_alarm_rate)
+    heatmaps = check_flag("heatmaps", heatmaps)
 
     def ask(items: list[U8 | bytes]) -> anomaly_pb2.ScoreRequest:
         pixels, files = _payload(items)
@@ -115,14 +142,10 @@ def scoring(model: images_pb2.ModelRef, false_alarm_rate: float | None, heatmaps
             files=files,
             false_alarm_rate=false_alarm_rate,
             heatmaps=heatmaps,
+            partial=True,
         )
 
-    return Exchange(pack_images, ask, _scores)
-
-
-def pack_images() -> Packing[U8 | bytes]:
-    """Batches of images: files together, arrays of one shape together."""
-    return Packing(load_image, weigh=image_weight)
+    return Exchange("image", image_list, load_image, image_weight, ask, _scores)
 
 
 def _payload(

@@ -1,0 +1,231 @@
+"""Which message is sent when, what becomes of one that failed, and the outcomes in order."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+from residuum_client.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    Overloaded,
+    RecordError,
+    ResiduumError,
+    Unavailable,
+)
+from residuum_client.schedule.in_order import InOrder
+from residuum_client.schedule.message import Item, Message
+from residuum_client.schedule.pace import FIRST_WEIGHT, TOO_LATE_PARTS, Pace
+
+T = TypeVar("T")
+R = TypeVar("R")
+# A message that is refused while no other is in flight is sent again after these pauses, seconds.
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+class Schedule(Generic[T, R]):
+    """The messages of one call over a list or a stream.
+
+    Add items while `hungry`, then send what `next_message` gives, report every message that ended
+    with `answered` or `failed`, and take the `outcomes`, until `done`. Times are in seconds.
+    """
+
+    def __init__(self, noun: str, pace: Pace) -> None:
+        self.pace = pace
+        self._ended = False
+        # Being filled; full; to be sent again before anything new; sent, with the time; those of
+        # them that were not always the only one in flight.
+        self._filling: list[Item[T]] = []
+        self._filling_weight = 0
+        self._full: Message[T] | None = None
+        self._again: deque[Message[T]] = deque()
+        self._in_flight: dict[Message[T], float] = {}
+        self._in_company: set[Message[T]] = set()
+        self._not_before = 0.0
+        self._outcomes: InOrder[R] = InOrder(noun)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether to add another item now."""
+        return not (
+            self._ended
+            or self._full
+            or self._again
+            or self._outcomes.too_far_ahead
+            or len(self._in_flight) >= self.pace.window
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether every item that was added has an outcome that was taken."""
+        return self._ended and self._outcomes.all_taken
+
+    def add(self, value: T, weight: int) -> None:
+        """Adds the next item."""
+        item = Item(self._outcomes.add(weight), value, weight)
+        if self._filling and not (
+            item.goes_with(self._filling[0])
+            and self.pace.message_fits(len(self._filling) + 1, self._filling_weight + weight)
+        ):
+            self._close()
+        self._filling.append(item)
+        self._filling_weight += weight
+
+    def add_failed(self, error: ResiduumError) -> None:
+        """Adds the next item, which could not be loaded."""
+        self._outcomes.settle(self._outcomes.add(0), error)
+
+    def end(self) -> None:
+        """No item will be added any more."""
+        self._ended = True
+
+    def next_message(self, now: float) -> Message[T] | None:
+        """The message to send now, if any; it is in flight from now on."""
+        if not self._full and self._filling and (self._ended or self._outcomes.too_far_ahead):
+            self._close()
+        message = self._first_again() if self._again else self._full
+        if message is None or not self._may_be_sent(message, now):
+            return None
+        if self._again:
+            self._again.popleft()
+        else:
+            self._full = None
+        self._in_flight[message] = now
+        if len(self._in_flight) > 1:
+            self._in_company.update(self._in_flight)
+        return message
+
+    def pause(self, now: float) -> float:
+        """Seconds until a message may be sent, if none is in flight."""
+        return max(0.0, self._not_before - now)
+
+    def answered(
+        self, message: Message[T], outcomes: Sequence[R | ResiduumError], now: float
+    ) -> None:
+        """Reports an answer, with one outcome per item."""
+        seconds, _ = self._landed(message, now)
+        self.pace = self.pace.answered(message.weight, seconds)
+        late = {
+            place
+            for place, outcome in enumerate(outcomes)
+            if isinstance(outcome, Overloaded) and len(message.items) > 1
+        }
+        for place, (item, outcome) in enumerate(zip(message.items, outcomes, strict=True)):
+            if place not in late:
+                self._outcomes.settle(item.index, outcome)
+        if late:
+            self._repeat([message.without({*range(len(message.items))} - late)])
+
+    def failed(self, message: Message[T], error: ResiduumError, now: float) -> None:
+        """Reports a failure: the message is sent again, in parts, or its one item has failed.
+
+        Raises the error if no single item is to blame for it.
+        """
+        seconds, in_company = self._landed(message, now)
+        if error.index is not None and isinstance(error, InvalidInput | RecordError):
+            self._failed_item(message, error, error.index)
+        elif isinstance(error, Overloaded):
+            self._refused(message, error, in_company, now)
+        elif isinstance(error, DeadlineExceeded):
+            self._too_late(message, error, in_company, seconds)
+        elif isinstance(error, Unavailable):
+            self._unavailable(message, error)
+        else:
+            self._broken(message, error)
+
+    def outcomes(self) -> Iterator[R | ResiduumError]:
+        """The outcomes that are next in order, each only once."""
+        return self._outcomes.take()
+
+    def _first_again(self) -> Message[T]:
+        """The first message to be sent again, no larger than what is known to work by now."""
+        while not self.pace.message_fits(len(self._again[0].items), self._again[0].weight):
+            message = self._again.popleft()
+            self._again.extendleft(reversed(message.split(2, alone=message.alone)))
+        return self._again[0]
+
+    def _may_be_sent(self, message: Message[T], now: float) -> bool:
+        if not self._in_flight:
+            return now >= self._not_before
+        if message.alone or any(other.alone for other in self._in_flight):
+            return False
+        weight = message.weight + sum(other.weight for other in self._in_flight)
+        return self.pace.in_flight_fits(len(self._in_flight) + 1, weight)
+
+    def _failed_item(self, message: Message[T], error: ResiduumError, place: int) -> None:
+        """Ends one item, and sends the others again: the server knows no partial requests."""
+        if place >= len(message.items):
+            self._broken(message, type(error)(error.reason))
+            return
+        self._outcomes.settle(message.items[place].index, error)
+        if len(message.items) > 1:
+            self._repeat([message.without({place})])
+
+    def _refused(
+        self, message: Message[T], error: Overloaded, in_company: bool, now: float
+    ) -> None:
+        """Waits for the other messages; without any, the message itself is too much."""
+        if in_company:
+            self.pace = self.pace.refused(len(self._in_flight))
+            self._repeat([replace(message, alone=True)])
+        elif len(message.items) > 1:
+            self._not_before = now + PAUSES[0]
+            self._repeat(message.split(2, alone=True))
+        elif message.refusals < len(PAUSES):
+            self._not_before = now + PAUSES[message.refusals]
+            self._repeat([replace(message, alone=True, refusals=message.refusals + 1)])
+        else:
+            self._outcomes.settle(message.items[0].index, error)
+
+    def _too_late(
+        self, message: Message[T], error: DeadlineExceeded, in_company: bool, seconds: float
+    ) -> None:
+        self.pace = self.pace.too_late(message.weight, seconds)
+        if len(message.items) > 1:
+            self._repeat(message.split(TOO_LATE_PARTS, alone=False))
+        elif in_company:
+            self._repeat([replace(message, alone=True)])
+        else:
+            self._outcomes.settle(message.items[0].index, error)
+            if message.weight <= FIRST_WEIGHT:
+                self._silent(error)
+
+    def _unavailable(self, message: Message[T], error: Unavailable) -> None:
+        if not self.pace.ever_answered:
+            raise error
+        self._silent(error)
+        if len(message.items) > 1:
+            self._repeat(message.split(2, alone=True))
+        elif not message.alone:
+            self._repeat([replace(message, alone=True)])
+        else:
+            self._outcomes.settle(message.items[0].index, error)
+
+    def _broken(self, message: Message[T], error: ResiduumError) -> None:
+        if len(message.items) > 1:
+            if isinstance(error, InvalidInput):
+                self.pace = self.pace.too_many(len(message.items))
+            self._repeat(message.split(2, alone=False))
+        elif isinstance(error, InvalidInput):
+            raise error
+        else:
+            self._outcomes.settle(message.items[0].index, error)
+
+    def _landed(self, message: Message[T], now: float) -> tuple[float, bool]:
+        """Seconds that a message was in flight, and whether others were at any time."""
+        in_company = message in self._in_company
+        self._in_company.discard(message)
+        return now - self._in_flight.pop(message), in_company
+
+    def _silent(self, error: ResiduumError) -> None:
+        self.pace = self.pace.silent()
+        if self.pace.gone:
+            raise error
+
+    def _repeat(self, messages: Sequence[Message[T]]) -> None:
+        """Puts messages back, in order of their first items."""
+        together = [*messages, *self._again]
+        self._again = deque(sorted(together, key=lambda message: message.items[0].index))
+
+    def _close(self) -> None:
+        self._full, self._filling, self._filling_weight = Message(self._filling), [], 0

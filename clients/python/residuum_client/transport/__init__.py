@@ -1,0 +1,6 @@
+"""Calls to a server: addresses, connections, messages and what failed ones mean."""
+
+from residuum_client.transport.aio_connection import AsyncConnection, Elements
+from residuum_client.transport.connection import Connection
+
+__all__ = ["AsyncConnection", "Connection", "Elements"]

@@ -1,0 +1,90 @@
+"""Addresses of servers: what is checked before a connection is made, and proxies in the way."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from residuum_client.errors import InvalidInput
+
+# The schemes of names that gRPC resolves.
+_GRPC_NAME = re.compile(
+    r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds|google-c2p(-experimental)?):", re.IGNORECASE
+)
+_NO_NETWORK = ("unix:", "unix-abstract:", "vsock:")
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_EXPECTED = "expected HOST:PORT, such as localhost:50051"
+_MAX_PORT = 65535
+# The first of these that is set is used by gRPC, as written here.
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+_EXCLUDED = ("no_grpc_proxy", "no_proxy")
+
+
+def check_target(target: object) -> str:
+    """The address of a server: HOST:PORT, [IPV6]:PORT, or another name of gRPC as it is.
+
+    Raises InvalidInput.
+    """
+    if not isinstance(target, str):
+        raise InvalidInput(f"the address is {target!r}; {_EXPECTED}")
+    if re.search(r"\s|[^\x20-\x7e]", target) and not target.startswith(_NO_NETWORK):
+        raise InvalidInput(
+            f"the address {target!r} has a space or another odd character; {_EXPECTED}"
+        )
+    if _GRPC_NAME.match(target):
+        return target
+    if url := _URL.match(target):
+        place = target[url.end() :].partition("/")[0] or "HOST:PORT"
+        raise InvalidInput(f"the address {target!r} is a URL; expected {place} without {url[0]}")
+    host, port = _split(target)
+    if not host:
+        raise InvalidInput(f"the address {target!r} has no host; {_EXPECTED}")
+    if not port:
+        raise InvalidInput(f"the address {target!r} has no port; expected {host}:PORT")
+    if not (port.isascii() and port.isdigit() and 1 <= int(port[:9]) <= _MAX_PORT):
+        raise InvalidInput(
+            f"the address {target!r} has the port {port!r}; expected 1 to {_MAX_PORT}"
+        )
+    return target
+
+
+def is_local(target: str) -> bool:
+    """Whether the address means this machine, whatever proxies there are."""
+    host = _host(target)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def proxy_in_the_way(target: str, environment: Mapping[str, str]) -> str:
+    """Says which proxy gRPC uses for the address, and how to do without; empty without a proxy."""
+    host = _host(target)
+    name = next((name for name in _PROXIES if environment.get(name)), None)
+    excluded = next((environment[name] for name in _EXCLUDED if environment.get(name)), "")
+    if name is None or is_local(target) or target.startswith(_NO_NETWORK):
+        return ""
+    if any(part.strip() and host.endswith(part.strip()) for part in excluded.split(",")):
+        return ""
+    # A proxy's URL may hold a password.
+    place = urlsplit(environment[name]).netloc.rpartition("@")[2] or "..."
+    return f"{name} is set, so the proxy {place} was asked; no_proxy={host} leaves it out"
+
+
+def _host(target: str) -> str:
+    name = _GRPC_NAME.sub("", target, count=1).rpartition("/")[2]
+    return _split(name)[0].strip("[]").lower()
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Host and port, either of which may be empty. Raises InvalidInput for bare IPv6."""
+    if target.startswith("["):
+        host, _, rest = target.partition("]")
+        return f"{host}]", rest.removeprefix(":")
+    if target.count(":") > 1:
+        raise InvalidInput(f"the address {target!r} needs brackets if it is IPv6: [ADDRESS]:PORT")
+    host, _, port = target.partition(":")
+    return host, port

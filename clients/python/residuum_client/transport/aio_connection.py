@@ -1,0 +1,159 @@
+"""`Connection` for asyncio."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from typing import Any, TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from residuum_client.arrays import U8
+from residuum_client.errors import ResiduumError, ServerError, Unavailable
+from residuum_client.options import check_timeout
+from residuum_client.schedule import Message, Schedule
+from residuum_client.transport.address import check_target
+from residuum_client.transport.channel import check_credentials, options
+from residuum_client.transport.failures import fails_every_call, from_rpc
+from residuum_client.transport.messages import Exchange, Response
+from residuum_client.v1 import anomaly_pb2_grpc, codec_pb2_grpc, models_pb2_grpc
+
+T = TypeVar("T")
+I = TypeVar("I", bound=U8 | bytes)  # noqa: E741 - item, as in messages.py
+Q = TypeVar("Q")
+A = TypeVar("A")
+B = TypeVar("B", bound=Response)
+R = TypeVar("R")
+Elements = Iterable[T] | AsyncIterable[T]
+
+
+class AsyncConnection:
+    """The services of a server at an address; `timeout` is in seconds. Raises InvalidInput."""
+
+    def __init__(
+        self, target: str, timeout: float, credentials: grpc.ChannelCredentials | None
+    ) -> None:
+        self._target = check_target(target)
+        self._timeout = check_timeout(timeout)
+        check_credentials(credentials)
+        self._channel = _connect(target, credentials)
+        self.codec = codec_pb2_grpc.CodecServiceStub(self._channel)
+        self.anomaly = anomaly_pb2_grpc.AnomalyServiceStub(self._channel)
+        self.models = models_pb2_grpc.ModelServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._channel.close(grace=None)
+
+    async def call(self, rpc: "grpc.UnaryUnaryMultiCallable[Q, A]", request: Q) -> A:
+        """The response to one request. Raises ResiduumError."""
+        try:
+            return await self._result(rpc, request)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, target=self._target, timeout=self._timeout) from error
+
+    def each(
+        self,
+        rpc: "grpc.UnaryUnaryMultiCallable[Q, B]",
+        exchange: Exchange[I, Q, B, R],
+        elements: Elements[object],
+    ) -> AsyncGenerator[R | ResiduumError, None]:
+        """One outcome per element, as `Connection.each`."""
+        if isinstance(elements, AsyncIterable):
+            source = aiter(elements)
+        else:
+            source = _waiting(exchange.listed(elements))
+        return self._each(rpc, exchange, source)
+
+    async def _each(
+        self,
+        rpc: "grpc.UnaryUnaryMultiCallable[Q, B]",
+        exchange: Exchange[I, Q, B, R],
+        source: AsyncIterator[object],
+    ) -> AsyncGenerator[R | ResiduumError, None]:
+        schedule = exchange.schedule(self._timeout)
+        calls: set[asyncio.Task[None]] = set()
+        try:
+            while not schedule.done:
+                await _load(exchange, schedule, source)
+                if message := schedule.next_message(time.monotonic()):
+                    calls.add(asyncio.create_task(self._send(rpc, exchange, schedule, message)))
+                    continue
+                for outcome in schedule.outcomes():
+                    yield outcome
+                if calls:
+                    ended, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                    for call in ended:
+                        calls.remove(call)
+                        call.result()
+                else:
+                    await asyncio.sleep(schedule.pause(time.monotonic()))
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _send(
+        self,
+        rpc: "grpc.UnaryUnaryMultiCallable[Q, B]",
+        exchange: Exchange[I, Q, B, R],
+        schedule: Schedule[I, R],
+        message: Message[I],
+    ) -> None:
+        """Sends a message and reports its end to the schedule.
+
+        Raises what every other call would raise.
+        """
+        try:
+            response = await self._result(rpc, exchange.ask(message.values))
+            outcomes = exchange.outcomes(message, response)
+        except grpc.aio.AioRpcError as failure:
+            error = from_rpc(
+                failure, target=self._target, timeout=self._timeout, items=len(message.items)
+            )
+            if fails_every_call(failure):
+                raise error from failure
+            schedule.failed(message, error, time.monotonic())
+        except ServerError as error:
+            schedule.failed(message, error, time.monotonic())
+        else:
+            schedule.answered(message, outcomes, time.monotonic())
+
+    async def _result(self, rpc: "grpc.UnaryUnaryMultiCallable[Q, A]", request: Q) -> A:
+        """The response. Raises AioRpcError, and Unavailable if the client was closed."""
+        call: Any = None
+        try:
+            call = rpc(request, timeout=self._timeout)
+            return cast("A", await call)
+        except grpc.aio.UsageError as error:
+            raise Unavailable(f"the client of {self._target} is closed") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise Unavailable(f"the client of {self._target} was closed during the call") from error
+
+
+def _connect(target: str, credentials: grpc.ChannelCredentials | None) -> Any:
+    """A channel; Any, since the generated stubs are typed for channels of `grpc` only."""
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options(target))
+    return grpc.aio.secure_channel(target, credentials, options=options(target))
+
+
+async def _load(
+    exchange: Exchange[I, Q, B, R], schedule: Schedule[I, R], source: AsyncIterator[object]
+) -> None:
+    """Loads elements for as long as the schedule takes more."""
+    if not schedule.hungry:
+        return
+    async for element in source:
+        exchange.add(schedule, element)
+        if not schedule.hungry:
+            return
+    schedule.end()
+
+
+async def _waiting(elements: Iterable[object]) -> AsyncIterator[object]:
+    for element in elements:
+        yield element
