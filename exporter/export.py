@@ -28,6 +28,7 @@ from exporter.options import (
     check_quality,
     default_false_alarm_rate,
     raised_rate,
+    read_as,
 )
 from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
 from training.config.run import DataConfig, TrainConfig
@@ -49,8 +50,9 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     """
     check_target(out)
     config, network, info = load_run(run)
-    training, held_out = read_images(config.data, calibrate, log)
-    exact = source_of(config.data, calibrate) != "folder"
+    data = read_as(config.data, options)
+    training, held_out = read_images(data, calibrate, log)
+    exact = source_of(data, calibrate) != "folder"
     name = options.name or run.resolve().name
     try:
         manifest = describe(config, options, name, exact=exact, held_out=len(held_out))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from codec.images.input_spec import Fit
 from codec.scores.scores import check_false_alarm_rate
+from training.config.run import DataConfig, LayoutName
 from training.errors import UsageError
 
 FALSE_ALARM_RATE = 0.01
@@ -20,6 +21,8 @@ class Options:
     """model name; the name of the run's folder if empty"""
     version: str = "1"
     """version of the model; a server can hold several"""
+    layout: LayoutName | None = None
+    """how the images for calibration are arranged; that of the run, or recognised, if absent"""
     fit: Fit | None = None
     """exact, resize, pad or tile; chosen from the data if absent"""
     quality: int | None = None
@@ -44,6 +47,11 @@ class Options:
         rate = self.false_alarm_rate
         if rate is not None and not 0 < rate < 1:
             raise UsageError(f"--false-alarm-rate is {rate}; expected a number between 0 and 1")
+
+
+def read_as(config: DataConfig, options: Options) -> DataConfig:
+    """How the images for calibration are read: as `config` says, but in the layout of an option."""
+    return config if options.layout is None else replace(config, layout=options.layout)
 
 
 def check_quality(asked: int | None, usual: int, levels: int) -> int:

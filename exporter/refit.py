@@ -17,6 +17,7 @@ from exporter.options import (
     default_false_alarm_rate,
     raised_rate,
     rate_before_raised,
+    read_as,
 )
 from training.config.run import DataConfig
 
@@ -27,13 +28,13 @@ MIN_STRIDES = 4
 def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) -> Manifest:
     """Writes the bundle at `path` to `out`, fitted to the images of the folder `calibrate`.
 
-    Of the options only version, quality, target_psnr, false_alarm_rate, registered and
+    Of the options only version, layout, quality, target_psnr, false_alarm_rate, registered and
     threads apply. Raises BundleError, TrainingError for the data, UsageError for an option, and
     InvalidInput for a false-alarm rate that needs more images.
     """
     check_target(out)
     old = load_bundle(path)
-    training, held_out = read_images(_data_config(old.manifest), calibrate, log)
+    training, held_out = read_images(read_as(_data_config(old.manifest), options), calibrate, log)
     score = old.manifest.score
     usual = rate_before_raised(score.false_alarm_rate, len(old.calibration.fused))
     rate = default_false_alarm_rate(options.false_alarm_rate, len(held_out), usual)

@@ -103,7 +103,7 @@ ARROWS = {
         "image_folder": "",
         "image_reader": "arrays errors",
         "options": "errors",
-        "pictures": "arrays image_reader",
+        "pictures": "arrays",
         "results": "arrays",
         "schedule": "errors",
         "inputs": "arrays errors image_reader pictures",

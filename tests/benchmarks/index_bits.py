@@ -34,6 +34,7 @@ from exporter.options import Options
 from training.config.run import DataConfig, from_json
 from training.data import datasets as data
 from training.data.image_files import find_images, read_images
+from training.data.labelled import labelled_test
 
 TIMED, REPEATS = 32, 21
 # The part of log2 K that the neighbours' contexts must save.
@@ -176,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def test_images(config: DataConfig, folder: Path, other: Path | None) -> Sequence[U8]:
     """`[C, H, W]`."""
     if other is None:
-        return list(data.labelled_test(config, folder).images)
+        return list(labelled_test(config, folder).images)
     return read_images(find_images(other), config.channels, config.size)
 
 

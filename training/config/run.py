@@ -34,6 +34,26 @@ from training.config.objective import ObjectiveConfig
 from training.errors import TrainingError
 
 Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
+LayoutName = Literal[
+    "auto",
+    "visa",
+    "mvtec",
+    "mvtec_loco",
+    "mvtec_3d",
+    "btad",
+    "mpdd",
+    "eyecandies",
+    "kolektor",
+    "kolektor2",
+    "magnetic_tile",
+    "deeppcb",
+    "normal_abnormal",
+    "real_iad",
+    "csv",
+    "images_masks",
+    "train_test",
+    "flat",
+]
 Schedule = Literal["cosine", "constant", "plateau"]
 Pace = Literal["step", "epoch"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -56,6 +76,8 @@ class DataConfig:
     """side of the training crops in pixels, the reason for `min_side`; 0 = no crops"""
     source: Source = "auto"
     """kind of data; auto recognises it"""
+    layout: LayoutName = "auto"
+    """layout of a folder of image files; auto recognises it"""
     seed: Count = 0
     """chooses the validation images"""
     validation_fraction: Fraction = 0.1
@@ -63,6 +85,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        require(
+            self.layout == "auto" or self.source in ("auto", "folder"),
+            f"layout '{self.layout}' is for image files, but source is '{self.source}'",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +103,8 @@ class TrainConfig:
 
     source: Source = "auto"
     """kind of data under --data; auto looks at what is there"""
+    layout: LayoutName = "auto"
+    """how image files are arranged under --data; auto recognises it or says what is missing"""
     validation_fraction: Fraction = 0.1
     """part of the training images held out to choose the checkpoint and to calibrate"""
     crop: Count = 0
@@ -151,6 +179,7 @@ class TrainConfig:
             min_side=self.crop // 2,
             crop=self.crop,
             source=self.source,
+            layout=self.layout,
             seed=self.seed,
             validation_fraction=self.validation_fraction,
         )

@@ -1,36 +1,33 @@
 """Data sets in memory: the data under --data as uint8 images [C, H, W].
 
-The kind of data is recognised. The validation images are a seeded part of the training images. Test
-images are reachable only by asking for them (`labelled_test`, `images(..., split="test")`);
-training never does.
+The kind of data is recognised, and so is the layout of image files. The validation images are those
+of the layout if it has any, else a seeded part of the training images. Test images are reachable
+only by asking for them (`training/data/labelled.py`, `images(..., split="test")`).
 """
 
 from __future__ import annotations
 
-import io
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from codec.arrays import Mask
+from codec.image_reader import read_image
+from codec.images.input_spec import MAX_RECORD_PIXELS
 from training.config.run import DataConfig
 from training.data.idx import read_idx
 from training.data.image_files import (
     Images,
     Split,
     fit_images,
-    image_paths,
-    is_defect,
     read_images,
-    read_mask,
+    resize,
     take,
-    to_array,
 )
+from training.data.layouts import Catalogue, Item, recognise
 from training.data.torchvision_sets import read_torchvision
 from training.errors import TrainingError
 
@@ -47,43 +44,66 @@ _SIGNS = (
 Reporter = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledImages:
-    """Test images with the truth about each."""
-
-    images: Images
-    defect: Mask
-    """[N], True where the image is anomalous"""
-    masks: list[Mask | None]
-    """[H, W] of the file's own size, True on defects; None where no mask exists"""
-    names: list[str]
-    """of the files below the data folder; numbers where one file holds all images"""
-
-
-def _silent(_: str) -> None:
-    return
+def silent(_: str) -> None:
+    """Reports nothing."""
 
 
 def images(
-    config: DataConfig, folder: Path, split: Split = "train", report: Reporter = _silent
+    config: DataConfig, folder: Path, split: Split = "train", report: Reporter = silent
 ) -> Images:
     """All images of a split, in the channels and the size of `config`.
 
-    Raises TrainingError for fewer than two images, or for one that is too small.
+    Raises TrainingError for fewer than two images, or for one that is too small or too large.
     """
-    everything = read_split(config, folder, split, report)
+    return _images(config, folder, _catalogue(config, folder), split, report)
+
+
+def _catalogue(config: DataConfig, folder: Path) -> Catalogue | None:
+    """What a folder of image files holds; None for other kinds of data."""
+    return recognise(folder, config.layout) if source_of(config, folder) == "folder" else None
+
+
+def _images(
+    config: DataConfig, folder: Path, catalogue: Catalogue | None, split: Split, report: Reporter
+) -> Images:
+    if catalogue is None:
+        everything = _read_whole(source_of(config, folder), config, folder, split)
+    else:
+        items = catalogue.train if split == "train" else catalogue.test
+        if not items:
+            raise TrainingError(
+                f"{folder} has no {split} images: {catalogue.sentence()}; expected {catalogue.tree}"
+            )
+        everything = _read(config, folder, items, report)
     if len(everything) < 2:
         raise TrainingError(
             f"{folder} holds {len(everything)} {split} images; at least 2 are needed"
         )
-    smallest = min(min(image.shape[1:]) for image in everything)
+    return everything
+
+
+def _read(config: DataConfig, folder: Path, items: Sequence[Item], report: Reporter) -> Images:
+    paths = [item.path for item in items]
+    found = read_images(paths, config.channels, config.size, report)
+    _check_sizes(config, folder, found)
+    return found if config.size is None else np.stack(found)
+
+
+def _check_sizes(config: DataConfig, folder: Path, images: Images) -> None:
+    """Raises TrainingError for images that are too small to train or too large for a record."""
+    smallest = min(min(image.shape[1:]) for image in images)
     if smallest < config.min_side:
         asking = f"crop={config.crop}" if config.crop else "the model"
         raise TrainingError(
             f"{asking} needs images of at least {config.min_side} pixels a side; "
             f"{folder} has one of {smallest}"
         )
-    return everything
+    height, width = max((image.shape[1:] for image in images), key=math.prod)
+    if height * width > MAX_RECORD_PIXELS:
+        raise TrainingError(
+            f"{folder} has an image of {height}x{width}; a record holds at most "
+            f"{MAX_RECORD_PIXELS} pixels, so scale it down or cut it"
+        )
 
 
 def split_indices(config: DataConfig, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -94,12 +114,20 @@ def split_indices(config: DataConfig, count: int) -> tuple[NDArray[np.int64], ND
 
 
 def training_and_validation(
-    config: DataConfig, folder: Path, report: Reporter = _silent
+    config: DataConfig, folder: Path, report: Reporter = silent
 ) -> tuple[Images, Images]:
-    """The images to learn from and those held out."""
-    everything = images(config, folder, "train", report)
-    training, validation = split_indices(config, len(everything))
-    return take(everything, training), take(everything, validation)
+    """The images to learn from and those held out; `report` gets what was recognised.
+
+    Raises TrainingError as `images`.
+    """
+    catalogue = _catalogue(config, folder)
+    if catalogue is not None:
+        report(catalogue.sentence())
+    everything = _images(config, folder, catalogue, "train", report)
+    if catalogue is not None and catalogue.validation:
+        return everything, _read(config, folder, catalogue.validation, report)
+    training, held_out = split_indices(config, len(everything))
+    return take(everything, training), take(everything, held_out)
 
 
 def validation_images(config: DataConfig, folder: Path) -> Images:
@@ -107,33 +135,17 @@ def validation_images(config: DataConfig, folder: Path) -> Images:
     return training_and_validation(config, folder)[1]
 
 
-def labelled_test(config: DataConfig, folder: Path) -> LabelledImages:
-    """The test images with their labels; all are normal where no defects are marked."""
-    if source_of(config, folder) != "folder":
-        normal = images(config, folder, "test")
-        count = len(normal)
-        return LabelledImages(
-            images=normal,
-            defect=np.zeros(count, np.bool_),
-            masks=[None] * count,
-            names=[f"test image {index}" for index in range(count)],
-        )
-    paths = image_paths(folder, "test")
-    test = read_images(paths, config.channels, config.size)
-    if len(test) != len(paths):
-        raise TrainingError(f"{len(paths) - len(test)} test images of {folder} are unreadable")
-    return LabelledImages(
-        images=test,
-        defect=np.array([is_defect(folder, path) for path in paths], np.bool_),
-        masks=[read_mask(folder, path) for path in paths],
-        names=[path.relative_to(folder).as_posix() for path in paths],
-    )
-
-
 def source_of(config: DataConfig, folder: Path) -> str:
-    """The kind of data under `folder`: config.source, or the kind that is recognised there."""
-    if not folder.is_dir():
+    """The kind of data under `folder`: config.source, or the kind that is recognised there.
+
+    "folder" are image files, also those that a csv file lists. Raises TrainingError.
+    """
+    if not folder.exists():
         raise TrainingError(f"data folder {folder} does not exist")
+    if folder.is_file() and folder.suffix.lower() != ".csv":
+        raise TrainingError(f"{folder} is a file; expected a folder, or a csv file")
+    if config.layout != "auto" or folder.is_file():
+        return "folder"
     if config.source != "auto":
         return config.source
     if find_idx(folder, IMAGES["train"]):
@@ -141,15 +153,8 @@ def source_of(config: DataConfig, folder: Path) -> str:
     return next((source for source, sign in _SIGNS if (folder / sign).exists()), "folder")
 
 
-def read_split(config: DataConfig, folder: Path, split: Split, report: Reporter) -> Images:
-    """The images of a split in the channels and the size of `config`.
-
-    `report` gets a sentence about unreadable files and about sizes that are changed.
-    """
-    source = source_of(config, folder)
-    if source == "folder":
-        images = read_images(image_paths(folder, split), config.channels, config.size, report)
-        return images if config.size is None or not images else np.stack(images)
+def _read_whole(source: str, config: DataConfig, folder: Path, split: Split) -> Images:
+    """The images of a split from files that each hold many."""
     if source == "idx":
         return _read_idx(config, folder, split)
     if source == "cifar10" and (folder / CIFAR_JPEG).exists():
@@ -170,8 +175,8 @@ def _read_idx(config: DataConfig, folder: Path, split: Split) -> Images:
 def _read_cifar_jpeg(config: DataConfig, folder: Path, split: Split) -> Images:
     with np.load(folder / CIFAR_JPEG, allow_pickle=False) as archive:
         joined, offsets = archive[f"jpeg_{split}"].tobytes(), archive[f"offsets_{split}"].tolist()
-    files = (io.BytesIO(joined[a:b]) for a, b in itertools.pairwise(offsets))
-    return np.stack([to_array(Image.open(file), config.channels, config.size) for file in files])
+    files = (joined[a:b] for a, b in itertools.pairwise(offsets))
+    return np.stack([resize(read_image(file, config.channels), config.size) for file in files])
 
 
 def find_idx(folder: Path, name: str) -> Path | None:

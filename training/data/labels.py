@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from training.config.run import DataConfig
 from training.data.datasets import CIFAR_JPEG, find_idx, source_of
 from training.data.idx import read_idx
-from training.data.image_files import find_images
+from training.data.labelled import LabelledImages
 
 IDX_LABELS = "t10k-labels-idx1-ubyte"
 
@@ -24,10 +25,10 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
-def labels_of(config: DataConfig, folder: Path, count: int) -> Labels | None:
-    """The classes of the `count` images of `labelled_test`, in their order; None if unknown.
+def labels_of(config: DataConfig, folder: Path, test: LabelledImages) -> Labels | None:
+    """The classes of the test images, in their order; None if unknown.
 
-    Label files of MNIST and Fashion-MNIST, `y_test` of CIFAR, and the folders below test/.
+    Label files of MNIST and Fashion-MNIST, `y_test` of CIFAR, and the kinds of image files.
     """
     source, labels = source_of(config, folder), None
     if source == "idx":
@@ -36,8 +37,8 @@ def labels_of(config: DataConfig, folder: Path, count: int) -> Labels | None:
     elif (folder / CIFAR_JPEG).exists():
         labels = _cifar(folder)
     elif source == "folder":
-        labels = _kinds(folder / "test")
-    return labels if labels is not None and len(labels.classes) == count else None
+        labels = _kinds(test.kinds)
+    return labels if labels is not None and len(labels.classes) == len(test.images) else None
 
 
 def _numbered(classes: NDArray[np.uint8]) -> Labels:
@@ -54,8 +55,7 @@ def _cifar(folder: Path) -> Labels | None:
         return labels
 
 
-def _kinds(test: Path) -> Labels | None:
-    kinds = [path.parent.name for path in find_images(test)]
+def _kinds(kinds: Sequence[str]) -> Labels | None:
     names = tuple(sorted(set(kinds)))
     if len(names) < 2:
         return None

@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from codec.errors import ResiduumError
+from training.config.run import LayoutName
 from training.errors import UsageError
 from training.evaluation.bundle import sections as bundle_sections
 from training.evaluation.bundle.evaluation import BundleOptions, evaluate_bundle
@@ -32,7 +33,9 @@ class Command:
     source: Annotated[Path, tyro.conf.Positional]
     """folder of a run, or a bundle (folder or tar)"""
     data: Path
-    """folder with the images; only its test split is used"""
+    """folder with the images, or a csv file that lists them; only the test images are used"""
+    layout: LayoutName | None = None
+    """how the images are arranged; that of the run, or recognised, if absent"""
     out: Path
     """new folder for report.html and report.json"""
     threads: int = 1
@@ -68,12 +71,15 @@ def _run(command: Command, console: Console, errors: Console) -> int:
     torch.set_num_threads(command.threads)
     with Reporter(errors) as reporter:
         if is_run(command.source):
-            run = evaluate_run(command.source, command.data, command.pictures, reporter)
+            run = evaluate_run(
+                command.source, command.data, command.layout, command.pictures, reporter
+            )
             title, facts, sections, exact = run.title, run.facts, run.sections, True
         else:
             bundle = evaluate_bundle(
                 command.source,
                 command.data,
+                command.layout or "auto",
                 command.bundle,
                 command.threads,
                 command.pictures,

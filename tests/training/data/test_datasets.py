@@ -12,6 +12,7 @@ from PIL import Image
 from training.data import datasets as data
 from training.data.datasets import CIFAR_JPEG
 from training.data.image_files import digest
+from training.data.labelled import labelled_test
 from training.errors import TrainingError
 from training.presets import PRESETS
 
@@ -51,7 +52,7 @@ def test_only_good_training_images_of_an_mvtec_folder_are_learned_from(mvtec, ti
 
 
 def test_test_images_come_with_labels_and_masks(mvtec, tiny):
-    test = data.labelled_test(tiny["reslag"].data, mvtec)
+    test = labelled_test(tiny["reslag"].data, mvtec)
     assert test.defect.tolist() == [False, False, True]
     assert test.masks[:2] == [None, None]
     assert np.argwhere(test.masks[2]).tolist() == [[3, 4]]
@@ -64,7 +65,7 @@ def test_training_never_opens_a_test_image(mvtec, tiny):
     training, held_out = data.training_and_validation(tiny["reslag"].data, mvtec)
     assert (len(training), len(held_out)) == (4, 2)
     with pytest.raises(TrainingError, match="unreadable"):
-        data.labelled_test(tiny["reslag"].data, mvtec)
+        labelled_test(tiny["reslag"].data, mvtec)
 
 
 def test_images_are_resized_to_a_fixed_model_and_keep_their_size_for_crops(make_folder, tiny):
@@ -79,7 +80,7 @@ def test_a_folder_with_train_and_test_is_not_read_as_a_whole(make_folder, tiny):
     folder = make_folder(5, name="set/train").parent
     make_folder(2, name="set/test")
     assert len(data.images(tiny["reslag"].data, folder)) == 5
-    test = data.labelled_test(tiny["reslag"].data, folder)
+    test = labelled_test(tiny["reslag"].data, folder)
     assert test.defect.tolist() == [False, False]
 
 
@@ -90,7 +91,7 @@ def test_an_image_smaller_than_half_a_crop_is_refused(make_folder, tiny):
 
 
 def test_empty_and_missing_folders_are_one_clear_sentence(tmp_path, tiny):
-    with pytest.raises(TrainingError, match=r"holds no image files; their names end in \.avif"):
+    with pytest.raises(TrainingError, match=r"holds no image files; their names end in \.apng"):
         data.images(tiny["reslag"].data, tmp_path)
     with pytest.raises(TrainingError, match="does not exist"):
         data.images(tiny["reslag"].data, tmp_path / "nothing")
@@ -148,7 +149,7 @@ def test_fashion_mnist_is_read_whole(real_data):
     assert (len(training), len(held_out)) == (57_000, 3_000)
     assert training.shape[1:] == (1, 28, 28)
     assert np.var(training[:10_000] / 255) == pytest.approx(0.1246, abs=0.003)
-    test = data.labelled_test(PRESETS["fashion"].data, real_data / "fashion_mnist")
+    test = labelled_test(PRESETS["fashion"].data, real_data / "fashion_mnist")
     assert len(test.images) == 10_000
     assert not test.defect.any()
 
@@ -156,7 +157,7 @@ def test_fashion_mnist_is_read_whole(real_data):
 def test_deep_pcb_has_as_many_defects_as_masks(real_data):
     folder = real_data / "deeppcb" / "pcb"
     assert len(data.validation_images(PRESETS["pcb"].data, folder)) == 100
-    test = data.labelled_test(PRESETS["pcb"].data, folder)
+    test = labelled_test(PRESETS["pcb"].data, folder)
     assert (len(test.images), test.defect.sum()) == (500, 250)
     masked = [mask is not None and bool(mask.any()) for mask in test.masks]
     assert masked == test.defect.tolist()

@@ -43,7 +43,10 @@ def test_one_unreadable_file_in_twenty_is_skipped_and_named(make_folder):
     (folder / "007.png").write_bytes(b"\x89PNG broken")
     said: list[str] = []
     assert len(read_images(find_images(folder), 1, report=said.append)) == 19
-    assert said == ["1 of 20 image files are unreadable: 007.png"]
+    assert said == [
+        "1 of 20 image files are unreadable: 007.png (the file is not an image of a known format: "
+        "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP)"
+    ]
 
 
 def test_more_than_one_in_twenty_is_an_error(make_folder):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from codec import Scorer
 from codec.arrays import F32, F64, U8
 from codec.scores.scores import Score, check_false_alarm_rate
-from training.data.datasets import LabelledImages
+from training.data.labelled import LabelledImages
 from training.evaluation.bundle.rate_distortion import chunks
 from training.evaluation.report.progress import ProgressCallback
 from training.metrics.images import (

@@ -16,9 +16,8 @@ from codec.images.comparison import draw_heatmap
 from codec.images.files import prepare
 from codec.images.input_spec import InputSpec
 from codec.scores.scores import check_false_alarm_rate
-from training.config.run import DataConfig
-from training.data import datasets as data
-from training.data.datasets import LabelledImages
+from training.config.run import DataConfig, LayoutName
+from training.data.labelled import LabelledImages, labelled_test
 from training.errors import TrainingError, UsageError
 from training.evaluation.bundle import detection, rate_distortion
 from training.evaluation.bundle.detection import Scored
@@ -79,6 +78,7 @@ class BundleReport:
 def evaluate_bundle(
     path: Path,
     folder: Path,
+    layout: LayoutName,
     options: BundleOptions,
     threads: int,
     shown: int,
@@ -93,7 +93,8 @@ def evaluate_bundle(
     quality = _quality(bundle, options)
     codec = _codec(bundle, threads)
     scorer = Scorer(codec)
-    test = data.labelled_test(DataConfig(channels=bundle.manifest.input.channels), folder)
+    read_as = DataConfig(channels=bundle.manifest.input.channels, layout=layout)
+    test = labelled_test(read_as, folder, reporter.note)
     images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
     check_fit(images, test.names, bundle.manifest.input)
     examples = chosen(test, shown)

@@ -15,7 +15,7 @@ ProgressCallback = Callable[[int, int], None]
 
 
 class Reporter:
-    """Shows one progress bar per step on a terminal, and nothing elsewhere."""
+    """Shows one progress bar per step on a terminal, and sentences about the data anywhere."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -33,6 +33,10 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
+
+    def note(self, sentence: str) -> None:
+        """Prints a sentence about the data, above the bars."""
+        self._bars.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, step: str) -> ProgressCallback:
         """Adds the bar of a step; the callback moves it."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.config.model import GLOBAL_FAMILIES
+from training.config.run import LayoutName
 from training.data import datasets as data
 from training.data.image_files import Images, digest, take
+from training.data.labelled import LabelledImages, labelled_test
 from training.data.labels import labels_of
 from training.errors import TrainingError
 from training.evaluation.report.progress import Reporter
@@ -35,13 +37,19 @@ class RunReport:
     sections: list[Section]
 
 
-def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> RunReport:
+def evaluate_run(
+    run: Path, folder: Path, layout: LayoutName | None, shown: int, reporter: Reporter
+) -> RunReport:
     """Measures the averaged weights of the best epoch on the normal test images.
 
-    `shown` is the number of reconstructions in the report. Raises TrainingError.
+    `layout` replaces that of the run; `shown` is the number of reconstructions in the report.
+    Raises TrainingError.
     """
     state, info = evaluation_state(run)
-    subject = _subject(run, folder, state, info, shown)
+    if layout is not None:
+        state.config = replace(state.config, layout=layout)
+    test = labelled_test(state.config.data, folder, reporter.note)
+    subject = _subject(run, folder, test, state, info, shown)
     with reporter.step("principal components"):
         pca, missing = _pca(state, info, folder, subject.normal)
     with reporter.step(f"{len(subject.normal)} test images"):
@@ -64,9 +72,10 @@ def evaluate_run(run: Path, folder: Path, shown: int, reporter: Reporter) -> Run
     return RunReport(title=f"Run {run.name}", facts=_finite(facts), sections=tables + pictures)
 
 
-def _subject(run: Path, folder: Path, state: State, info: dict[str, Any], shown: int) -> Subject:
+def _subject(
+    run: Path, folder: Path, test: LabelledImages, state: State, info: dict[str, Any], shown: int
+) -> Subject:
     """The run and its test images. Raises TrainingError if none of them is normal."""
-    test = data.labelled_test(state.config.data, folder)
     normal = take(test.images, np.flatnonzero(~test.defect))
     if not len(normal):
         raise TrainingError(f"{folder} has no normal test images")
@@ -74,7 +83,7 @@ def _subject(run: Path, folder: Path, state: State, info: dict[str, Any], shown:
         state=state,
         normal=normal,
         test=test.images,
-        labels=labels_of(state.config.data, folder, len(test.images)),
+        labels=labels_of(state.config.data, folder, test),
         history=_history(run, info),
         epoch=info["metrics"].get("epoch"),
         count=shown,

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 
 from training.__main__ import main as train
 from training.data import datasets as data
+from training.data.labelled import labelled_test
 from training.evaluation.evaluate import main
 from training.run import checkpoint
 from training.run.checkpoint import load_run
@@ -148,7 +149,7 @@ def test_the_pca_row_is_the_error_of_scikit_learn(report_of, kind, inspected):
         return
     config = load_run(run)[0]
     training, _ = data.training_and_validation(config.data, inspected)
-    test = data.labelled_test(config.data, inspected)
+    test = labelled_test(config.data, inspected)
     normal = np.stack(list(test.images))[~test.defect]
     rows, columns = (np.reshape(a, (len(a), -1)) / 255.0 for a in (training, normal))
     pca = PCA(3).fit(rows)

@@ -1,0 +1,69 @@
+"""Which mask files belong to which image.
+
+Images and masks have keys: the captured folders (see `rules.fit`) and the name without suffix, and
+for masks also without an ending such as `_mask`. A mask belongs to the image of the same key, in
+lower case; a folder of masks to the image with the key of the folder. A mask whose key has fewer
+folders belongs to the image whose key ends so, if that is one image.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath as Name
+
+from training.data.layouts.rules import MASK_ENDING, Folders
+
+_ENDING = re.compile(MASK_ENDING, re.IGNORECASE)
+_LOSSY, _LOSSLESS = (".jpg", ".jpeg"), (".png", ".bmp")
+
+
+def companions(names: Sequence[Name], *, twins: bool) -> set[Name]:
+    """The files that are named like another one in their folder plus an ending such as `_mask`.
+
+    With `twins` also the PNG and BMP files next to a JPEG file of the same name.
+    """
+    places = {(name.parent, name.stem.casefold()) for name in names}
+    lossy = {(name.parent, name.stem.casefold()) for name in names if name.suffix.lower() in _LOSSY}
+    found = set()
+    for name in names:
+        stem = name.stem.casefold()
+        shorter = without_ending(stem)
+        named = shorter != stem and (name.parent, shorter) in places
+        twin = twins and name.suffix.lower() in _LOSSLESS and (name.parent, stem) in lossy
+        if named or twin:
+            found.add(name)
+    return found
+
+
+def without_ending(stem: str) -> str:
+    """The name of an image from that of its mask."""
+    for match in _ENDING.finditer(stem):
+        if match.start() > 0 and match.end() == len(stem):
+            return stem[: match.start()]
+    return stem
+
+
+def join(images: Sequence[Folders], masks: Mapping[Name, Folders]) -> list[tuple[Name, ...]]:
+    """The masks of each image, from the keys of both."""
+    files: defaultdict[Folders, list[Name]] = defaultdict(list)
+    folders: defaultdict[Folders, list[Name]] = defaultdict(list)
+    for name, key in masks.items():
+        *above, stem = _lower(key)
+        for variant in dict.fromkeys((stem, without_ending(stem))):
+            files[(*above, variant)].append(name)
+        if above:
+            folders[tuple(above)].append(name)
+    keys = [_lower(key) for key in images]
+    endings = Counter(key[start:] for key in set(keys) for start in range(len(key)))
+    joined = []
+    for key in keys:
+        candidates = [key, *(key[i:] for i in range(1, len(key)) if endings[key[i:]] == 1)]
+        matches = (found.get(end) for end in candidates for found in (files, folders))
+        joined.append(tuple(next((match for match in matches if match), ())))
+    return joined
+
+
+def _lower(key: Folders) -> Folders:
+    return tuple(part.casefold() for part in key)

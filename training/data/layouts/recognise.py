@@ -1,0 +1,193 @@
+"""Which layout a data folder has, and what its files are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pathlib import PurePosixPath as Name
+
+from codec.image_folder import phrase, walk
+from codec.image_reader import SUFFIXES
+from training.data.layouts.catalogue import Catalogue, Item, assemble, listed
+from training.data.layouts.known import LAYOUTS
+from training.data.layouts.pairs import companions, join
+from training.data.layouts.rules import Folders, Layout, Part, Role, Rule, fit, is_word
+from training.data.layouts.table_files import from_tables
+from training.data.masks import is_marked
+from training.errors import TrainingError
+
+AUTO = "auto"
+_FLAT = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file and what a layout says of it."""
+
+    name: Name
+    role: Role
+    part: Part = "undivided"
+    key: Folders = ()
+
+
+def recognise(folder: Path, layout: str = AUTO) -> Catalogue:
+    """The images of a data folder, or of a csv file, by the named layout or the first that fits.
+
+    Raises TrainingError with what was found and what is expected.
+    """
+    if folder.is_file():
+        return _first(folder, [], layout, {})
+    found = walk(folder, SUFFIXES)
+    names = [Name(path.relative_to(folder).as_posix()) for path in found.files]
+    return _first(folder, names, layout, found.skipped)
+
+
+def _first(
+    folder: Path, names: Sequence[Name], asked: str, skipped: Mapping[str, int]
+) -> Catalogue:
+    """The catalogue of the first layout that fits."""
+    entries = [entry for entry in LAYOUTS if asked in (AUTO, entry.name, *entry.also)]
+    for layout in entries:
+        if layout.tables:
+            if found := from_tables(layout, folder, skipped, asked=asked != AUTO):
+                return found
+            continue
+        if not names:
+            continue
+        if asked == AUTO and layout.name == _FLAT and (sets := _sets_below(names)):
+            raise TrainingError(f"{folder} holds several data sets; give one of: {listed(sets)}")
+        if (files := sort_files(layout, names)) is not None:
+            return _catalogue(layout, folder, files, skipped)
+    if names:
+        trees = ", or ".join(entry.tree for entry in entries)
+        raise TrainingError(
+            f"{folder} does not have the layout {asked}: found {_summary(names)}; expected {trees}"
+        )
+    if folder.is_file():
+        raise TrainingError(f"{folder} has no columns such as path and label, or no rows")
+    also = f"; skipped {phrase(skipped)}" if skipped else ""
+    raise TrainingError(
+        f"{folder} holds no image files; their names end in {' '.join(sorted(SUFFIXES))}{also}"
+    )
+
+
+def sort_files(layout: Layout, names: Sequence[Name]) -> list[File] | None:
+    """What a layout says of the files of a data folder; None if it does not fit."""
+    named_alike = companions(names, twins=layout.twins)
+    if layout.needs_masks and not named_alike:
+        return None
+    fitting: dict[Name, list[tuple[Rule, Folders]]] = {}
+    for place in {name.parent for name in names}:
+        captured = [(rule, fit(rule.folders, place.parts)) for rule in layout.rules]
+        fitting[place] = [(rule, key) for rule, key in captured if key is not None]
+    needed = {rule for rule in layout.rules if rule.needed}
+    files = []
+    for name in names:
+        rules = fitting[name.parent]
+        if name in named_alike:
+            key = rules[0][1] if rules else ()
+            files.append(File(name, "mask", key=(*key, name.stem)))
+            continue
+        for rule, key in rules:
+            stem = _stem(rule, name)
+            if stem is not None:
+                files.append(File(name, rule.role, rule.part, (*key, stem)))
+                needed.discard(rule)
+                break
+        else:
+            files.append(File(name, "other"))
+    return None if needed else files
+
+
+def _stem(rule: Rule, name: Name) -> str | None:
+    """The name of the image that a file shows or marks; None if the rule is about other files."""
+    if not rule.files:
+        return name.stem
+    match = re.fullmatch(rule.files, name.name, re.IGNORECASE)
+    return match and (match[1] if match.re.groups else name.stem)
+
+
+def _sets_below(names: Sequence[Name]) -> list[str]:
+    """The subfolders, at any depth, that are data sets themselves."""
+    below: dict[str, list[Name]] = {}
+    for name in names:
+        if len(name.parts) > 1:
+            below.setdefault(name.parts[0], []).append(Name(*name.parts[1:]))
+    found = []
+    for folder, inside in below.items():
+        if any(_has_training(layout, inside) for layout in LAYOUTS if layout.name != _FLAT):
+            found.append(folder)
+        else:
+            found += [f"{folder}/{deeper}" for deeper in _sets_below(inside)]
+    return found
+
+
+def _has_training(layout: Layout, names: Sequence[Name]) -> bool:
+    return any(
+        file.role in ("normal", "judged") and file.part in ("train", "undivided")
+        for file in sort_files(layout, names) or ()
+    )
+
+
+def _catalogue(
+    layout: Layout, folder: Path, files: Sequence[File], skipped: Mapping[str, int]
+) -> Catalogue:
+    by_role: dict[Role, list[File]] = {}
+    for file in files:
+        by_role.setdefault(file.role, []).append(file)
+    if unclear := by_role.get("unclear"):
+        raise TrainingError(
+            f"{folder} is nearest to the layout {layout.name} ({layout.tree}), which does not have "
+            f"the images in {_places(unclear)}; if they are not for training move them away, "
+            "else give normal images a folder train/good or good"
+        )
+    masked = [*by_role.get("defect", ()), *by_role.get("judged", ())]
+    masks = {file.name: file.key for file in by_role.get("mask", ())}
+    joined = join([file.key for file in masked], masks)
+    pairs = dict(zip((file.name for file in masked), joined, strict=True))
+    images = [
+        (_item(folder, file, pairs.get(file.name, ())), file.part)
+        for file in files
+        if file.role in ("normal", "defect", "judged")
+    ]
+    others = by_role.get("other")
+    elsewhere = [f"{len(others)} elsewhere ({_places(others)})"] if others else []
+    return assemble(layout, images, [phrase(skipped), *elsewhere], _lonely(files, joined))
+
+
+def _item(folder: Path, file: File, masks: Sequence[Name]) -> Item:
+    name, above = file.name, file.name.parts[:-1]
+    paths = tuple(folder / mask for mask in masks)
+    good = next((place for place in above if is_word(place, "GOOD")), None)
+    return Item(
+        path=folder / name,
+        name=name.as_posix(),
+        kind=good or file.key[0] if len(file.key) > 1 or good else name.parent.name,
+        defect=is_marked(paths) if file.role == "judged" else file.role == "defect",
+        masks=paths,
+    )
+
+
+def _lonely(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str]:
+    """A sentence about mask files without an image, but for those next to normal images."""
+    used = {name for names in joined for name in names}
+    normal = {file.name.parent for file in files if file.role == "normal"}
+    lonely = [
+        file.name.as_posix()
+        for file in files
+        if file.role == "mask" and file.name not in used and file.name.parent not in normal
+    ]
+    return [f"{len(lonely)} mask files belong to no image: {listed(lonely)}"] if lonely else []
+
+
+def _places(files: Sequence[File]) -> str:
+    return listed(sorted({file.name.parent.as_posix() for file in files}))
+
+
+def _summary(names: Sequence[Name]) -> str:
+    """Where a folder has how many images, in words."""
+    counts = Counter("/".join(name.parts[:-1][:2]) for name in names)
+    return listed([f"{n} in {place or 'the folder itself'}" for place, n in counts.items()])
