@@ -1,4 +1,4 @@
-"""Training, codec, client, server and offline use read the same pixels and refuse the same files."""
+"""Training, codec, client, server and offline use read the same pixels, or refuse alike."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,16 +1,10 @@
-"""Image files, as the commands read and write them."""
+"""Image files that the commands write."""
 
 import io
 
 from PIL import Image
 
 from residuum_client.arrays import U8
-from residuum_client.image_reader import read_image
-
-
-def read_rgb(data: bytes) -> U8:
-    """An image file as uint8 `[H, W, 3]`. Raises InvalidInput."""
-    return read_image(data, 3)
 
 
 def to_png(image: U8) -> bytes:
