@@ -9,10 +9,7 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +17,9 @@ from PIL import Image
 
 from codec.arrays import Mask
 from codec.errors import InvalidInput
-from codec.image_reader import FORMATS, MAX_PIXELS
+from codec.image_reader import read_values
 from training.errors import TrainingError
 from training.metrics.images import resize_mask
-
-_PILLOW_FORMATS = tuple(name.upper() for name in (*FORMATS, "MPO"))
-_ORIENTATION = 274
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_masks(paths: Sequence[Path]) -> Mask:
@@ -61,23 +46,8 @@ def is_marked(paths: Sequence[Path]) -> bool:
 
 def read_mask(data: bytes) -> Mask:
     """A mask file as bool `[H, W]`, True on defects. Raises InvalidInput."""
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image,
-        ):
-            if image.width * image.height <= MAX_PIXELS:
-                image.load()
-                return _marked(_upright(image), lossy=image.format in ("JPEG", "MPO"))
-    except Exception as error:  # damaged files make decoders raise nearly any of Python's errors
-        raise InvalidInput("the mask is damaged or not an image of a known format") from error
-    raise InvalidInput(f"the mask has more than {MAX_PIXELS} pixels")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    with suppress(Exception):  # damaged metadata say nothing
-        return image.transpose(_TURNS[image.getexif()[_ORIENTATION]])
-    return image
+    image = read_values(data)
+    return _marked(image, lossy=image.format == "JPEG")
 
 
 def _marked(image: Image.Image, *, lossy: bool) -> Mask:

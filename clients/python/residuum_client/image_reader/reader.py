@@ -101,12 +101,15 @@ def read_image(data: bytes, channels: int, max_pixels: int = MAX_PIXELS) -> U8:
 def read_values(data: bytes) -> Image.Image:
     """The upright image of a file as Pillow decodes it, also of more than 8 bits a channel.
 
-    For files whose values are not colours, such as masks. Raises InvalidInput as `read_image`.
+    For files whose values are not colours, such as masks; its `format` is one of FORMATS. Raises
+    InvalidInput as `read_image` does.
     """
-    with _refused(), _opened(data, MAX_PIXELS, deep=True) as (_, image, orientation):
+    with _refused(), _opened(data, MAX_PIXELS, deep=True) as (source, image, orientation):
         image.load()
         method = _METHODS.get(orientation)
-        return image.copy() if method is None else image.transpose(method)
+        upright = image.copy() if method is None else image.transpose(method)
+        upright.format = source.format
+        return upright
 
 
 def from_pillow(image: Image.Image, channels: int) -> U8:
