@@ -115,7 +115,7 @@ def stuck(*arguments, **options):
     print("stuck", flush=True)
     threading.Event().wait()
 
-Offline.compress_stream = stuck
+Offline.compress_each = stuck
 sys.exit(main())
 """
     arguments = ["compress", photos, "--out", tmp_path / "out", "--bundle", bundle]

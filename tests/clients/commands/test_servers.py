@@ -1,5 +1,6 @@
 """Servers that are slow, refuse, or go away while a command works."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+from PIL import Image
 
 from residuum_client.__main__ import FAILED, main
 from residuum_client.v1 import codec_pb2
@@ -25,7 +27,7 @@ class Encoder(CodecServiceServicer):
         self.reply = reply
 
     def Encode(self, request, context):  # noqa: N802 - the name of the RPC
-        records = [self.reply(file, context) for file in request.files.files]
+        records = [self.reply(file[-3:], context) for file in request.files.files]
         ones = [1] * len(records)
         return codec_pb2.EncodeResponse(records=records, qualities=ones, evidence_bytes=ones)
 
@@ -50,10 +52,12 @@ def wait_for_the_end(context: grpc.ServicerContext) -> None:
 
 
 def make_inputs(folder: Path, count: int) -> Path:
-    """Files that hold their own names, so that neighbours differ."""
+    """Images whose files end in their own names, so that neighbours differ."""
     folder.mkdir()
+    image = io.BytesIO()
+    Image.new("L", (16, 16)).save(image, "PNG")
     for i in range(count):
-        (folder / f"{i:03}.png").write_bytes(b"%03d" % i)
+        (folder / f"{i:03}.png").write_bytes(image.getvalue() + b"%03d" % i)
     return folder
 
 

@@ -226,6 +226,23 @@ def test_a_server_that_is_gone_later_is_given_up_after_a_few_attempts():
     assert len(server.sizes) < 20
 
 
+def test_an_item_that_ends_its_server_costs_only_itself():
+    def fault(weights):
+        return Unavailable("crashed") if 777 in weights else None
+
+    weights = [100] * 300 + [777] + [100] * 300 + [777]
+    outcomes = run(weights, Server(fault=fault)).outcomes
+    assert errors(outcomes) == {300: Unavailable, 601: Unavailable}
+
+
+def test_no_item_is_blamed_for_a_server_that_is_gone():
+    def fault(weights):
+        return Unavailable("gone") if max(weights) >= 5000 else None
+
+    with pytest.raises(Unavailable, match=r"^gone$"):
+        run(range(4400, 6000), Server(fault=fault))
+
+
 def test_a_server_that_is_back_after_two_failures_has_lost_nothing():
     answers = itertools.count()
     server = Server(fault=lambda weights: Unavailable("") if next(answers) in (5, 6) else None)

@@ -22,8 +22,8 @@ MEMORY = 0.8
 PATIENCE = 16
 # A server that answers nothing more is taken for gone after this number of failures.
 GONE = 5
-# Parts in which a message that was too late is sent again: each attempt costs the whole timeout.
-TOO_LATE_PARTS = 8
+# Parts in which a message is sent again that was too late, or found no server: trying takes long.
+PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Pace:
 
     def too_late(self, weight: int, seconds: float) -> "Pace":
         """After a message that was not answered in time."""
-        largest = max(1, min(self.largest, weight // TOO_LATE_PARTS))
+        largest = max(1, min(self.largest, weight // PARTS))
         return replace(self._measured(weight, seconds), largest=largest)
 
     def too_many(self, items: int) -> "Pace":

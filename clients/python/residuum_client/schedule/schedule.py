@@ -15,7 +15,7 @@ from residuum_client.errors import (
 )
 from residuum_client.schedule.in_order import InOrder
 from residuum_client.schedule.message import Item, Message
-from residuum_client.schedule.pace import FIRST_WEIGHT, TOO_LATE_PARTS, Pace
+from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, Pace
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,6 +43,8 @@ class Schedule(Generic[T, R]):
         self._in_company: set[Message[T]] = set()
         self._not_before = 0.0
         self._outcomes: InOrder[R] = InOrder(noun)
+        # Errors of items that found no server: theirs if the server answers others afterwards.
+        self._suspects: dict[int, Unavailable] = {}
 
     @property
     def hungry(self) -> bool:
@@ -104,6 +106,7 @@ class Schedule(Generic[T, R]):
     ) -> None:
         """Reports an answer, with one outcome per item."""
         seconds, _ = self._landed(message, now)
+        self._settle_suspects()
         self.pace = self.pace.answered(message.weight, seconds)
         late = {
             place
@@ -135,6 +138,8 @@ class Schedule(Generic[T, R]):
 
     def outcomes(self) -> Iterator[R | ResiduumError]:
         """The outcomes that are next in order, each only once."""
+        if self._ended and not (self._filling or self._full or self._again or self._in_flight):
+            self._settle_suspects()
         return self._outcomes.take()
 
     def _first_again(self) -> Message[T]:
@@ -182,7 +187,7 @@ class Schedule(Generic[T, R]):
     ) -> None:
         self.pace = self.pace.too_late(message.weight, seconds)
         if len(message.items) > 1:
-            self._repeat(message.split(TOO_LATE_PARTS, alone=False))
+            self._repeat(message.split(PARTS, alone=False))
         elif in_company:
             self._repeat([replace(message, alone=True)])
         else:
@@ -195,11 +200,11 @@ class Schedule(Generic[T, R]):
             raise error
         self._silent(error)
         if len(message.items) > 1:
-            self._repeat(message.split(2, alone=True))
+            self._repeat(message.split(PARTS, alone=True))
         elif not message.alone:
             self._repeat([replace(message, alone=True)])
         else:
-            self._outcomes.settle(message.items[0].index, error)
+            self._suspects[message.items[0].index] = error
 
     def _broken(self, message: Message[T], error: ResiduumError) -> None:
         if len(message.items) > 1:
@@ -216,6 +221,11 @@ class Schedule(Generic[T, R]):
         in_company = message in self._in_company
         self._in_company.discard(message)
         return now - self._in_flight.pop(message), in_company
+
+    def _settle_suspects(self) -> None:
+        for index, error in self._suspects.items():
+            self._outcomes.settle(index, error)
+        self._suspects.clear()
 
     def _silent(self, error: ResiduumError) -> None:
         self.pace = self.pace.silent()
