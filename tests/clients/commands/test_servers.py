@@ -109,7 +109,7 @@ def test_a_server_that_goes_away_ends_the_command_with_what_is_done(tmp_path: Pa
             context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
         return b"record " + file
 
-    arguments = ["compress", str(inputs), "--out", str(tmp_path / "out"), "--timeout", "2"]
+    arguments = ["compress", str(inputs), "--out", str(tmp_path / "out"), "--timeout", "0.5"]
     with serving(reply) as options:
         assert main([*arguments, *options]) == FAILED
     done = outputs(tmp_path / "out")

@@ -18,6 +18,8 @@ from residuum_client.commands.tally import Tally
 Row = tuple[tuple[str, ...], dict[str, object]]
 # Width of a table in a file or a pipe.
 PIPE_WIDTH = 160
+# Rows of one table; a layout of all the rows of a long run would take gigabytes.
+TABLE_ROWS = 1000
 
 
 class Report:
@@ -45,18 +47,22 @@ class Report:
         else:
             self._rows.append(cells)
 
-    def table(self, encoding: str) -> Table | None:
-        """The rows so far, all columns but the first aligned right; None without rows."""
-        if not self._rows:
-            return None
-        table = Table(show_footer=self.total is not None)
-        for place, column in enumerate(self._columns):
-            footer = Text(self.total[place] if self.total else "")
-            justify = "right" if place else "left"
-            table.add_column(column, footer, justify=justify, overflow="fold")  # type: ignore[arg-type]
-        for row in self._rows:
-            table.add_row(*(Text(printable(cell, encoding)) for cell in row))
-        return table
+    def tables(self, encoding: str) -> Iterator[Table]:
+        """The rows so far, in tables that fit in memory; none without rows.
+
+        All columns but the first are aligned right. The total is in the last table.
+        """
+        for start in range(0, len(self._rows), TABLE_ROWS):
+            rows = self._rows[start : start + TABLE_ROWS]
+            total = self.total if start + TABLE_ROWS >= len(self._rows) else None
+            table = Table(show_footer=total is not None)
+            for place, column in enumerate(self._columns):
+                footer = Text(total[place] if total else "")
+                justify = "right" if place else "left"
+                table.add_column(column, footer, justify=justify, overflow="fold")  # type: ignore[arg-type]
+            for row in rows:
+                table.add_row(*(Text(printable(cell, encoding)) for cell in row))
+            yield table
 
 
 class Terminal:
@@ -118,10 +124,10 @@ class Terminal:
         try:
             yield report
         finally:
-            if table := report.table(self._out.encoding):
+            for table in report.tables(self._out.encoding):
                 self._out.print(table)
-                if report.summary:
-                    self._out.print(report.summary)
+            if report.summary and not as_json:
+                self._out.print(report.summary)
 
     @contextmanager
     def progress(self, what: str, total: int, *, as_json: bool) -> Iterator[Callable[[], None]]:
