@@ -7,14 +7,14 @@ The two graphs are anything with the methods of `codec.graphs.protocol.Graphs`: 
 process, a micro-batching queue in front of it, or torch while a model is being exported.
 """
 
-from collections.abc import Iterator, Sequence, Sized
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
+from codec.graphs.batches import batches, calls, join, split
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
 from codec.images.comparison import psnr, squared_error
@@ -33,10 +33,6 @@ from codec.rate_control import (
 from codec.record.evidence import paste_regions
 from codec.record_coder import Coded, RecordCoder, group_by
 from codec.results import Compressed, EncodedImage, Restored
-
-# Most array elements and most items in one call of a graph, to bound its memory.
-MAX_CALL_ELEMENTS = 2**21
-MAX_CALL_BATCH = 256
 
 
 class Codec:
@@ -122,11 +118,12 @@ class Codec:
         outcomes = [attempt(InvalidInput, prepare, image, spec) for image in images]
         prepared = succeeded(outcomes)
         encoded: dict[int, EncodedImage | InvalidInput] = {}
-        for group in group_by(one.tiles.shape[1:] for one in prepared):
-            tiles = [prepared[i].tiles for i in group]
-            latents, others = self._encode_tiles(_join(tiles))
-            parts = zip(group, _split(latents, tiles), _split(others, tiles), strict=True)
-            encoded |= {i: _finite(EncodedImage(prepared[i], *outputs)) for i, *outputs in parts}
+        tiles = [one.tiles for one in prepared]
+        for batch in _batches(tiles):
+            parts = [tiles[i] for i in batch]
+            latents, others = self._encode_tiles(join(parts))
+            outputs = zip(batch, split(latents, parts), split(others, parts), strict=True)
+            encoded |= {i: _finite(EncodedImage(prepared[i], *pair)) for i, *pair in outputs}
         return merge(outcomes, (encoded[i] for i in range(len(prepared))), InvalidInput)
 
     def quantise(self, encoded: EncodedImage, level: int) -> Coded:
@@ -138,12 +135,15 @@ class Codec:
 
     def decode(self, coded: Sequence[Coded]) -> list[F32]:
         """Runs the decoder: tiles `[R, C, h, w]` of each image, in [0, 1]."""
-        decoded: dict[int, F32] = {}
-        for group in group_by(one.codes.shape[1:] for one in coded):
-            latents = [self._latents(coded[i]) for i in group]
-            tiles = _join([self._graphs.decode(call) for call in _calls(_join(latents))])
-            decoded |= zip(group, _split(tiles, latents), strict=True)
+        decoded = dict(self._decoded(coded))
         return [decoded[i] for i in range(len(coded))]
+
+    def _decoded(self, coded: Sequence[Coded]) -> Iterator[tuple[int, F32]]:
+        """Indices and tiles of images, each batch when it is decoded: floats take much memory."""
+        for batch in _batches([one.codes for one in coded]):
+            latents = [self._latents(coded[i]) for i in batch]
+            tiles = join([self._graphs.decode(call) for call in calls(join(latents))])
+            yield from zip(batch, split(tiles, latents), strict=True)
 
     def _within_bytes(
         self, encoded: Sequence[EncodedImage], target: int
@@ -185,8 +185,8 @@ class Codec:
 
     def _encode_tiles(self, tiles: U8) -> tuple[Array, F32]:
         """Both outputs of the encoder for tiles `[R, C, h, w]`, `[R, D, h', w']` each."""
-        outputs = zip(*(self._graphs.encode(call) for call in _calls(tiles)), strict=True)
-        latents, other = (_join(parts) for parts in outputs)
+        outputs = zip(*(self._graphs.encode(call) for call in calls(tiles)), strict=True)
+        latents, other = (join(parts) for parts in outputs)
         shape = (*latents.shape[:2], *(latents.shape[2:] or (1, 1)))
         kind = np.int32 if self.manifest.latent.kind == "indices" else np.float32
         return (
@@ -209,8 +209,11 @@ class Codec:
 
     def _images(self, coded: Sequence[Coded]) -> list[U8]:
         spec = self.manifest.input
-        pairs = zip(coded, self.decode(coded), strict=True)
-        return [to_pixels(restore_geometry(tiles, one.size, spec)) for one, tiles in pairs]
+        images = {
+            i: to_pixels(restore_geometry(tiles, coded[i].size, spec))
+            for i, tiles in self._decoded(coded)
+        }
+        return [images[i] for i in range(len(coded))]
 
 
 def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
@@ -218,26 +221,9 @@ def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
     return [(index, level) for index, level in enumerate(levels) if level is not None]
 
 
-def batch_size(elements: int, most: int = MAX_CALL_BATCH) -> int:
-    """How many items of this number of array elements go into one call of a graph: 1..`most`."""
-    return max(1, min(most, MAX_CALL_ELEMENTS // max(1, elements)))
-
-
-def _calls(batch: Array) -> Iterator[Array]:
-    """Cuts a batch `[N, ...]`, N > 0, into one batch per call of a graph."""
-    size = batch_size(int(batch[0].size))
-    return (batch[start : start + size] for start in range(0, len(batch), size))
-
-
-def _join(parts: Sequence[Array]) -> Array:
-    """Concatenates arrays `[N_i, ...]` without copying a single one."""
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
-
-
-def _split(batch: Array, parts: Sequence[Sized]) -> list[Array]:
-    """Undoes `_join`: cuts a batch `[N, ...]` into pieces as long as the parts."""
-    ends = accumulate(len(part) for part in parts)
-    return [batch[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
+def _batches(items: Sequence[Array]) -> list[list[int]]:
+    groups = group_by(one.shape[1:] for one in items)
+    return [batch for group in groups for batch in batches(group, items)]
 
 
 def _finite(encoded: EncodedImage) -> EncodedImage | InvalidInput:

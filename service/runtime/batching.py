@@ -19,8 +19,8 @@ from typing import final
 import numpy as np
 
 from codec.arrays import Array
-from codec.codec import batch_size
 from codec.errors import BundleError, Overloaded
+from codec.graphs.batches import batch_size
 from codec.graphs.protocol import Graphs
 
 # Whether the client of the current call still waits for its response. A context variable, because

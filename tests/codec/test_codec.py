@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from codec import Codec
 from codec.bundle.bundle import Bundle
-from codec.codec import MAX_CALL_BATCH
 from codec.errors import InvalidInput, RecordError
+from codec.graphs.batches import MAX_CALL_BATCH
 from codec.graphs.onnx import open_graphs
 from codec.record.frame import Record, pack
 from codec.reference.range_coder import ReferenceCoder

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.codec import MAX_CALL_ELEMENTS
 from codec.errors import BundleError, InvalidInput, Overloaded
+from codec.graphs.batches import MAX_CALL_ELEMENTS
 from service.runtime.batching import STILL_WANTED, BatchObserver, Limits, MicroBatcher
 
 FOREVER = 60.0
