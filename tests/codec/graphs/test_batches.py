@@ -1,5 +1,7 @@
 """How the items of a list are spread over calls of a graph."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def test_batches_are_single_items_or_one_call(counts: list[int], share: int) -> 
     size = batch_size(width)
     for part in parts:
         assert len(part) == 1 or sum(counts[index] for index in part) <= size
-    for part, after in zip(parts, parts[1:], strict=False):
+    for part, after in itertools.pairwise(parts):
         assert sum(counts[index] for index in part) + counts[after[0]] > size
 
 
