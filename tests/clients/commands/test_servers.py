@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+import pytest
 from PIL import Image
 
 from residuum_client.__main__ import FAILED, main
@@ -101,6 +102,7 @@ def test_a_file_that_breaks_the_call_fails_alone(tmp_path: Path, capsys):
     assert len(outputs(tmp_path / "out")) == 40
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_ends_the_command_with_what_is_done(tmp_path: Path, capsys):
     inputs = make_inputs(tmp_path / "in", 1000)
 
@@ -109,7 +111,7 @@ def test_a_server_that_goes_away_ends_the_command_with_what_is_done(tmp_path: Pa
             context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
         return b"record " + file
 
-    arguments = ["compress", str(inputs), "--out", str(tmp_path / "out"), "--timeout", "0.5"]
+    arguments = ["compress", str(inputs), "--out", str(tmp_path / "out"), "--timeout", "2"]
     with serving(reply) as options:
         assert main([*arguments, *options]) == FAILED
     done = outputs(tmp_path / "out")
