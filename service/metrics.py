@@ -34,6 +34,10 @@ class RequestMetrics:
             unit="seconds",
         )
         self.in_progress = gauge("requests_in_progress", "Requests in progress.")
+        self.memory = gauge(
+            "images_memory_bytes", "Memory taken by the images of requests.", unit="bytes"
+        )
+        self.waiting = gauge("requests_waiting", "Requests that wait for memory.")
         self.bytes_in = counter(
             "received_bytes", "Total size of request messages.", ["method"], unit="bytes"
         )

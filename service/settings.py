@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     )
     max_images: int = Field(1024, ge=1, description="most images or records per call")
     max_message_mb: int = Field(32, ge=1, le=2047, description="largest request message, MiB")
+    max_decoded_mb: int = Field(
+        512,
+        ge=1,
+        description="memory for the images of all calls together, MiB; calls wait for it, and one "
+        "that needs more runs alone",
+    )
     workers: int = Field(64, ge=1, description="most calls in progress; further calls are rejected")
     drain_seconds: float = Field(
         20.0, ge=0, description="time for calls to finish after SIGTERM, seconds"

@@ -1,8 +1,9 @@
-"""What runs models: the store of loaded models, micro-batching of their graphs, admission."""
+"""What runs models: the loaded models, micro-batching of their graphs, admission, memory."""
 
 from service.runtime.admission import Admission
 from service.runtime.batching import BatchedGraphs, BatchObserver, Limits, MicroBatcher
 from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
+from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "BatchedGraphs",
     "Limits",
     "LoadedModel",
+    "MemoryBudget",
     "MicroBatcher",
     "ModelStore",
     "RuntimeConfig",

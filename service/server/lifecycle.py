@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from service.metrics import Metrics
 from service.runtime.admission import Admission
 from service.runtime.loaded_model import RuntimeConfig
+from service.runtime.memory import MIB, MemoryBudget
 from service.runtime.models import ModelStore
 from service.server.server import Server
 from service.servicers.interceptor import RpcInterceptor
@@ -53,7 +54,10 @@ def build(settings: Settings) -> Server:
     models = ModelStore(settings.bundles, config, metrics.models, admission.in_progress)
     models.bundles()  # a missing folder is reported before a busy port
     interceptor = RpcInterceptor(metrics.requests, admission)
-    return Server(settings, models, interceptor, metrics.images, registry)
+    memory = MemoryBudget(settings.max_decoded_mb * MIB)
+    metrics.requests.memory.set_function(memory.in_use)
+    metrics.requests.waiting.set_function(memory.waiting)
+    return Server(settings, models, interceptor, metrics.images, registry, memory)
 
 
 def _catch_signals() -> Callable[[], None]:

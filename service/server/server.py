@@ -20,6 +20,7 @@ from protos.residuum.v1.anomaly_pb2_grpc import add_AnomalyServiceServicer_to_se
 from protos.residuum.v1.codec_pb2_grpc import add_CodecServiceServicer_to_server
 from protos.residuum.v1.models_pb2_grpc import add_ModelServiceServicer_to_server
 from service.metrics import ImageMetrics
+from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
 from service.servicers.anomaly import AnomalyServicer
 from service.servicers.codec import CodecServicer
@@ -53,14 +54,15 @@ class Server:
         interceptor: RpcInterceptor,
         metrics: ImageMetrics,
         registry: CollectorRegistry,
+        memory: MemoryBudget,
     ) -> None:
         self.models = models
         self._health = health.HealthServicer()
         self._set_health(HealthCheckResponse.NOT_SERVING)
         self._data = _grpc_server(interceptor, settings.workers, settings.max_message_mb)
         self._admin = _grpc_server(interceptor, _ADMIN_THREADS, _ADMIN_MESSAGE_MB)
-        codec = CodecServicer(models, metrics, settings.max_images)
-        anomaly = AnomalyServicer(models, metrics, settings.max_images)
+        codec = CodecServicer(models, metrics, settings.max_images, memory)
+        anomaly = AnomalyServicer(models, metrics, settings.max_images, memory)
         add_CodecServiceServicer_to_server(codec, self._data)
         add_AnomalyServiceServicer_to_server(anomaly, self._data)
         add_ModelServiceServicer_to_server(ModelServicer(models, admin=False), self._data)

@@ -1,6 +1,6 @@
 """AnomalyService: scores images."""
 
-# ruff: noqa: N802, ARG002 - gRPC prescribes the names and parameters of these methods.
+# ruff: noqa: N802 - gRPC prescribes the names and parameters of these methods.
 
 from collections.abc import Iterator, Sequence
 from typing import final
@@ -16,9 +16,10 @@ from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
 from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
 from service.runtime.loaded_model import LoadedModel
+from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
 from service.servicers.message_conversion import false_alarm_rate_of, item_errors, model_ref
-from service.servicers.sources import Source, check_images, read_images
+from service.servicers.sources import Source, check_images, needed_bytes, read_images
 from service.status import code_name
 
 Context = grpc.ServicerContext
@@ -28,20 +29,27 @@ Context = grpc.ServicerContext
 class AnomalyServicer(AnomalyServiceServicer):
     """RPC handlers; the interceptor turns the errors they raise into statuses."""
 
-    def __init__(self, models: ModelStore, metrics: ImageMetrics, max_images: int) -> None:
+    def __init__(
+        self, models: ModelStore, metrics: ImageMetrics, max_images: int, memory: MemoryBudget
+    ) -> None:
         self._models = models
         self._metrics = metrics
+        self._memory = memory
         self._max_images = max_images
 
     def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         loaded = self._models.get(request.model.name, request.model.version)
         sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
-        outcomes = _score(loaded, sources, request)
-        scores = succeeded(outcomes) if request.partial else required(outcomes, "image")
+        spec = loaded.bundle.manifest.input
+        size = needed_bytes(sources, spec, heatmaps=request.heatmaps)
+        with self._memory.hold(size, context.time_remaining()):
+            outcomes = _score(loaded, sources, request)
+            scores = succeeded(outcomes) if request.partial else required(outcomes, "image")
+            results = [_result(score, request.heatmaps) for score in scores]
         errors = item_errors(outcomes)
         self._count(loaded.name, scores, errors)
         return pb.ScoreResponse(
-            results=[_result(score, request.heatmaps) for score in scores],
+            results=results,
             model=model_ref(loaded),
             heat_scale=loaded.scorer.heatmap_vmax,
             id=request.id,

@@ -1,6 +1,6 @@
 """CodecService: encodes images to records and decodes them."""
 
-# ruff: noqa: N802, ARG002 - gRPC prescribes the names and parameters of these methods.
+# ruff: noqa: N802 - gRPC prescribes the names and parameters of these methods.
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import final
@@ -16,6 +16,7 @@ from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
 from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
 from service.runtime.loaded_model import LoadedModel
+from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
 from service.servicers.message_conversion import (
     evidence_message,
@@ -27,7 +28,13 @@ from service.servicers.message_conversion import (
     rate_of,
     wants_evidence,
 )
-from service.servicers.sources import Source, check_images, check_records, read_images
+from service.servicers.sources import (
+    Source,
+    check_images,
+    check_records,
+    needed_bytes,
+    read_images,
+)
 from service.status import code_name
 
 Context = grpc.ServicerContext
@@ -37,15 +44,20 @@ Context = grpc.ServicerContext
 class CodecServicer(CodecServiceServicer):
     """RPC handlers; the interceptor turns the errors they raise into statuses."""
 
-    def __init__(self, models: ModelStore, metrics: ImageMetrics, max_images: int) -> None:
+    def __init__(
+        self, models: ModelStore, metrics: ImageMetrics, max_images: int, memory: MemoryBudget
+    ) -> None:
         self._models = models
         self._metrics = metrics
+        self._memory = memory
         self._max_images = max_images
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
         loaded = self._models.get(request.model.name, request.model.version)
         sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
-        outcomes = _encode(loaded, sources, request)
+        size = needed_bytes(sources, loaded.bundle.manifest.input)
+        with self._memory.hold(size, context.time_remaining()):
+            outcomes = _encode(loaded, sources, request)
         compressed = succeeded(outcomes) if request.partial else required(outcomes, "image")
         response = pb.EncodeResponse(
             records=[one.record for one in compressed],
@@ -63,20 +75,11 @@ class CodecServicer(CodecServiceServicer):
     def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
         loaded = self._models.get(request.model.name, request.model.version)
         sources = check_records(request, loaded.bundle, self._max_images)
-        restored_each = loaded.codec.restore_each([one.data for one in succeeded(sources)])
-        outcomes = merge(sources, restored_each, ResiduumError)
-        restored = succeeded(outcomes) if request.partial else required(outcomes, "record")
-        images, errors = [one.image for one in restored], item_errors(outcomes)
-        self._count(loaded.name, "Decode", len(images), errors)
-        png = request.format == pb.IMAGE_FORMAT_PNG
-        return pb.DecodeResponse(
-            files=png_message(images) if png else None,
-            pixels=None if png else pixels_message(images),
-            model=model_ref(loaded),
-            id=request.id,
-            evidence=[evidence_message(one.regions) for one in restored],
-            errors=errors,
-        )
+        size = needed_bytes(sources, loaded.bundle.manifest.input)
+        with self._memory.hold(size, context.time_remaining()):
+            response = _decode(loaded, sources, request)
+        self._count(loaded.name, "Decode", len(response.evidence), response.errors)
+        return response
 
     def EncodeStream(
         self, request_iterator: Iterator[pb.EncodeRequest], context: Context
@@ -114,3 +117,21 @@ def _encode(
     else:
         compressed = loaded.codec.compress_each(succeeded(images), rate)
     return merge(images, compressed, InvalidInput)
+
+
+def _decode(
+    loaded: LoadedModel, sources: Sequence[Source | InvalidInput], request: pb.DecodeRequest
+) -> pb.DecodeResponse:
+    restored_each = loaded.codec.restore_each([one.data for one in succeeded(sources)])
+    outcomes = merge(sources, restored_each, ResiduumError)
+    restored = succeeded(outcomes) if request.partial else required(outcomes, "record")
+    images = [one.image for one in restored]
+    png = request.format == pb.IMAGE_FORMAT_PNG
+    return pb.DecodeResponse(
+        files=png_message(images) if png else None,
+        pixels=None if png else pixels_message(images),
+        model=model_ref(loaded),
+        id=request.id,
+        evidence=[evidence_message(one.regions) for one in restored],
+        errors=item_errors(outcomes),
+    )

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from codec.outcomes import succeeded
 from codec.record.frame import Record, pack
 from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1 import codec_pb2 as pb
 from protos.residuum.v1.images_pb2 import Files, ModelRef, Pixels
 from service.servicers.message_conversion import item_errors
-from service.servicers.sources import check_images, check_records, decoded_bytes
+from service.servicers.sources import check_images, check_records
 
 TINY, TINY_MAP = ModelRef(name="tiny"), ModelRef(name="tiny-map")
 KEEP = pb.ON_ANOMALY_EVIDENCE
@@ -290,7 +291,7 @@ def test_images_that_exceed_the_pixels_of_a_request_may_come_in_another(tiny_map
     assert errors[1].message == (
         f"the images up to this one have {3 * 2**25} pixels, expected at most {2**26}"
     )
-    assert decoded_bytes(outcomes, channels=1) == 2**26
+    assert sum(one.pixels for one in succeeded(outcomes)) == 2**26
 
 
 def test_records_that_exceed_the_pixels_of_a_request_may_come_in_another(tiny_map):
@@ -298,7 +299,7 @@ def test_records_that_exceed_the_pixels_of_a_request_may_come_in_another(tiny_ma
     request = pb.DecodeRequest(records=[record, b"?", record, record], partial=True)
     outcomes = check_records(request, tiny_map.bundle, 64)
     assert [(error.index, error.code) for error in item_errors(outcomes)] == [(3, EXHAUSTED)]
-    assert decoded_bytes(outcomes, channels=1) == 2**26
+    assert sum(one.pixels for one in succeeded(outcomes)) == 2**26
 
 
 def test_every_good_image_is_computed_once_and_errors_are_counted(bundles, running, good):
