@@ -6,8 +6,10 @@ A module outside the packages, since Python imports a whole package before any m
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,6 +45,8 @@ def _importing(program: str) -> Iterator[None]:
         os.write(2, f"{program}: interrupted\n".encode())
         os._exit(INTERRUPTED)
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names of files need not fit the terminal
     before = signal.getsignal(signal.SIGINT)
     # A shell starts commands in the background with SIGINT ignored, and they keep it so.
     if before is not signal.SIG_IGN:

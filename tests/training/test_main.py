@@ -29,9 +29,10 @@ def test_a_folder_becomes_a_run(make_folder, tmp_path, capsys):
     run = tmp_path / "run"
     assert main(arguments(make_folder(), run, "--epochs", "2")) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "22 training and 2 validation images" in lines[0]
-    assert lines[1].startswith("epoch 1/2  loss ")
-    assert "images/s" in lines[2]
+    assert lines[0] == "layout flat: 24 normal for training, none for testing"
+    assert "22 training and 2 validation images" in lines[1]
+    assert lines[2].startswith("epoch 1/2  loss ")
+    assert "images/s" in lines[3]
     assert lines[-1] == f"done: {run / 'best.safetensors'}"
     config, model, info = load_run(run)
     assert (config.epochs, model.config.latent) == (2, 3)

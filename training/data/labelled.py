@@ -55,8 +55,8 @@ def labelled_test(config: DataConfig, folder: Path, report: Reporter = silent) -
         report(warning)
     if not catalogue.test:
         raise TrainingError(
-            f"evaluation needs test images: {catalogue.sentence()}; {folder} has only images for "
-            "training, expected for example test/good and test/bad next to train"
+            f"evaluation needs test images: {folder} holds only images for training; expected for "
+            f"example {folder / 'test' / 'good'} and {folder / 'test' / 'bad'}"
         )
     paths = [item.path for item in catalogue.test]
     everything = read_each(paths, config.channels, config.size, report)

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: Command, console: Console, errors: Console) -> int:
     report.check_free(command.out)
     torch.set_num_threads(command.threads)
-    with Reporter(errors) as reporter:
+    with Reporter(errors, console) as reporter:
         if is_run(command.source):
             run = evaluate_run(
                 command.source, command.data, command.layout, command.pictures, reporter

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from codec.image_reader import read_image
 from training.data import datasets as data
 from training.data.datasets import CIFAR_JPEG
 from training.data.image_files import digest
@@ -172,3 +173,85 @@ def test_idx_files_are_found_anywhere_below_and_must_be_in_one_place(tmp_path):
     (tmp_path / data.IMAGES["train"]).write_bytes(b"")
     with pytest.raises(TrainingError, match="holds several"):
         data.find_idx(tmp_path, data.IMAGES["train"])
+
+
+def test_a_transparent_training_image_is_what_the_codec_reads(tmp_path, tiny):
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        pixels = rng.integers(0, 256, (16, 16, 4), np.uint8)
+        (tmp_path / "train" / "good").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels, "RGBA").save(tmp_path / "train" / "good" / f"{i}.png")
+    found = data.images(tiny["sigma_vae_map"].data, tmp_path)
+    for i in range(3):
+        file = (tmp_path / "train" / "good" / f"{i}.png").read_bytes()
+        np.testing.assert_array_equal(found[i], read_image(file, 1).transpose(2, 0, 1))
+
+
+def test_images_of_16_bits_are_refused_with_the_reason(tmp_path, tiny):
+    for i in range(3):
+        Image.fromarray(np.full((16, 16), 300 + i, np.uint16)).save(tmp_path / f"{i}.png")
+    with pytest.raises(TrainingError, match=r"3 of 3 .*0.png, 1.png, 2.png \(the PNG image has 16"):
+        data.images(tiny["reslag"].data, tmp_path)
+
+
+def test_a_validation_folder_is_held_out_and_everything_else_learned_from(mvtec, tiny, make_folder):
+    make_folder(3, name="set/validation/good")
+    said: list[str] = []
+    training, held_out = data.training_and_validation(tiny["reslag"].data, mvtec, said.append)
+    assert (len(training), len(held_out)) == (6, 3)
+    assert said[0] == (
+        "layout mvtec: 6 normal for training, 3 normal for validation, 2 normal and 1 defect for "
+        "testing, 1 with mask"
+    )
+
+
+@pytest.mark.parametrize("value", [1, 3, 255])
+def test_masks_of_any_value_mark_the_same_pixels(mvtec, tiny, value):
+    mask = np.zeros((16, 16), np.uint8)
+    mask[3, 4] = value
+    Image.fromarray(mask).save(mvtec / "ground_truth" / "scratch" / "000_mask.png")
+    test = labelled_test(tiny["reslag"].data, mvtec)
+    assert np.argwhere(test.masks[2]).tolist() == [[3, 4]]
+
+
+def test_masks_of_no_use_are_reported_in_one_line_a_kind(mvtec, tiny, make_folder):
+    make_folder(4, name="set/test/scratch")
+    truth = mvtec / "ground_truth" / "scratch"
+    for i in (1, 2):
+        Image.new("L", (16, 16)).save(truth / f"00{i}_mask.png")
+    (truth / "003_mask.png").write_bytes(b"broken")
+    make_folder(1, name="set/test/hole")
+    said: list[str] = []
+    test = labelled_test(tiny["reslag"].data, mvtec, said.append)
+    assert sum(mask is not None for mask in test.masks) == 1
+    assert said[1:] == [
+        "1 masks cannot be read: mask 003_mask.png: the file is not an image of a known format: "
+        "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP",
+        "2 masks mark no pixel and are ignored: test/scratch/001.png, test/scratch/002.png",
+        "1 defect images have no mask: test/hole/000.png",
+    ]
+
+
+def test_a_folder_without_test_images_says_so_when_it_is_evaluated(make_folder, tiny):
+    with pytest.raises(TrainingError, match=r"evaluation needs test images: .* expected for exam"):
+        labelled_test(tiny["reslag"].data, make_folder(3))
+
+
+def test_a_folder_without_normal_images_says_so_when_it_is_trained_on(make_folder, tiny, tmp_path):
+    make_folder(3, name="set/test/good")
+    with pytest.raises(TrainingError, match="has no train images: layout mvtec: 0 normal for tra"):
+        data.images(tiny["reslag"].data, tmp_path / "set")
+
+
+def test_an_image_that_no_record_can_hold_is_refused_before_training(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(data, "MAX_RECORD_PIXELS", 20 * 16)
+    for i in range(2):
+        Image.new("L", (16 + 8 * i, 16)).save(tmp_path / f"{i}.png")
+    sentence = "has an image of 16x24; a record holds at most 320 pixels"
+    with pytest.raises(TrainingError, match=sentence):
+        data.training_and_validation(tiny["sigma_vae_map"].data, tmp_path)
+
+
+def test_a_layout_that_is_named_is_for_image_files(tiny):
+    with pytest.raises(TrainingError, match="layout 'mvtec' is for image files, but source is"):
+        dataclasses.replace(tiny["reslag"].data, source="idx", layout="mvtec")

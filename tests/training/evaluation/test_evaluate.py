@@ -133,7 +133,11 @@ def test_a_tar_gives_the_same_numbers_and_the_tables_are_printed(
     assert facts["detection"]["image_auroc"] == before["detection"]["image_auroc"]
     said = capsys.readouterr()
     assert "bytes per record, mean" in said.out
-    assert said.out.splitlines()[0] == "Model tiny-map 1"
+    assert said.out.splitlines()[:2] == [
+        f"layout mvtec: 8 normal for training, {GOOD} normal and {DEFECT} defect for testing, "
+        f"{DEFECT} with mask",
+        "Model tiny-map 1",
+    ]
     assert said.err == ""
 
 
@@ -188,11 +192,11 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
         (
             "MAP --data D/train --out o",
             1,
-            "evaluation needs test images: D/train/test does not exist; found only images for "
-            "training",
+            "evaluation needs test images: D/train holds only images for training; expected for "
+            "example D/train/test/good",
         ),
-        ("MAP --data D/test/good --out o", 1, "D/test/good/test does not exist; found only images"),
-        ("MAP --data empty --out o", 1, "empty/test holds no image files"),
+        ("MAP --data D/test/good --out o", 1, "D/test/good holds only images for training"),
+        ("MAP --data empty --out o", 1, "empty holds no image files"),
         ("MAP --data D --out D", 1, "already exists and is not an empty folder"),
         ("MAP --data D --out o --quality 17", 2, "--quality is 17; expected 0..16"),
         ("MAP --data D --out o --false-alarm-rate 0.001", 1, "needs 999 calibration images"),

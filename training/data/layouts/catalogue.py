@@ -102,8 +102,9 @@ def hold_out_test(normal: Sequence[Item]) -> tuple[list[Item], list[Item]]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a message, at most LISTED of them."""
-    return ", ".join(names[:LISTED]) + (", …" if names[LISTED:] else "")
+    """Names for a message, at most LISTED of them, without what a terminal would act on."""
+    text = ", ".join(names[:LISTED]) + (", …" if names[LISTED:] else "")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _bytes(name: str) -> bytes:

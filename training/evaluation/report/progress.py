@@ -15,11 +15,12 @@ ProgressCallback = Callable[[int, int], None]
 
 
 class Reporter:
-    """Shows one progress bar per step on a terminal, and sentences about the data anywhere."""
+    """Shows one progress bar per step if `console` is a terminal; `notes` gets sentences."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, notes: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         disable = not console.is_terminal
+        self._notes = notes
         self._bars = Progress(*columns, TimeRemainingColumn(), console=console, disable=disable)
 
     def __enter__(self) -> Self:
@@ -35,8 +36,8 @@ class Reporter:
         self._bars.stop()
 
     def note(self, sentence: str) -> None:
-        """Prints a sentence about the data, above the bars."""
-        self._bars.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        """Prints a sentence about the data."""
+        self._notes.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, step: str) -> ProgressCallback:
         """Adds the bar of a step; the callback moves it."""
