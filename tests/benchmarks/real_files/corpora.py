@@ -16,7 +16,9 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,8 +39,7 @@ TRAINING = (
 )
 EXPORT = f"--name {TRAINED} --fit resize"
 MAX_BYTES = 2**30
-# Lines of a command that are not about one file: what it skipped, and the summary.
-MAX_OTHER_LINES = 2
+SUMMARY = re.compile(r"residuum: ([\d,]+) done(?:, ([\d,]+) failed)?(?:; skipped .*)?")
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Run:
     way: str
     done: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    other_lines: list[str] = field(default_factory=list)
+    summaries: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -68,7 +69,7 @@ class Run:
         self.client_peak = max(self.client_peak, ended.peak_bytes)
         if ended.status not in (0, 1):
             self.complain(f"status {ended.status}, the last line {ended.lines[-1:]}")
-        known, other = set(files), []
+        known, other, failed = set(files), [], 0
         for line in ended.lines:
             path, _, reason = line.partition(": ")
             if path not in known:
@@ -77,11 +78,15 @@ class Run:
                 self.complain(f"{path} fails twice: {reason}")
             else:
                 self.failed[path] = reason
-        if len(other) > MAX_OTHER_LINES or any("Traceback" in line for line in other):
-            self.complain(f"{len(other)} lines that are not about a file, such as {other[:3]}")
-        self.other_lines += other
+                failed += 1
         rows = ended.rows if ended.status in (0, 1) else []
         self.done |= {row["path"]: fingerprint(row) for row in rows}
+        summary = SUMMARY.fullmatch(other[0]) if len(other) == 1 else None
+        counts = [int((n or "0").replace(",", "")) for n in summary.groups()] if summary else []
+        if (counts != [len(rows), failed]) if failed else other:
+            found = f"{len(other)} lines that are not about a file, such as {other[:2]}"
+            self.complain(f"{found}; expected a summary of {len(rows)} done, {failed} failed")
+        self.summaries += other[-1:]
         left = [path for path in given if path in known and path not in self.done | self.failed]
         if left:
             self.complain(f"{len(left)} files have no outcome, such as {left[:3]}")
@@ -168,11 +173,11 @@ def make_bundles(folder: Path) -> Path:
 
 
 def measure(corpora: Path, models: Sequence[str], folder: Path) -> tuple[list[Run], list[str]]:
-    """All commands with all models, and what is wrong."""
+    """All commands with all models, and what is wrong. Offline and served run at the same time."""
     bundles = make_bundles(folder)
     runs: list[Run] = []
     complaints: list[str] = []
-    with serving(bundles, folder / "log") as server:
+    with serving(bundles, folder / "log") as server, ThreadPoolExecutor(2) as pool:
         for model in models:
             records = folder / f"compress-{model}-offline"
             records.mkdir()
@@ -181,13 +186,12 @@ def measure(corpora: Path, models: Sequence[str], folder: Path) -> tuple[list[Ru
                 ("decompress", records),
                 ("score", corpora),
             ):
-                pair = [run(model, command, inputs, folder, bundles, s) for s in (None, server)]
+                same = partial(run, model, command, inputs, folder, bundles)
+                pair = list(pool.map(same, (None, server)))
                 complaints += [*pair[0].complaints, *pair[1].complaints, *compare(*pair)]
                 runs += pair
-        if internal := server.internal_errors():
-            complaints.append(f"the server counted {internal} internal errors")
-    log = (folder / "log").read_text()
-    return runs, complaints + [f"the server printed {log!r}"] * bool(log)
+        complaints += server.complaints()
+    return runs, complaints
 
 
 def kind(reason: str) -> str:

@@ -73,10 +73,13 @@ class Server:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
-    def internal_errors(self) -> int:
-        """Calls that ended with INTERNAL so far."""
+    def complaints(self) -> list[str]:
+        """What went wrong in it so far: calls that ended with INTERNAL, and what it printed."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as page:
-            return int(sum(map(float, INTERNAL.findall(page.read().decode()))))
+            counts = INTERNAL.findall(page.read().decode())
+        found = [f"the server counted {n} internal errors" for n in counts if float(n)]
+        log = self.log.read_text()
+        return found + [f"the server printed {log!r}"] * bool(log)
 
 
 @contextmanager

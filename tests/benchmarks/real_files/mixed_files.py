@@ -170,14 +170,12 @@ def slow(folder: Path, server: Server) -> list[Part]:
 
 def report(parts: Sequence[Part], console: Console) -> None:
     """Prints the table and the complaints."""
-    table = Table(
-        "", "done", "failed", "seconds", "CPU alone", "CPU", "ratio", "client MiB", "server MiB"
-    )
+    columns = ("", "done", "failed", "seconds", "CPU", "CPU alone", "ratio", "client MiB")
+    table = Table(*columns, "server MiB")
     for part in parts:
         last = part.mixed[-1]
-        ratio = [f"{cpu(part.alone):.1f}", f"{cpu(part.mixed):.1f}", f"{part.ratio:.2f}"]
-        cells = [last.done, last.failed, f"{last.seconds:.1f}"]
-        cells += ratio if part.alone else ["", f"{cpu(part.mixed):.1f}", ""]
+        alone = [f"{cpu(part.alone):.1f}", f"{part.ratio:.2f}"] if part.alone else ["", ""]
+        cells = [last.done, last.failed, f"{last.seconds:.1f}", f"{cpu(part.mixed):.1f}", *alone]
         cells += [max(c.client_peak for c in part.mixed) >> 20, last.server_peak >> 20]
         table.add_row(part.name, *map(str, cells))
     console.print(table)
@@ -203,13 +201,13 @@ def main() -> int:
             parts += slow(folder / "slow", server)
         if "many" in options.parts:
             parts += many(folder / "many", server, options.files, options.rounds)
-        if log := Path(name, "log").read_text():
-            parts.append(Part("log of the server", [], [], [log]))
-    report(parts, Console(width=160))
+        complaints = server.complaints()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     facts = [{**asdict(part), "ratio": part.ratio} for part in parts]
     options.out.write_text(json.dumps(facts, indent=1) + "\n")
-    return 1 if any(part.complaints for part in parts) else 0
+    report(parts, Console(width=120))
+    print(*complaints, sep="\n")
+    return 1 if complaints or any(part.complaints for part in parts) else 0
 
 
 if __name__ == "__main__":
