@@ -38,7 +38,7 @@ def test_a_path_is_read(tmp_path: Path):
         (np.zeros((0, 4), np.uint8), "an array uint8 [0, 4]; expected"),
         (7, f"int; {NOT_AN_IMAGE}"),
         (Path("absent.png"), "absent.png cannot be read: No such file"),
-        ("nul\0.png", "nul\0.png cannot be read"),
+        ("nul\0.png", r"path is 'nul\x00.png', expected a path without null characters"),
     ],
     ids=["floats", "four channels", "a batch", "no pixels", "a number", "no file", "no path"],
 )

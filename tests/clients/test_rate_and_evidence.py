@@ -227,7 +227,8 @@ def test_files_that_miss_their_target_fail_one_by_one(
     out = tmp_path / "out"
     arguments = ["compress", str(folder), "--out", str(out), "--target-bytes", str(small)]
     assert main([*arguments, *source]) == FAILED
-    failures = capsys.readouterr().err.splitlines()
+    *failures, summary = capsys.readouterr().err.splitlines()
+    assert summary == "residuum: 1 done, 1 failed"
     assert len(failures) == 1
     assert failures[0].startswith(f"{folder / 'noise.png'}: the smallest record of this image has ")
     assert failures[0].endswith(f"; target_bytes is {small}")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from residuum_client import errors
 from residuum_client.arrays import U8
@@ -25,6 +25,7 @@ R = TypeVar("R")
 # One outcome for each item.
 Compute = Callable[[list[I]], list[R | errors.ResiduumError]]
 Provider = Literal["auto", "cpu", "cuda"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 # What to do where the codec is missing.
 INSTALL = "in a checkout of Residuum: pip install . './clients/python[offline]'"
 

@@ -1,9 +1,13 @@
 """Heat maps drawn over their images."""
 
+from numbers import Real
+
 import numpy as np
 from PIL import Image
 
 from residuum_client.arrays import F32, U8
+from residuum_client.errors import InvalidInput
+from residuum_client.options import shown
 
 # Yellow through orange to red, which is visible on black, gray and white alike.
 RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
@@ -22,8 +26,10 @@ def draw_heatmap(
     Values at or below 0 leave the image unchanged; `heatmap_vmax` and larger values have the full
     colour. Without a positive and finite `heatmap_vmax`, the largest value of the map has it. A map
     of another size is stretched to the image. `heat_scale` is the former name of `heatmap_vmax`.
+    Raises InvalidInput.
     """
-    vmax = heatmap_vmax or heat_scale or 0.0
+    _check(image, heatmap)
+    vmax = _number(heat_scale if heatmap_vmax is None else heatmap_vmax)
     height, width = image.shape[:2]
     heat = _stretched(_relative(heatmap, vmax), (height, width))[..., np.newaxis]
     base = np.broadcast_to(image, (height, width, 3)).astype(np.float32)
@@ -37,6 +43,35 @@ def ramp(heat: F32) -> F32:
     stops = np.linspace(0, 1, len(RAMP))
     channels = [np.interp(heat, stops, RAMP[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _check(image: object, heatmap: object) -> None:
+    if not (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] in (1, 3)
+        and image.size
+    ):
+        raise InvalidInput(f"image is {shown(image)}; expected uint8 [H, W, 1 or 3]")
+    if not (
+        isinstance(heatmap, np.ndarray)
+        and heatmap.dtype.kind in "fiu"
+        and heatmap.ndim == 2
+        and heatmap.size
+    ):
+        raise InvalidInput(f"heatmap is {shown(heatmap)}; expected float32 [h, w]")
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return 0.0
+    try:
+        if isinstance(value, Real) and not isinstance(value, bool):
+            return float(value)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput(f"heatmap_vmax is {shown(value)}; expected a number")
 
 
 def _relative(heatmap: F32, vmax: float) -> F32:

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from residuum_client.arrays import U8
 from residuum_client.errors import InvalidInput
 from residuum_client.image_reader import from_pillow, read_header
+from residuum_client.options import check_path
 from residuum_client.pictures import to_png
 
 # uint8 `[H, W]` or `[H, W, C]` with C 1 or 3; the bytes of an image file, its path, the file opened
@@ -117,16 +118,18 @@ def _load_array(array: NDArray[np.generic]) -> U8:
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
-def _load_file(path: str | PathLike[str]) -> bytes:
+def _load_file(element: object) -> bytes:
+    path = check_path("path", element)
     try:
         return Path(path).read_bytes()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidInput(f"{path} cannot be read: {reason}") from error
 
 
 def _load_open_file(file: object) -> bytes:
-    name = f"the open file {getattr(file, 'name', '')}".rstrip()
+    name = getattr(file, "name", None)
+    name = f"the open file {name}" if isinstance(name, str) else "the open file"
     try:
         data = file.read()  # type: ignore[attr-defined]
     except io.UnsupportedOperation:

@@ -7,12 +7,14 @@ from typing import TypeVar, Unpack
 
 from residuum_client.arrays import U8
 from residuum_client.backend import Backend
-from residuum_client.codec_adapter import OpenBundle, Provider, open_bundle
+from residuum_client.codec_adapter import PROVIDERS, OpenBundle, Provider, open_bundle
 from residuum_client.errors import InvalidInput, ResiduumError, Unavailable
 from residuum_client.inputs import Image, image_list, load_record, record_list
 from residuum_client.options import (
     EncodeOptions,
+    check_choice,
     check_flag,
+    check_given,
     check_options,
     check_path,
     check_value,
@@ -40,7 +42,8 @@ class Offline(Backend):
         self, bundle: str | PathLike[str], *, provider: Provider = "auto", threads: int = 1
     ) -> None:
         self._path = check_path("bundle", bundle)
-        threads = check_value("threads", threads)
+        check_choice("provider", provider, PROVIDERS)
+        threads = check_given("threads", threads)
         self._opened: OpenBundle | None = open_bundle(self._path, provider, threads)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any, TypedDict, cast
@@ -82,21 +82,21 @@ def check_value(name: str, value: object, spell: Callable[[str], str] = str) -> 
             number = math.nan
         if low <= number <= high:
             return number
-    raise InvalidInput(f"{spell(name)} is {_shown(value)}, expected {expected}")
+    raise InvalidInput(f"{spell(name)} is {shown(value)}, expected {expected}")
 
 
-def check_timeout(value: object) -> float:
-    """The timeout as a float. Raises InvalidInput."""
+def check_given(name: str, value: object) -> Any:
+    """`check_value` for what may not be left out. Raises InvalidInput for None too."""
     if value is None:
-        raise InvalidInput(f"timeout is None, expected {LIMITS['timeout'][3]}")
-    return float(check_value("timeout", value))
+        raise InvalidInput(f"{name} is None, expected {LIMITS[name][3]}")
+    return check_value(name, value)
 
 
 def check_flag(name: str, value: object, spell: Callable[[str], str] = str) -> bool:
     """The value of a flag, False for None. Raises InvalidInput for anything but a bool."""
     if value is None or isinstance(value, bool | np.bool_):
         return bool(value)
-    raise InvalidInput(f"{spell(name)} is {_shown(value)}, expected True or False")
+    raise InvalidInput(f"{spell(name)} is {shown(value)}, expected True or False")
 
 
 def check_text(name: str, value: object) -> str:
@@ -108,7 +108,7 @@ def check_text(name: str, value: object) -> str:
             pass
         else:
             return value
-    raise InvalidInput(f"{name} is {_shown(value)}, expected a string")
+    raise InvalidInput(f"{name} is {shown(value)}, expected a string")
 
 
 def check_path(name: str, value: object) -> str:
@@ -117,13 +117,25 @@ def check_path(name: str, value: object) -> str:
         path = fspath(cast("PathLike[str]", value))
     except TypeError:
         path = None
-    if not isinstance(path, str) or "\0" in path:
-        raise InvalidInput(f"{name} is {_shown(value)}, expected a path")
+    if not isinstance(path, str):
+        raise InvalidInput(f"{name} is {shown(value)}, expected a path")
+    if "\0" in path:
+        raise InvalidInput(f"{name} is {shown(path)}, expected a path without null characters")
     return path
 
 
-def _shown(value: object) -> str:
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raises InvalidInput unless the value is one of these."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidInput(
+            f"{name} is {shown(value)}, expected {', '.join(choices[:-1])} or {choices[-1]}"
+        )
+
+
+def shown(value: object) -> str:
     """A short value as it is written in Python; the type of anything else."""
-    if isinstance(value, str | bytes | int | float | np.generic | None):
+    if type(value) in (str, bytes, bool, int, float, type(None)) or isinstance(value, np.generic):
         return repr(value)[:60]
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype} {list(value.shape)}"
     return f"of type {type(value).__name__}"

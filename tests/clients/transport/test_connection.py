@@ -2,12 +2,12 @@
 
 import itertools
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 from processes import finished
 
-from residuum_client import Client, DeadlineExceeded, InvalidInput, Overloaded, ServerError
+from residuum_client import (
+    Client,
+    DeadlineExceeded,
+    InvalidInput,
+    Overloaded,
+    ServerError,
+    Unavailable,
+)
 from residuum_client.schedule import IN_FLIGHT
 from residuum_client.v1 import codec_pb2
 from residuum_client.v1.codec_pb2_grpc import (
@@ -188,18 +195,86 @@ def test_a_stream_left_early_cancels_its_calls():
         assert all(cancelled.acquire(timeout=20) for _ in range(IN_FLIGHT - 1))
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
-def test_a_connection_can_be_encrypted(tmp_path: Path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """The key and the certificate of localhost."""
+    if shutil.which("openssl") is None:
+        pytest.skip("makes its certificate with openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "cert.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     files = ["-keyout", str(key), "-out", str(certificate)]
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     done = finished(["openssl", "req", "-x509", "-days", "2", *curve, *names, *files])
     assert done.returncode == 0, done.stderr
-    pair = (key.read_bytes(), certificate.read_bytes())
-    trusted = grpc.ssl_channel_credentials(root_certificates=pair[1])
-    with (
-        serving(one_each, grpc.ssl_server_credentials([pair])) as target,
-        Client(target, model="m", credentials=trusted) as client,
-    ):
+    return key.read_bytes(), certificate.read_bytes()
+
+
+@pytest.fixture
+def encrypted(certificate: tuple[bytes, bytes]) -> Iterator[str]:
+    """The address of a server with TLS."""
+    with serving(one_each, grpc.ssl_server_credentials([certificate])) as target:
+        yield target
+
+
+def test_a_connection_can_be_encrypted(encrypted: str, certificate: tuple[bytes, bytes]):
+    trusted = grpc.ssl_channel_credentials(root_certificates=certificate[1])
+    with Client(encrypted, model="m", credentials=trusted) as client:
         assert client.encode(SMALL) == [b"record"]
+
+
+def failure(target: str, **options: object) -> str:
+    """Why the server at an address cannot be reached."""
+    with Client(target, model="m", **options) as client, pytest.raises(Unavailable) as caught:
+        client.encode(SMALL)
+    return str(caught.value).removeprefix(f"no server answers at {target}: ")
+
+
+def test_a_server_with_tls_is_asked_without_it(encrypted: str):
+    assert failure(encrypted) == "it closed the connection; with TLS it needs credentials"
+
+
+def test_a_server_without_tls_is_asked_with_it():
+    with serving(one_each) as target:
+        assert failure(target, credentials=grpc.ssl_channel_credentials()) == (
+            "it uses no TLS; leave out the credentials"
+        )
+
+
+def test_a_certificate_is_not_trusted_or_of_another_name(
+    encrypted: str, certificate: tuple[bytes, bytes]
+):
+    sentence = "its certificate is not trusted, or is for another name"
+    assert failure(encrypted, credentials=grpc.ssl_channel_credentials()) == sentence
+    trusted = grpc.ssl_channel_credentials(root_certificates=certificate[1])
+    address = encrypted.replace("localhost", "127.0.0.1")
+    assert failure(address, credentials=trusted) == sentence
+
+
+@pytest.mark.parametrize("name", ["grpc_proxy", "https_proxy", "http_proxy"])
+def test_a_proxy_that_is_in_the_way_is_named(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(name, "http://user:secret@127.0.0.1:9")
+    assert failure("server.example:50051") == (
+        f"connection refused; {name} is set, so the proxy 127.0.0.1:9 was asked; "
+        "no_proxy=server.example leaves it out"
+    )
+
+
+def test_a_proxy_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        place = f"127.0.0.1:{proxy.getsockname()[1]}"
+        monkeypatch.setenv("http_proxy", f"http://{place}")
+        with (
+            Client("server.example:50051", model="m", timeout=0.3) as client,
+            pytest.raises(DeadlineExceeded, match=f"within 0.3 s; http_proxy is set.*{place}"),
+        ):
+            client.encode(SMALL)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "dns:///localhost"])
+def test_no_proxy_is_asked_for_this_machine(host: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with serving(one_each) as target:
+        address = target.replace("localhost", host)
+        with Client(address, model="m") as client:
+            assert client.encode(SMALL) == [b"record"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from residuum_client.errors import InvalidInput
+from residuum_client.options import shown
 
 # The schemes of names that gRPC resolves.
 _GRPC_NAME = re.compile(
@@ -26,7 +27,7 @@ def check_target(target: object) -> str:
     Raises InvalidInput.
     """
     if not isinstance(target, str):
-        raise InvalidInput(f"the address is {target!r}; {_EXPECTED}")
+        raise InvalidInput(f"the address is {shown(target)}; {_EXPECTED}")
     if re.search(r"\s|[^\x20-\x7e]", target) and not target.startswith(_NO_NETWORK):
         raise InvalidInput(
             f"the address {target!r} has a space or another odd character; {_EXPECTED}"
@@ -67,10 +68,12 @@ def proxy_in_the_way(target: str, environment: Mapping[str, str]) -> str:
     excluded = next((environment[name] for name in _EXCLUDED if environment.get(name)), "")
     if name is None or is_local(target) or target.startswith(_NO_NETWORK):
         return ""
+    proxy = urlsplit(environment[name])
+    if proxy.scheme != "http":  # gRPC uses no other
+        return ""
     if any(part.strip() and host.endswith(part.strip()) for part in excluded.split(",")):
         return ""
-    # A proxy's URL may hold a password.
-    place = urlsplit(environment[name]).netloc.rpartition("@")[2] or "..."
+    place = proxy.netloc.rpartition("@")[2]  # without the password that it may hold
     return f"{name} is set, so the proxy {place} was asked; no_proxy={host} leaves it out"
 
 

@@ -10,7 +10,7 @@ import grpc
 
 from residuum_client.arrays import U8
 from residuum_client.errors import ResiduumError, ServerError, Unavailable
-from residuum_client.options import check_timeout
+from residuum_client.options import check_given
 from residuum_client.schedule import Message, Schedule
 from residuum_client.transport.address import check_target
 from residuum_client.transport.channel import check_credentials, options
@@ -45,7 +45,7 @@ class Connection:
         self, target: str, timeout: float, credentials: grpc.ChannelCredentials | None
     ) -> None:
         self._target = check_target(target)
-        self._timeout = check_timeout(timeout)
+        self._timeout: float = check_given("timeout", timeout)
         check_credentials(credentials)
         self._channel = (
             grpc.insecure_channel(target, options=options(target))

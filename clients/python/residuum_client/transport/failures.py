@@ -67,8 +67,11 @@ _REASONS = {
     r"unreachable|no route": "the network is unreachable",
     r"timed out|timeout": "the connection timed out",
     r"WRONG_VERSION_NUMBER": "it uses no TLS; leave out the credentials",
-    r"CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted, or is for another name",
+    r"CERTIFICATE_VERIFY_FAILED|Hostname Verification": (
+        "its certificate is not trusted, or is for another name"
+    ),
     r"handshake|certificate|\bSSL": "the TLS handshake failed",
+    r"backends failing.*Socket closed": "it closed the connection; with TLS it needs credentials",
     r"": "the connection was lost",
 }
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
