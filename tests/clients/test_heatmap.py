@@ -1,5 +1,7 @@
 """Heat maps drawn over images."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,22 @@ def test_without_a_usable_vmax_the_maximum_has_the_full_colour(scale):
     drawn = draw_heatmap(np.zeros((1, 2, 1), np.uint8), heat, scale)
     assert (drawn[0, 0] == 0).all()
     assert np.abs(drawn[0, 1] - RAMP[-1] * MAX_OPACITY).max() <= 1
+
+
+def test_a_large_image_is_drawn_as_its_parts_are():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (700, 1000, 3), np.uint8)
+    heat = rng.normal(0, 3, (700, 1000)).astype(np.float32)
+    drawn = draw_heatmap(image, heat, 5.0)
+    for top in range(0, 700, 70):
+        rows = slice(top, top + 70)
+        assert np.array_equal(drawn[rows], draw_heatmap(image[rows], heat[rows], 5.0))
+
+
+def test_drawing_takes_little_more_memory_than_the_image_and_the_map():
+    image, heat = np.zeros((2000, 2000, 3), np.uint8), np.zeros((2000, 2000), np.float32)
+    tracemalloc.start()
+    draw_heatmap(image, heat, 5.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * (image.nbytes + heat.nbytes)

@@ -12,6 +12,7 @@ from residuum_client.options import shown
 # Yellow through orange to red, which is visible on black, gray and white alike.
 RAMP = np.array([(255, 232, 64), (255, 160, 16), (240, 72, 16), (208, 0, 40)], np.float32)
 MAX_OPACITY = 0.85
+BAND_PIXELS = 1 << 18
 
 
 def draw_heatmap(
@@ -31,10 +32,21 @@ def draw_heatmap(
     _check(image, heatmap)
     vmax = _number(heat_scale if heatmap_vmax is None else heatmap_vmax)
     height, width = image.shape[:2]
-    heat = _stretched(_relative(heatmap, vmax), (height, width))[..., np.newaxis]
-    base = np.broadcast_to(image, (height, width, 3)).astype(np.float32)
-    opacity = MAX_OPACITY * heat
-    blend: U8 = np.rint(base * (1 - opacity) + ramp(heat[..., 0]) * opacity).astype(np.uint8)
+    heat = _stretched(_relative(heatmap, vmax), (height, width))
+    drawn = np.empty((height, width, 3), np.uint8)
+    # In bands: the colours of all pixels at once would take fifty times the memory of the image.
+    step = max(1, BAND_PIXELS // max(1, width))
+    for top in range(0, height, step):
+        rows = slice(top, top + step)
+        drawn[rows] = _blend(image[rows], heat[rows])
+    return drawn
+
+
+def _blend(image: U8, heat: F32) -> U8:
+    """Heat `[H, W]` in 0..1 over an image `[H, W, 1 or 3]`: uint8 `[H, W, 3]`."""
+    base = np.broadcast_to(image, (*heat.shape, 3)).astype(np.float32)
+    opacity = MAX_OPACITY * heat[..., np.newaxis]
+    blend: U8 = np.rint(base * (1 - opacity) + ramp(heat) * opacity).astype(np.uint8)
     return blend
 
 
