@@ -13,6 +13,7 @@ _MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 _IGNORED = [name for name in _MULTIPROCESS if os.environ.pop(name, None) is not None]
 
 from codec.errors import ResiduumError
+from service.runtime.memory import return_large_blocks
 from service.server.lifecycle import serve
 from service.server.server import ListenError, Server
 from service.settings import SettingsError, read_settings
@@ -34,6 +35,7 @@ def main() -> None:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:
         _exit(2, error)
+    return_large_blocks()
     try:
         serve(settings, _print_models)
     except (ResiduumError, ListenError) as error:

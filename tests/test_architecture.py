@@ -92,7 +92,7 @@ ARROWS = {
         "servicers": "metrics status runtime",
         "server": "metrics settings runtime servicers",
         "__init__": "",
-        "__main__": "settings server",
+        "__main__": "settings runtime server",
     },
     "residuum_client": {
         "*": "google grpc numpy PIL rich tyro",

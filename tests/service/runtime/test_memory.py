@@ -15,7 +15,7 @@ LONG = 600.0
 
 @pytest.fixture
 def pool():
-    with ThreadPoolExecutor(24) as pool:
+    with ThreadPoolExecutor(40) as pool:
         yield pool
 
 
@@ -101,8 +101,8 @@ def test_small_calls_never_wait():
 def test_few_calls_wait_and_further_ones_are_rejected_at_once(pool):
     budget = MemoryBudget(10 * MIB)
     first = Call(pool, budget, 10 * MIB).wait()
-    calls = [Call(pool, budget, MIB) for _ in range(16)]
-    wait_for(budget, 16)
+    calls = [Call(pool, budget, MIB) for _ in range(32)]
+    wait_for(budget, 32)
     with pytest.raises(Overloaded), budget.hold(MIB, LONG):
         pass
     first.end()
