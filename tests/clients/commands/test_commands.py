@@ -205,6 +205,16 @@ def test_damaged_and_foreign_records_leave_no_image(server, map_bundle, photos, 
     assert all(line.startswith(str(records)) and "record 0" not in line for line in failures)
 
 
+def test_files_that_are_no_images_by_suffix_are_counted(offline, photos, files, tmp_path, capsys):
+    for name in ("1.heic", "2.jfif", "3.pgm", "4.pgm"):
+        (photos / name).write_bytes(files[0])
+    assert main(["compress", str(photos), "--out", str(tmp_path / "out"), *offline]) == OK
+    assert below(tmp_path / "out") == ["2.rsd", "a.rsd", "b.rsd", "below/c.rsd"]
+    summary = "residuum: 4 done; skipped 2 .pgm, 1 .heic, 1 .txt\n"
+    assert capsys.readouterr().err == summary
+    assert main(["compress", str(photos / "3.pgm"), "--out", str(tmp_path / "one"), *offline]) == OK
+
+
 def test_existing_outputs_are_kept_unless_forced(offline, photos, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

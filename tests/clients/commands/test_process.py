@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from processes import finished, started
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +58,26 @@ sys.exit(status)
 """
     done = finished([sys.executable, "-c", code, "models", "--bundle", bundle], env=ENVIRONMENT)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_stderr_has_one_line_for_each_damaged_image(map_bundle: Path, tmp_path: Path):
+    """Of a damaged strip libtiff prints lines, and of a damaged EXIF block Python warns."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "fine.tif", compression="tiff_lzw")
+    Image.fromarray(noise).save(tmp_path / "fine.jpg", exif=b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x09")
+    whole = (tmp_path / "fine.tif").read_bytes()
+    for place in range(30, 60):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        (tmp_path / f"{place}.tif").write_bytes(damaged)
+    command = [*RESIDUUM, "score", str(tmp_path), "--json", "--bundle", map_bundle]
+    done = finished(command, env=ENVIRONMENT)
+    *failures, summary = done.stderr.decode().splitlines()
+    scored = done.stdout.count(b"\n")
+    assert 2 <= scored < 32
+    assert summary == f"residuum: {scored} done, {32 - scored} failed"
+    assert len(failures) == 32 - scored
+    assert all(line.startswith(str(tmp_path)) for line in failures)
 
 
 def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path):
