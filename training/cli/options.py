@@ -25,7 +25,7 @@ class Options:
     """Folders, device and configuration of a run."""
 
     data: Path
-    """folder with the images"""
+    """folder with the images, or a csv file that lists them"""
     out: Path
     """folder of the run, created if it does not exist"""
     resume: bool = False

@@ -55,7 +55,8 @@ class Catalogue:
         else:
             parts.append("none for testing")
         if defect:
-            parts.append(f"{sum(bool(item.masks) for item in self.test)} with mask")
+            masked = sum(item.defect and bool(item.masks) for item in self.test)
+            parts.append(f"{masked} with mask")
         return ", ".join(parts) + (f"; skipped {self.skipped}" if self.skipped else "")
 
 

@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pathlib import PurePosixPath as Name
 
 from codec.image_folder import phrase, walk
 from codec.image_reader import SUFFIXES
 from training.data.layouts.catalogue import Catalogue, Item, assemble, listed
 from training.data.layouts.known import LAYOUTS
-from training.data.layouts.pairs import companions, join
+from training.data.layouts.pairs import Name, companions, join
 from training.data.layouts.rules import Folders, Layout, Part, Role, Rule, fit, is_word
 from training.data.layouts.table_files import from_tables
 from training.data.masks import is_marked
@@ -41,7 +40,8 @@ def recognise(folder: Path, layout: str = AUTO) -> Catalogue:
     if folder.is_file():
         return _first(folder, [], layout, {})
     found = walk(folder, SUFFIXES)
-    names = [Name(path.relative_to(folder).as_posix()) for path in found.files]
+    above = len(folder.parts)
+    names = [Name(path.parts[above:-1], path.stem, path.suffix) for path in found.files]
     return _first(folder, names, layout, found.skipped)
 
 
@@ -76,17 +76,19 @@ def _first(
 
 def sort_files(layout: Layout, names: Sequence[Name]) -> list[File] | None:
     """What a layout says of the files of a data folder; None if it does not fit."""
+    fitting: dict[Folders, list[tuple[Rule, Folders]]] = {}
+    for place in {name.folders for name in names}:
+        captured = [(rule, fit(rule.folders, place)) for rule in layout.rules]
+        fitting[place] = [(rule, key) for rule, key in captured if key is not None]
+    needed = {rule for rule in layout.rules if rule.needed}
+    if not needed <= {rule for rules in fitting.values() for rule, _ in rules}:
+        return None
     named_alike = companions(names, twins=layout.twins)
     if layout.needs_masks and not named_alike:
         return None
-    fitting: dict[Name, list[tuple[Rule, Folders]]] = {}
-    for place in {name.parent for name in names}:
-        captured = [(rule, fit(rule.folders, place.parts)) for rule in layout.rules]
-        fitting[place] = [(rule, key) for rule, key in captured if key is not None]
-    needed = {rule for rule in layout.rules if rule.needed}
     files = []
     for name in names:
-        rules = fitting[name.parent]
+        rules = fitting[name.folders]
         if name in named_alike:
             key = rules[0][1] if rules else ()
             files.append(File(name, "mask", key=(*key, name.stem)))
@@ -106,7 +108,7 @@ def _stem(rule: Rule, name: Name) -> str | None:
     """The name of the image that a file shows or marks; None if the rule is about other files."""
     if not rule.files:
         return name.stem
-    match = re.fullmatch(rule.files, name.name, re.IGNORECASE)
+    match = re.fullmatch(rule.files, name.file, re.IGNORECASE)
     return match and (match[1] if match.re.groups else name.stem)
 
 
@@ -114,14 +116,15 @@ def _sets_below(names: Sequence[Name]) -> list[str]:
     """The subfolders, at any depth, that are data sets themselves."""
     below: dict[str, list[Name]] = {}
     for name in names:
-        if len(name.parts) > 1:
-            below.setdefault(name.parts[0], []).append(Name(*name.parts[1:]))
+        if name.folders:
+            inside = name._replace(folders=name.folders[1:])
+            below.setdefault(name.folders[0], []).append(inside)
     found = []
-    for folder, inside in below.items():
-        if any(_has_training(layout, inside) for layout in LAYOUTS if layout.name != _FLAT):
+    for folder, files in below.items():
+        if any(_has_training(layout, files) for layout in LAYOUTS if layout.name != _FLAT):
             found.append(folder)
         else:
-            found += [f"{folder}/{deeper}" for deeper in _sets_below(inside)]
+            found += [f"{folder}/{deeper}" for deeper in _sets_below(files)]
     return found
 
 
@@ -159,13 +162,14 @@ def _catalogue(
 
 
 def _item(folder: Path, file: File, masks: Sequence[Name]) -> Item:
-    name, above = file.name, file.name.parts[:-1]
-    paths = tuple(folder / mask for mask in masks)
-    good = next((place for place in above if is_word(place, "GOOD")), None)
+    paths = tuple(folder / str(mask) for mask in masks)
+    good = next((place for place in file.name.folders if is_word(place, "GOOD")), None)
     return Item(
-        path=folder / name,
-        name=name.as_posix(),
-        kind=good or file.key[0] if len(file.key) > 1 or good else name.parent.name,
+        path=folder / str(file.name),
+        name=str(file.name),
+        kind=good or file.key[0]
+        if len(file.key) > 1 or good
+        else folder.joinpath(*file.name.folders).name,
         defect=is_marked(paths) if file.role == "judged" else file.role == "defect",
         masks=paths,
     )
@@ -174,20 +178,20 @@ def _item(folder: Path, file: File, masks: Sequence[Name]) -> Item:
 def _lonely(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str]:
     """A sentence about mask files without an image, but for those next to normal images."""
     used = {name for names in joined for name in names}
-    normal = {file.name.parent for file in files if file.role == "normal"}
+    normal = {file.name.folders for file in files if file.role == "normal"}
     lonely = [
-        file.name.as_posix()
+        str(file.name)
         for file in files
-        if file.role == "mask" and file.name not in used and file.name.parent not in normal
+        if file.role == "mask" and file.name not in used and file.name.folders not in normal
     ]
     return [f"{len(lonely)} mask files belong to no image: {listed(lonely)}"] if lonely else []
 
 
 def _places(files: Sequence[File]) -> str:
-    return listed(sorted({file.name.parent.as_posix() for file in files}))
+    return listed(sorted({file.name.folder for file in files}))
 
 
 def _summary(names: Sequence[Name]) -> str:
     """Where a folder has how many images, in words."""
-    counts = Counter("/".join(name.parts[:-1][:2]) for name in names)
+    counts = Counter("/".join(name.folders[:2]) for name in names)
     return listed([f"{n} in {place or 'the folder itself'}" for place, n in counts.items()])

@@ -21,6 +21,8 @@ from training.data.layouts.tables import (
 from training.data.masks import is_marked
 from training.errors import TrainingError
 
+_BEGINNING = 2**16
+
 
 def from_tables(
     layout: Layout, folder: Path, skipped: Mapping[str, int], *, asked: bool
@@ -67,18 +69,22 @@ def from_tables(
 def _files(layout: Layout, folder: Path) -> dict[Path, str]:
     """The csv files with known columns, and their texts. Raises TrainingError for several."""
     if folder.is_file():
-        text = decode(folder.read_bytes())
-        return {folder: text} if has_columns(text) else {}
+        return {folder: decode(folder.read_bytes())} if _is_list(folder) else {}
     for pattern in layout.tables:
         paths = sorted(path for path in folder.glob(pattern) if path.is_file())
-        texts = {path: decode(path.read_bytes()) for path in paths}
-        texts = {path: text for path, text in texts.items() if has_columns(text)}
+        texts = {path: decode(path.read_bytes()) for path in paths if _is_list(path)}
         if len(texts) > 1 and not all(part_of(path.stem) for path in texts):
             names = listed([path.name for path in texts])
             raise TrainingError(f"{folder} holds several lists of images ({names}); give one")
         if texts and (pattern[:2] != ".." or _lists(texts, folder)):
             return texts
     return {}
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a csv file has known columns, from its beginning: others may be of any size."""
+    with path.open("rb") as file:
+        return has_columns(decode(file.read(_BEGINNING)))
 
 
 def _lists(texts: Mapping[Path, str], folder: Path) -> bool:
