@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from codec.errors import ResiduumError
 from training.cli import session
 from training.cli.options import PROGRAM, parse
 from training.cli.progress import print_plain
-from training.errors import TrainingError, UsageError
+from training.errors import UsageError
 from training.presets.lookup import preset_names
 
 FAILED, WRONG_USAGE = 1, 2
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"
     try:
         return session.run(parse(arguments), arguments)
-    except (TrainingError, OSError) as error:
+    except (ResiduumError, OSError) as error:
         print_plain(errors, f"{name}: {error}")
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
