@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from processes import started
+
+from service.server import build
+from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -49,6 +53,23 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = re.search(rb"port (\d+)", server.stdout.readline())
         assert port is not None, "the server did not start"
         yield f"127.0.0.1:{int(port[1])}"
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[str]]:
+    """A function that serves the same models in this process, with other settings."""
+
+    @contextmanager
+    def serve(**settings: object) -> Iterator[str]:
+        ports = {"host": "127.0.0.1", "port": 0, "admin_port": 0, "metrics_port": 0}
+        server = build(Settings(bundles=DATA, **ports, **settings))
+        try:
+            server.start()
+            yield f"127.0.0.1:{server.port}"
+        finally:
+            server.drain(2)
+
+    return serve
 
 
 def _gray(seed: int, height: int, width: int) -> NDArray[np.uint8]:

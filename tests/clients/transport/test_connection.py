@@ -17,6 +17,7 @@ from processes import finished
 
 from residuum_client import (
     Client,
+    Compressed,
     DeadlineExceeded,
     InvalidInput,
     Overloaded,
@@ -24,7 +25,7 @@ from residuum_client import (
     Unavailable,
 )
 from residuum_client.schedule import IN_FLIGHT
-from residuum_client.v1 import codec_pb2
+from residuum_client.v1 import codec_pb2, images_pb2
 from residuum_client.v1.codec_pb2_grpc import (
     CodecServiceServicer,
     add_CodecServiceServicer_to_server,
@@ -172,6 +173,37 @@ def test_a_response_of_the_wrong_length_is_a_server_error():
         pytest.raises(ServerError, match="0 results for 1 items"),
     ):
         client.encode(SMALL)
+
+
+def test_a_server_that_knows_no_partial_requests_gets_the_others_again():
+    def answer(request, context):
+        data = request.pixels.data
+        if 9 in data:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"image {data.index(9) // 16}: is 9")
+        return one_each(request, context)
+
+    images = [np.full((4, 4), 9 if i in (3, 30) else 0, np.uint8) for i in range(40)]
+    with serving(answer) as target, Client(target, model="m") as client:
+        with pytest.raises(InvalidInput, match=r"^image 3: is 9$"):
+            client.encode(images)
+        assert client.encode(images[4:30]) == [b"record"] * 26
+
+
+def test_items_that_fail_by_themselves_are_in_the_response():
+    def answer(request, context):
+        count = request.pixels.count
+        assert request.partial
+        return codec_pb2.EncodeResponse(
+            records=[b"record"] * (count - 1),
+            qualities=[1] * (count - 1),
+            evidence_bytes=[0] * (count - 1),
+            errors=[images_pb2.ItemError(index=1, code=3, message="is wrong")],
+        )
+
+    with serving(answer) as target, Client(target, model="m") as client:
+        outcomes = list(client.compress_each(SMALL * 3))
+    assert [type(one) for one in outcomes] == [Compressed, InvalidInput, Compressed]
+    assert str(outcomes[1]) == "image 1: is wrong"
 
 
 def test_a_stream_left_early_cancels_its_calls():
