@@ -46,6 +46,11 @@ def test_the_same_path_given_twice_is_taken_once(again: str, photos: Path, termi
     ]
 
 
+def test_a_folder_given_twice_is_counted_once(photos: Path, terminal):
+    assert len(found([photos, photos / "below/.."], terminal)) == 3
+    assert terminal.tally.skipped == {".txt": 1}
+
+
 def test_two_links_to_one_file_are_two_inputs(photos: Path, terminal):
     for name in ("one.png", "two.png"):
         (photos / "below" / name).symlink_to("../a.png")

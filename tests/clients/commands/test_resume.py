@@ -56,6 +56,18 @@ def test_a_resumed_command_does_what_is_left(
     assert captured.err.startswith("residuum: 0 done, 3 done before")
 
 
+def test_heat_maps_in_the_folder_of_the_images_are_no_images(photos, offline, capsys):
+    arguments = ["score", str(photos), "--heatmaps", str(photos / "heat"), *offline]
+    assert main(arguments) == OK
+    whole = contents(photos)
+    (photos / "heat/a.png").unlink()
+    assert main([*arguments, "--resume"]) == OK
+    assert contents(photos) == whole
+    capsys.readouterr()
+    assert main(["score", str(photos / "heat"), "--json", *offline]) == OK
+    assert capsys.readouterr().out.count("\n") == 3
+
+
 def test_without_resume_what_exists_fails_and_is_kept(photos, records, offline, capsys):
     before = contents(records)
     assert main(["compress", str(photos), "--out", str(records), *offline]) == FAILED

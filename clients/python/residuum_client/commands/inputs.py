@@ -41,21 +41,28 @@ class Content:
     error: ResiduumError | None = None
 
 
-def find(arguments: Sequence[Path], suffixes: frozenset[str], terminal: Terminal) -> list[Input]:
+def find(
+    arguments: Sequence[Path],
+    suffixes: frozenset[str],
+    terminal: Terminal,
+    out: Path | None = None,
+) -> list[Input]:
     """The files among the arguments, and the files of the given suffixes in folders, at any depth.
 
     Paths are as given: links are followed, never resolved, and only the same path given twice is
-    taken once. What is skipped in folders is counted. Arguments that do not exist, or are neither a
-    file nor a folder, and folders without a file fail. Raises UsageError without arguments.
+    taken once. What is skipped in folders is counted. Files in `out`, the folder for outputs, that
+    are found from a folder around it are outputs of an earlier run and left out. Arguments that do
+    not exist, or are neither a file nor a folder, and folders without a file fail. Raises
+    UsageError without arguments.
     """
     if not arguments:
         raise UsageError("no file or folder was given")
     found: dict[tuple[str, str], Input] = {}
-    for argument in arguments:
+    for argument in {_place(argument): argument for argument in arguments}.values():
+        outputs = out if out is not None and not _is_below(argument, out) else None
         for entry in _expanded(argument, suffixes, terminal):
-            # If `link` is a folder elsewhere, `link/../x.png` and `x.png` are two files.
-            place = os.path.normpath(entry.path.absolute()), os.path.realpath(entry.path)
-            found.setdefault(place, entry)
+            if outputs is None or not _is_below(entry.path, outputs):
+                found.setdefault(_place(entry.path), entry)
     return list(found.values())
 
 
@@ -74,6 +81,15 @@ def read(path: Path) -> Content:
 def is_record(path: PurePath) -> bool:
     """Whether a file is a record, by its suffix."""
     return path.suffix.lower() in RECORD_SUFFIXES
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """Equal for the same path: if `link` leads elsewhere, `link/../x.png` is not `x.png`."""
+    return os.path.normpath(path.absolute()), os.path.realpath(path)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _expanded(argument: Path, suffixes: frozenset[str], terminal: Terminal) -> Iterator[Input]:

@@ -86,7 +86,7 @@ class Score:
 
     def _outputs(self, terminal: Terminal) -> dict[Path, Path | None]:
         """The images, each with the path of its heat map or None."""
-        inputs = find(self.images, IMAGE_SUFFIXES, terminal)
+        inputs = find(self.images, IMAGE_SUFFIXES, terminal, self.heatmaps)
         if self.heatmaps is None:
             return dict.fromkeys(entry.path for entry in inputs)
         drawn = plan(inputs, self.heatmaps, ".png", self.output, terminal)
