@@ -19,7 +19,7 @@ MIB = 2**20
 # Calls with less than this do not wait behind large ones, and are not counted.
 SMALL = MIB
 # A call waits for at most half of its remaining time, and never longer than this, seconds.
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 # Calls that wait keep a thread and their message; further ones are rejected.
 _MOST_WAITING = 32
 # Freed blocks of more than this go back to the system at once. By default glibc keeps them, for

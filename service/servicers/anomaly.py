@@ -41,7 +41,7 @@ class AnomalyServicer(AnomalyServiceServicer):
         loaded = self._models.get(request.model.name, request.model.version)
         sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
         spec = loaded.bundle.manifest.input
-        size = needed_bytes(sources, spec, heatmaps=request.heatmaps)
+        size = needed_bytes(sources, spec, scored=True, heatmaps=request.heatmaps)
         with self._memory.hold(size, context.time_remaining()):
             outcomes = _score(loaded, sources, request)
             scores = succeeded(outcomes) if request.partial else required(outcomes, "image")

@@ -55,7 +55,8 @@ class CodecServicer(CodecServiceServicer):
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
         loaded = self._models.get(request.model.name, request.model.version)
         sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
-        size = needed_bytes(sources, loaded.bundle.manifest.input)
+        scored = wants_evidence(request)
+        size = needed_bytes(sources, loaded.bundle.manifest.input, scored=scored)
         with self._memory.hold(size, context.time_remaining()):
             outcomes = _encode(loaded, sources, request)
         compressed = succeeded(outcomes) if request.partial else required(outcomes, "image")

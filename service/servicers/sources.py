@@ -13,6 +13,7 @@ from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
 from codec.outcomes import attempt
 from codec.record.frame import unpack
+from codec.scores.scores import MAX_WHOLE_PIXELS
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
 from protos.residuum.v1.images_pb2 import Pixels
@@ -23,9 +24,10 @@ MAX_REQUEST_PIXELS = 2**26
 # Bytes per pixel that the decoders take, as measured on images of 8190 x 8190 pixels.
 _DECODER = 4
 _DECODERS = {"JPEG": 7, "AVIF": 12, "WebP": 16}
-# Bytes per pixel and channel, and per pixel, of an image that is compressed and scored: tiles and
-# decoded pixels as float32, codes, the heat map. Then those of a heat map in the response.
-_WORK_PER_VALUE, _WORK_PER_PIXEL, _HEATMAP_PER_PIXEL = 12, 8, 12
+# Bytes per pixel and channel, and per pixel: of what all images of a call become (tiles, decoded
+# pixels as float32, codes, heat maps), and of the image that is being scored. Then bytes per pixel
+# of a heat map in the response.
+_WORK, _SCORING, _HEATMAP = (12, 8), (28, 12), 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +99,29 @@ def check_records(
 
 
 def needed_bytes(
-    sources: Sequence[Source | U8 | InvalidInput], spec: InputSpec, *, heatmaps: bool = False
+    sources: Sequence[Source | U8 | InvalidInput],
+    spec: InputSpec,
+    *,
+    scored: bool = False,
+    heatmaps: bool = False,
 ) -> int:
     """Estimate of the most memory that a call takes for its images, bytes.
 
-    Files are decoded one after the other, and all images are worked on together.
+    Files are decoded, and images scored, one after the other; apart from that, all images are
+    worked on together.
     """
     files = [one for one in sources if isinstance(one, Source)]
     decoding = max((one.decoding for one in files), default=0)
     images = spec.channels * sum(one.pixels for one in files)
-    work = _WORK_PER_VALUE * spec.channels + _WORK_PER_PIXEL + heatmaps * _HEATMAP_PER_PIXEL
-    return decoding + images + work * sum(_model_pixels(one, spec) for one in sources)
+    pixels = [_model_pixels(one, spec) for one in sources]
+    work = _per_pixel(_WORK, spec) * sum(pixels)
+    scoring = _per_pixel(_SCORING, spec) * min(max(pixels), MAX_WHOLE_PIXELS)
+    return decoding + images + work + scored * scoring + heatmaps * _HEATMAP * sum(pixels)
+
+
+def _per_pixel(parts: tuple[int, int], spec: InputSpec) -> int:
+    per_channel, fixed = parts
+    return per_channel * spec.channels + fixed
 
 
 def _model_pixels(one: Source | U8 | InvalidInput, spec: InputSpec) -> int:

@@ -20,7 +20,7 @@ def pool():
 
 
 class Call:
-    """A call in another thread that holds memory until it is told to end."""
+    """A call in another thread, which holds memory; `end` ends it."""
 
     def __init__(self, pool, budget, size):
         self._started, self._end = threading.Event(), threading.Event()
@@ -40,8 +40,8 @@ class Call:
         self._done.result(20)
 
 
-def wait_for(budget, waiting):
-    """Blocks until so many calls wait."""
+def let_wait(budget, waiting):
+    """Returns once that number of calls wait."""
     while budget.waiting() < waiting:
         pass
 
@@ -66,7 +66,7 @@ def test_a_call_waits_until_there_is_enough_and_later_ones_behind_it(pool):
     later = []
     for waiting, size in enumerate((9, 1, 2), 1):
         later.append(pool.submit(take, size))
-        wait_for(budget, waiting)
+        let_wait(budget, waiting)
     assert order.empty()
     first.end()
     for done in later:
@@ -102,7 +102,7 @@ def test_few_calls_wait_and_further_ones_are_rejected_at_once(pool):
     budget = MemoryBudget(10 * MIB)
     first = Call(pool, budget, 10 * MIB).wait()
     calls = [Call(pool, budget, MIB) for _ in range(32)]
-    wait_for(budget, 32)
+    let_wait(budget, 32)
     with pytest.raises(Overloaded), budget.hold(MIB, LONG):
         pass
     first.end()

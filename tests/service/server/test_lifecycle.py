@@ -1,5 +1,6 @@
 """`residuum-serve`: its output, how it drains, how it fails."""
 
+import io
 import os
 import queue
 import re
@@ -9,17 +10,21 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import onnxruntime
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
 
+from codec.bundle.bundle import load_bundle, write_bundle
 from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
-from protos.residuum.v1.images_pb2 import ModelRef
+from protos.residuum.v1.images_pb2 import Files, ModelRef
 from service.__main__ import main
 from service.server import lifecycle
 from service.settings import PREFIX
@@ -69,6 +74,24 @@ def wait_until_draining(channel):
     stub, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
     while stub.Check(request, timeout=10).status != health_pb2.HealthCheckResponse.NOT_SERVING:
         pass
+
+
+def peak_memory(pid):
+    """The most memory that a process has had, bytes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
+@pytest.fixture
+def picture_file():
+    """Makes a PNG file of a blank square image, by mode of Pillow and side."""
+
+    def make(mode, side):
+        out = io.BytesIO()
+        Image.new(mode, (side, side), "white").save(out, "PNG")
+        return out.getvalue()
+
+    return make
 
 
 @pytest.fixture
@@ -194,3 +217,26 @@ def test_a_folder_for_metrics_of_several_processes_is_ignored_with_a_line(
     assert f"WARNING service: {variable} is ignored: " in errors
     assert "Traceback" not in errors
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_many_large_images_at_once_take_the_memory_of_few(bundles, tmp_path, picture_file):
+    bundle = load_bundle(bundles / "tiny")
+    spec = replace(bundle.manifest.input, fit="resize")
+    members = {name: (bundles / "tiny" / name).read_bytes() for name in bundle.manifest.members}
+    write_bundle(tmp_path / "tiny", replace(bundle.manifest, input=spec), members)
+    request = anomaly_pb2.ScoreRequest(
+        model=ModelRef(name="tiny"), files=Files(files=[picture_file("RGBA", 3000)])
+    )
+    with started("--bundles", tmp_path, *PORTS, "--max-decoded-mb", "64") as process:
+        port = re.search(r"port (\d+)", process.stdout.readline())[1]
+        before = peak_memory(process.pid)
+        with (
+            grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+            ThreadPoolExecutor(16) as pool,
+        ):
+            score = AnomalyServiceStub(channel).Score
+            responses = list(pool.map(lambda _: score(request, timeout=60), range(16)))
+        after = peak_memory(process.pid)
+    assert all(len(response.results) == 1 for response in responses)
+    # One takes 45 MB.
+    assert after - before < 130 * 2**20
