@@ -24,7 +24,7 @@ def warm_up(codec: Codec) -> None:
         check_false_alarm_rate(codec.manifest.score.false_alarm_rate, scorer.calibration_images)
     except InvalidInput as error:
         raise BundleError(
-            f"default {error}; calibrate it again with residuum-export BUNDLE --calibrate DIR"
+            f"default {error}; calibrate it again: residuum-export BUNDLE --out NEW --calibrate DIR"
         ) from error
     try:
         codec.decompress(codec.compress([image]))

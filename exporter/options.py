@@ -75,10 +75,10 @@ def default_false_alarm_rate(
 
 def raised_rate(rate: float, held_out: int, usual: float = FALSE_ALARM_RATE) -> str:
     """A line about a default false-alarm rate that few held-out images have raised."""
-    needed = ceil(1 / usual) - 1
+    images = "image" if held_out == 1 else "images"
     return (
-        f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out images; "
-        f"{usual:g} needs {needed}"
+        f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out {images}; "
+        f"{usual:g} needs {ceil(1 / usual) - 1}"
     )
 
 

@@ -20,6 +20,7 @@ from codec.graphs.onnx import open_graphs
 from exporter.__main__ import main
 from exporter.export import describe, portable
 from exporter.options import Options, raised_rate
+from training.__main__ import main as train
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
 from training.data.datasets import training_and_validation
@@ -241,8 +242,33 @@ def test_a_raised_false_alarm_rate_is_explained():
     assert raised_rate(1 / 11, 10) == (
         "false-alarm rate 0.091, the smallest for 10 held-out images; 0.01 needs 99"
     )
+    assert raised_rate(0.5, 1) == (
+        "false-alarm rate 0.500, the smallest for 1 held-out image; 0.01 needs 99"
+    )
 
 
 def test_a_false_alarm_rate_that_needs_more_images_is_rejected():
     with pytest.raises(InvalidInput, match="needs 9999 calibration images, the model has 500"):
         described(Options(false_alarm_rate=1e-4), family="vq_vae", widths=(4, 8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_a_few_images_are_enough_for_a_bundle_that_works(command, data, tmp_path, count):
+    """Its alarm is coarse, as the line about the false-alarm rate says, but the promise holds."""
+    (tmp_path / "few").mkdir()
+    for path in sorted(data.iterdir())[:count]:
+        (tmp_path / "few" / path.name).symlink_to(path)
+    words = f"sigma-vae --data {tmp_path / 'few'} --out {tmp_path / 'run'} --epochs 1 --device cpu"
+    more = "--model.channels 1 --model.height 16 --model.width 16 --model.widths 4 8 --threads 1"
+    assert train([*words.split(), *more.split()]) == 0
+    for source, out in (("run", "bundle"), ("bundle", "refitted")):
+        places = [tmp_path / source, "--out", tmp_path / out, "--calibrate", tmp_path / "few"]
+        status, said, _ = command(*places)
+        assert status == 0
+        assert "false-alarm rate 0.500, the smallest for 1 held-out image; 0.01 needs 99" in said
+        bundle = load_bundle(tmp_path / out)
+        scores = Scorer(Codec(bundle, open_graphs(bundle, "cpu"))).score(
+            [np.full((16, 16, 1), value, np.uint8) for value in (0, 90)]
+        )
+        assert {score.p_value for score in scores} <= {0.5, 1.0}

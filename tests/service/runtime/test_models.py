@@ -207,8 +207,8 @@ def test_a_default_false_alarm_rate_that_the_calibration_does_not_support_stops_
     count = len(load_bundle(bundles / "tiny").calibration.fused)
     assert str(caught.value) == (
         f"bundle {tmp_path / 'all' / 'strict'}: default false-alarm rate 0.0001 needs 9999 "
-        f"calibration images, the model has {count}; calibrate it again with residuum-export "
-        "BUNDLE --calibrate DIR"
+        f"calibration images, the model has {count}; calibrate it again: "
+        "residuum-export BUNDLE --out NEW --calibrate DIR"
     )
 
 
