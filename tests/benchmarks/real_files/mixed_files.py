@@ -188,7 +188,7 @@ def main() -> int:
     """Entry point; exit status 1 if anything is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--parts", nargs="*", default=["few", "slow", "many"])
     parser.add_argument("--out", type=Path, default=Path("build/bench/mixed.json"))
     options = parser.parse_args()
