@@ -52,7 +52,9 @@ def _print_models(server: Server) -> None:
 
 
 def _exit(status: int, error: Exception) -> NoReturn:
-    print(f"residuum-serve: {error}", file=sys.stderr)
+    # Names of files can hold anything, also what a terminal would obey.
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(error))
+    print(f"residuum-serve: {line}", file=sys.stderr)
     raise SystemExit(status)
 
 

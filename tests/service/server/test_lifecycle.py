@@ -171,6 +171,16 @@ def test_a_missing_folder_is_reported_before_a_port_in_use(tmp_path, failure):
     )
 
 
+def test_names_of_files_are_printed_without_control_characters(tmp_path, failure):
+    (tmp_path / "red\x1b[31m\nfolder").mkdir()
+    status, errors = failure("--bundles", tmp_path, *PORTS)
+    assert status == 1
+    assert errors == (
+        f"residuum-serve: no bundles in {tmp_path}: expected folders with manifest.json, or "
+        "uncompressed .tar files; there is red�[31m�folder\n"
+    )
+
+
 def test_a_damaged_bundle_is_reported_with_status_1(bundles, tmp_path):
     shutil.copytree(bundles / "tiny", tmp_path / "broken")
     (tmp_path / "broken" / "encoder.onnx").write_bytes(b"")
