@@ -18,16 +18,17 @@ class Hops:
     """The functions of the project that were called, by file."""
 
     def __init__(self) -> None:
-        self.seen: set[CodeType] = set()
+        # By identity: two files with the same text, such as a copy, have equal code.
+        self.seen: dict[int, CodeType] = {}
         self.recording = False
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         if self.recording and event == "call":
-            self.seen.add(frame.f_code)
+            self.seen[id(frame.f_code)] = frame.f_code
 
     def files(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
-        for code in self.seen:
+        for code in self.seen.values():
             path = Path(code.co_filename)
             if path.is_absolute() and path in SOURCES and code.co_flags & OPTIMIZED:
                 found.setdefault(SOURCES[path], set()).add(code.co_qualname)
