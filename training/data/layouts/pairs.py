@@ -1,7 +1,7 @@
 """Which mask files belong to which image.
 
 Images and masks have keys: the captured folders (see `rules.fit`) and the name without suffix, and
-for masks also without an ending such as `_mask`. A mask belongs to the image of the same key, in
+for masks also without `_mask`, `gt_` and the like. A mask belongs to the image of the same key, in
 lower case; a folder of masks to the image with the key of the folder. A mask whose key has fewer
 folders belongs to the image whose key ends so, if that is one image.
 """
@@ -13,9 +13,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from training.data.layouts.rules import MASK_ENDING, Folders
+from training.data.layouts.rules import MASK_BEGINNING, MASK_ENDING, Folders
 
-_ENDING = re.compile(rf"(?<=.){MASK_ENDING}\Z", re.IGNORECASE)
+_ADDED = re.compile(rf"\A{MASK_BEGINNING}(?=.)|(?<=.){MASK_ENDING}\Z", re.IGNORECASE)
 _LOSSY, _LOSSLESS = (".jpg", ".jpeg"), (".png", ".bmp")
 
 
@@ -41,7 +41,7 @@ class Name(NamedTuple):
 
 
 def companions(names: Sequence[Name], *, twins: bool) -> set[Name]:
-    """The files that are named like another one in their folder plus an ending such as `_mask`.
+    """The files named like another one in their folder with `_mask`, `gt_` and the like added.
 
     With `twins` also the PNG and BMP files next to a JPEG file of the same name.
     """
@@ -52,7 +52,7 @@ def companions(names: Sequence[Name], *, twins: bool) -> set[Name]:
     found = set()
     for name in names:
         stem = name.stem.casefold()
-        shorter = without_ending(stem)
+        shorter = without_addition(stem)
         named = shorter != stem and (name.folders, shorter) in places
         twin = twins and name.suffix.lower() in _LOSSLESS and (name.folders, stem) in lossy
         if named or twin:
@@ -60,9 +60,9 @@ def companions(names: Sequence[Name], *, twins: bool) -> set[Name]:
     return found
 
 
-def without_ending(stem: str) -> str:
+def without_addition(stem: str) -> str:
     """The name of an image from that of its mask."""
-    return _ENDING.sub("", stem)
+    return _ADDED.sub("", stem, count=1)
 
 
 def join(images: Sequence[Folders], masks: Mapping[Name, Folders]) -> list[tuple[Name, ...]]:
@@ -71,7 +71,7 @@ def join(images: Sequence[Folders], masks: Mapping[Name, Folders]) -> list[tuple
     folders: defaultdict[Folders, list[Name]] = defaultdict(list)
     for name, key in masks.items():
         *above, stem = _lower(key)
-        for variant in dict.fromkeys((stem, without_ending(stem))):
+        for variant in dict.fromkeys((stem, without_addition(stem))):
             files[(*above, variant)].append(name)
         if above:
             folders[tuple(above)].append(name)

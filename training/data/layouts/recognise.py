@@ -20,6 +20,8 @@ from training.errors import TrainingError
 
 AUTO = "auto"
 _FLAT = "flat"
+# Files in folders that operating systems and viewers make.
+_COPY, _COPIES = "system file or thumbnail", "system files or thumbnails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,11 @@ def recognise(folder: Path, layout: str = AUTO) -> Catalogue:
     found = walk(folder, SUFFIXES)
     above = len(folder.parts)
     names = [Name(path.parts[above:-1], path.stem, path.suffix) for path in found.files]
-    return _first(folder, names, layout, found.skipped)
+    kept = [name for name in names if not any(is_word(place, "JUNK") for place in name.folders)]
+    skipped = Counter(found.skipped)
+    if len(kept) < len(names):
+        skipped[_COPY if len(names) - len(kept) == 1 else _COPIES] = len(names) - len(kept)
+    return _first(folder, kept, layout, skipped)
 
 
 def _first(
@@ -58,7 +64,7 @@ def _first(
         if not names:
             continue
         if asked == AUTO and layout.name == _FLAT and (sets := _sets_below(names)):
-            raise TrainingError(f"{folder} holds several data sets; give one of: {listed(sets)}")
+            raise TrainingError(_of_sets(folder, sets))
         if (files := sort_files(layout, names)) is not None:
             return _catalogue(layout, folder, files, skipped)
     if names:
@@ -112,6 +118,14 @@ def _stem(rule: Rule, name: Name) -> str | None:
     return match and (match[1] if match.re.groups else name.stem)
 
 
+def _of_sets(folder: Path, sets: Sequence[str]) -> str:
+    if len(sets) == 1:
+        return (
+            f"{folder} is not a data set, but one of its folders is; give {folder / listed(sets)}"
+        )
+    return f"{folder} holds several data sets; give one of: {listed(sets)}"
+
+
 def _sets_below(names: Sequence[Name]) -> list[str]:
     """The subfolders, at any depth, that are data sets themselves."""
     below: dict[str, list[Name]] = {}
@@ -163,16 +177,24 @@ def _catalogue(
 
 def _item(folder: Path, file: File, masks: Sequence[Name]) -> Item:
     paths = tuple(folder / str(mask) for mask in masks)
-    good = next((place for place in file.name.folders if is_word(place, "GOOD")), None)
+    defect = is_marked(paths) if file.role == "judged" else file.role == "defect"
     return Item(
         path=folder / str(file.name),
         name=str(file.name),
-        kind=good or file.key[0]
-        if len(file.key) > 1 or good
-        else folder.joinpath(*file.name.folders).name,
-        defect=is_marked(paths) if file.role == "judged" else file.role == "defect",
+        kind=_kind(folder, file, defect=defect),
+        defect=defect,
         masks=paths,
     )
+
+
+def _kind(folder: Path, file: File, *, defect: bool) -> str:
+    """What the layout calls an image, such as good or scratch."""
+    if file.role == "judged" or not file.name.folders:
+        return "defect" if defect else "good"
+    good = next((place for place in file.name.folders if is_word(place, "GOOD")), None)
+    if good:
+        return good
+    return file.key[0] if len(file.key) > 1 else folder.joinpath(*file.name.folders).name
 
 
 def _lonely(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str]:
@@ -188,7 +210,8 @@ def _lonely(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str
 
 
 def _places(files: Sequence[File]) -> str:
-    return listed(sorted({file.name.folder for file in files}))
+    places = sorted({file.name.folder for file in files})
+    return listed(["the folder itself" if place == "." else place for place in places])
 
 
 def _summary(names: Sequence[Name]) -> str:

@@ -1,9 +1,11 @@
 """Rules that say what the files of a folder are; `known.py` has those of all layouts.
 
 A pattern is compared with the folders between the data folder and a file, and the first rule that
-fits says what the file is. Upper-case names are the lists of WORDS; `*` is any one folder, `**` any
-number of folders, everything else a regular expression. Names are compared in lower case and
-without spaces, `_`, `-` and `.`.
+fits says what the file is. Upper-case names are the lists of WORDS; `~BAD` is a name with such a
+word in it, and `=TEST` such a folder that is also captured. `*` is any one folder, `**` any number
+of folders, everything else a regular expression. Names are compared in lower case and without
+spaces, `_`, `-` and `.`. A name also counts as one of WORDS if the rest of it is a number or one
+of NEUTRAL, such as good_images.
 """
 
 from __future__ import annotations
@@ -23,15 +25,23 @@ WORDS = {
     "TEST": "test testing tests testset testpublic",
     "GOOD": "good ok okay normal free fine pass passed perfect flawless intact healthy positive "
     "defectfree nodefect nodefects nondefect nondefective undamaged anomalyfree noanomaly "
-    "nonanomalous gut 良品 正常",
-    "BAD": "bad ko ng nok nio notok notgood defect defects defective anomaly anomalies anomalous "
-    "abnormal abnormality broken damage damaged fault faults faulty fail failed failure reject "
-    "rejected schlecht 不良 不良品 异常 異常",
+    "nonanomalous notdefective withoutdefect withoutdefects gut 良品 正常",
+    "BAD": "bad ko ng nok nio notok notgood def defect defects defective anomaly anomalies "
+    "anomalous abnormal abnormality broken damage damaged fault faults faulty fail failed failure "
+    "reject rejected schlecht 不良 不良品 异常 異常",
     "TRUTH": "groundtruth gt mask masks label labels annotation annotations segmentation",
     "IMAGES": "images image imgs img rgb",
     "NOPICTURES": "xyz depth depths depthmap pointcloud pcd normalmap normalmaps",
+    "MASKS": "groundtruth gt masks segmentation segmentations",
+    "JUNK": "macosx @eadir thumbs thumbnail thumbnails #recycle $recycle lost+found",
 }
-# What may follow the name of an image in that of its mask.
+# What else the name of a folder may have in it.
+NEUTRAL = (
+    "images image imgs img pictures picture photos photo parts part pieces products product "
+    "samples sample data dataset set folder front back side top bottom left right view cam camera"
+)
+# What may stand before or after the name of an image in that of its mask.
+MASK_BEGINNING = r"(?:mask|gt|label|seg)[ _.-]"
 MASK_ENDING = r"[ _.-](?:mask|gt|label|seg|segmentation|ground_?truth)s?(?:[ _.-]?\d+)?"
 
 
@@ -76,7 +86,7 @@ def fit(pattern: str, folders: Sequence[str]) -> Folders | None:
     """The folders that a pattern captures, or None if it does not fit.
 
     Captured is what images of one name differ in, and so leads from an image to its mask: `*`,
-    `**`, BAD and regular expressions, but not folders such as `rgb` in between.
+    `**`, BAD, `=TEST` and regular expressions, but not folders such as `rgb` in between.
     """
     captured = _fit(tuple(pattern.split("/")) if pattern else (), tuple(folders))
     if captured is None:
@@ -89,9 +99,33 @@ def plain(name: str) -> str:
     return re.sub(r"[ _.-]", "", name.casefold())
 
 
+@functools.lru_cache(maxsize=65536)
 def is_word(name: str, words: str) -> bool:
-    """Whether a name is in one of the lists of WORDS."""
-    return plain(name) in _words(words)
+    """Whether a name is in one of the lists of WORDS, by itself or with NEUTRAL ones."""
+    if plain(name) in _words(words):
+        return True
+    neutral = frozenset(NEUTRAL.split())
+    rest = [part for part in _parts(name) if not part.isdecimal() and part not in neutral]
+    return "".join(rest) in _words(words)
+
+
+@functools.lru_cache(maxsize=65536)
+def mentions(name: str, words: str) -> bool:
+    """Whether a name has a word of the list in it, but not within one such as no_defect."""
+    good, listed = _words("GOOD") - _words(words), _words(words)
+    parts = _parts(name)
+    spans = [(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
+    within = [(i, j) for i, j in spans if "".join(parts[i:j]) in good]
+    return any(
+        "".join(parts[i:j]) in listed and not any(a <= i and j <= b for a, b in within)
+        for i, j in spans
+    )
+
+
+def _parts(name: str) -> list[str]:
+    """The words and numbers that a name consists of, in lower case."""
+    divided = re.sub(r"(?<=[a-z])(?=[A-Z\d])", " ", name)
+    return [part for part in re.split(r"[ _.-]+", divided.casefold()) if part]
 
 
 @functools.cache
@@ -111,11 +145,15 @@ def _fit(pattern: Folders, folders: Folders) -> Folders | None:
     if not folders or not _is_named(folders[0], first):
         return None
     captured = _fit(rest, folders[1:])
-    kept = first == "BAD" or first not in WORDS
+    kept = first == "BAD" or first not in WORDS  # `=TEST` is not
     return captured if captured is None or not kept else folders[:1] + captured
 
 
 def _is_named(name: str, expected: str) -> bool:
     if expected in WORDS:
         return is_word(name, expected)
+    if expected[0] == "=":
+        return is_word(name, expected[1:])
+    if expected[0] == "~":
+        return mentions(name, expected[1:])
     return expected == "*" or bool(re.fullmatch(expected, plain(name)))

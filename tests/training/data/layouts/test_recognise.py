@@ -136,10 +136,71 @@ TREES = {
     "a folder of folders": ("a/{0-5}.png b/c/{0-5}.png", ("flat", 12, 0, 0, 0, 0)),
     "masks next to the images of a flat folder": (
         "{0-5}.png 0_mask.png 1_GT.png",
-        ("flat", 6, 0, 0, 0, 0),
+        ("flat", 3, 0, 1, 2, 2),
     ),
     "hidden files and folders": (
         ".a.png .b/0.png {0-5}.png .thumbnails/{0-5}.png",
+        ("flat", 6, 0, 0, 0, 0),
+    ),
+    "names with good and bad in them": (
+        "Good_Images/{0-5}.png BadImages/{0-1}.png bad-2/0.png masks/bad-2/0.png",
+        ("normal_abnormal", 5, 0, 1, 3, 1),
+    ),
+    "casting: views of good and bad": (
+        "train/ok_front/{0-5}.jpeg train/def_front/{0-5}.jpeg test/ok_front/0.jpeg "
+        "test/def_front/0.jpeg",
+        ("mvtec", 6, 0, 1, 1, 0),
+    ),
+    "good divided into train and test": (
+        "good/train/{0-5}.png good/test/{0-1}.png bad/{0-2}.png",
+        ("normal_abnormal", 6, 0, 2, 3, 0),
+    ),
+    "good and bad in the names of files": (
+        "OK_{0-5}.png NG_{0-1}.png no_defect_0.png x_not_good.png",
+        ("normal_abnormal", 6, 0, 1, 3, 0),
+    ),
+    "good and bad in the names of files, divided": (
+        "train/good_{0-5}.png train/bad_{0-1}.png test/good_0.png test/bad_0.png",
+        ("normal_abnormal", 6, 0, 1, 1, 0),
+    ),
+    "YOLO: train, valid and test with images and labels": (
+        "train/images/{0-5}.jpg train/labels/0.txt valid/images/{0-1}.jpg test/images/0.jpg",
+        ("train_test", 6, 2, 1, 0, 0),
+    ),
+    "YOLO: images with train, val and test": (
+        "images/train/{0-5}.jpg images/val/{0-1}.jpg images/test/0.jpg labels/train/0.txt",
+        ("train_test", 6, 2, 1, 0, 0),
+    ),
+    "classes below train and val": (
+        "train/cat/{0-2}.png train/dog/{0-2}.png val/cat/0.png val/bad/0.png",
+        ("train_test", 6, 1, 0, 0, 0),
+    ),
+    "images and masks, divided below": (
+        "images/train/{0-5}.png images/test/{0-2}.png masks/train/0.png masks/test/1.png",
+        ("images_masks", 5, 0, 2, 1, 1),
+    ),
+    "masks of one name for training and testing": (
+        "train/images/{0-5}.png test/images/{0-2}.png train/masks/0.png test/masks/1.png",
+        ("images_masks", 5, 0, 2, 1, 1),
+    ),
+    "masks in PNG next to images in JPEG": (
+        f"{TRAIN} test/good/0.png test/hole/{{0-1}}.jpg test/hole/{{0-1}}.png",
+        ("mvtec", 6, 0, 1, 2, 2),
+    ),
+    "masks that begin with a word": (
+        f"{TRAIN} test/good/0.png test/hole/{{0-1}}.jpg ground_truth/hole/mask_{{0-1}}.png",
+        ("mvtec", 6, 0, 1, 2, 2),
+    ),
+    "folders of systems and viewers": (
+        "good/{0-5}.png good/@eaDir/0.png/a.jpg bad/0.png __MACOSX/bad/0.png thumbs/0.png",
+        ("normal_abnormal", 5, 0, 1, 1, 0),
+    ),
+    "photographs with such words in their names": (
+        "normal/free_{0-2}.png normal/{0-2}.png fault_line.png",
+        ("flat", 7, 0, 0, 0, 0),
+    ),
+    "classes with such words in their names": (
+        "with_mask/{0-2}.png without_mask/{0-2}.png",
         ("flat", 6, 0, 0, 0, 0),
     ),
     "good alone": ("good/{0-5}.png", ("flat", 6, 0, 0, 0, 0)),
@@ -150,7 +211,7 @@ REFUSED = {
         "bottle/train/good/{0-1}.png bottle/test/hole/0.png cable/train/good/{0-1}.png",
         "holds several data sets; give one of: bottle, cable",
     ),
-    "a root of roots": ("a/b/good/0.png a/b/bad/0.png", "give one of: a/b"),
+    "a root of roots": ("a/b/good/0.png a/b/bad/0.png", "not a data set, but .* give .*/a/b"),
     "cameras above the layout": (
         "cam1/train/good/0.png cam2/train/good/0.png",
         "give one of: cam1, cam2",
@@ -163,6 +224,19 @@ REFUSED = {
         "the images in test/bottle/bad, train/bottle/good",
     ),
     "positive and negative": ("positive/0.png negative/0.png", "the images in negative, positive"),
+    "yes and no": ("yes/0.png no/0.png", "the images in no, yes"),
+    "bad within a name": (
+        "train_ok/0.png test_ok/0.png test_bad_1/0.png",
+        "the images in test_bad_1",
+    ),
+    "bad within a name below test": (
+        "train/a/0.png test/very_bad/0.png",
+        "images in test/very_bad",
+    ),
+    "masks of Pascal VOC": (
+        "JPEGImages/0.jpg SegmentationClass/0.png",
+        "the images in SegmentationClass",
+    ),
     "negative below train": (
         "train/positive/0.png train/negative/0.png",
         "the images in train/negative",
