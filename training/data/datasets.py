@@ -123,6 +123,8 @@ def training_and_validation(
     catalogue = _catalogue(config, folder)
     if catalogue is not None:
         report(catalogue.sentence())
+        for warning in catalogue.warnings:
+            report(warning)
     everything = _images(config, folder, catalogue, "train", report)
     if catalogue is not None and catalogue.validation:
         return everything, _read(config, folder, catalogue.validation, report)
@@ -142,7 +144,7 @@ def source_of(config: DataConfig, folder: Path) -> str:
     """
     if not folder.exists():
         raise TrainingError(f"data folder {folder} does not exist")
-    if folder.is_file() and folder.suffix.lower() != ".csv":
+    if folder.is_file() and folder.suffix.lower() not in (".csv", ".tsv"):
         raise TrainingError(f"{folder} is a file; expected a folder, or a csv file")
     if config.layout != "auto" or folder.is_file():
         return "folder"

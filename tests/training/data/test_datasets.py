@@ -205,6 +205,18 @@ def test_a_validation_folder_is_held_out_and_everything_else_learned_from(mvtec,
     )
 
 
+def test_what_is_wrong_with_a_folder_is_said_before_training(make_folder, tiny):
+    folder = make_folder(4)
+    rows = [f"{path.name},good" for path in sorted(folder.iterdir())]
+    (folder / "list.csv").write_text("\n".join(["path,label", *rows, "gone.png,bad"]))
+    said: list[str] = []
+    data.training_and_validation(tiny["reslag"].data, folder, said.append)
+    assert said == [
+        "layout csv: 4 normal for training, none for testing",
+        "1 of 5 images do not exist: gone.png",
+    ]
+
+
 @pytest.mark.parametrize("value", [1, 3, 255])
 def test_masks_of_any_value_mark_the_same_pixels(mvtec, tiny, value):
     mask = np.zeros((16, 16), np.uint8)

@@ -83,7 +83,7 @@ PLAIN_FOLDERS = (
     Layout(
         name="csv",
         tree="one csv file with the columns path, label, and if known mask and split",
-        tables=("*.csv",),
+        tables=("*.csv", "*.tsv", "*/*.csv"),
     ),
     Layout(
         name="images_masks",

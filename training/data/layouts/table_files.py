@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from codec.image_folder import phrase
 from training.data.layouts.catalogue import Catalogue, Item, assemble, listed
+from training.data.layouts.places import Places
 from training.data.layouts.rules import Layout, Part
 from training.data.layouts.tables import (
     Row,
@@ -45,23 +47,22 @@ def from_tables(
             for row in chosen
         ]
         unlabelled += table.unlabelled
-    if not rows:
+    if not rows or not (asked or _is_of_defects(row for _, row in rows)):
         return None
-    images, warnings = _items(rows)
-    if not asked and not _is_of_defects(images):
-        return None
+    images, warnings = _items(rows, Places(folder))
     if not images:
         path, row = rows[0]
         raise TrainingError(
-            f"none of the {len(rows)} images in {path.name} exists; {row.path} was looked for in "
-            f"{path.parent} and in the folder above it"
+            f"none of the {len(rows)} images in {path.name} exists; {listed([row.path])} was "
+            f"looked for in {path.parent}, in the folder above it, and by its name below {folder}"
         )
     if all(item.defect for item, _ in images):
         labels = listed(sorted({item.kind for item, _ in images}))
         raise TrainingError(
             f"{folder} lists no normal image, such as one labelled 'good' or 0; found: {labels}"
         )
-    others = {what: n for what, n in skipped.items() if what != ".csv"}
+    used = {path.suffix.lower() for path in files}
+    others = {what: n for what, n in skipped.items() if what not in used}
     rest = f"{unlabelled} rows without path or label" if unlabelled else ""
     return assemble(layout, images, [phrase(others), rest], warnings)
 
@@ -71,14 +72,34 @@ def _files(layout: Layout, folder: Path) -> dict[Path, str]:
     if folder.is_file():
         return {folder: decode(folder.read_bytes())} if _is_list(folder) else {}
     for pattern in layout.tables:
-        paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+        paths = _matching(folder, pattern)
         texts = {path: decode(path.read_bytes()) for path in paths if _is_list(path)}
+        if len({path.parent for path in texts}) > 1:
+            sets = [path.parent.name for path in texts if not part_of(path.parent.name)]
+            if len(sets) > 1:
+                raise TrainingError(
+                    f"{folder} holds several data sets; give one of: {listed(sets)}"
+                )
+            continue
         if len(texts) > 1 and not all(part_of(path.stem) for path in texts):
-            names = listed([path.name for path in texts])
+            names = listed([path.relative_to(folder).as_posix() for path in texts])
             raise TrainingError(f"{folder} holds several lists of images ({names}); give one")
         if texts and (pattern[:2] != ".." or _lists(texts, folder)):
             return texts
     return {}
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, also where its suffix is in capitals."""
+    above, _, name = pattern.rpartition("/")
+    return sorted(
+        path
+        for place in (folder.glob(above) if above == "*" else [folder / above])
+        if place.is_dir() and not place.name.startswith(".")
+        for path in place.iterdir()
+        if fnmatch.fnmatchcase(path.name.lower(), name)
+        if path.is_file() and not path.name.startswith(".")
+    )
 
 
 def _is_list(path: Path) -> bool:
@@ -110,22 +131,30 @@ def _of_object(table: Table, folder: Path, path: Path) -> Sequence[Row]:
     return table.rows.get(name) or next(iter(table.rows.values()), ())
 
 
-def _items(rows: Sequence[tuple[Path, Row]]) -> tuple[list[tuple[Item, Part]], list[str]]:
+def _items(
+    rows: Sequence[tuple[Path, Row]], below: Places
+) -> tuple[list[tuple[Item, Part]], list[str]]:
     """The images that exist, and sentences about what does not."""
     images, absent, no_mask = [], [], []
-    for table, row in rows:
-        path = _found(table, row.path)
+    paths = [_found(table, row.path) for table, row in rows]
+    as_written = any(paths)
+    if not as_written:
+        paths = below.images([row.path for _, row in rows])
+    for (table, row), path in zip(rows, paths, strict=True):
         if path is None:
             absent.append(row.path)
             continue
-        places = [_found(table, mask) for mask in row.masks]
+        places = [_found(table, mask) or below.mask(mask) for mask in row.masks]
         masks = tuple(place for place in places if place)
         if len(masks) < len(places):
             no_mask.append(row.path)
         defect = is_marked(masks) if row.defect is None else row.defect
         kind = row.kind if row.kind else "defect" if defect else "good"
-        item = Item(path=path, name=row.path, kind=kind, defect=defect, masks=masks)
+        name = row.path if as_written else below.name(path)
+        item = Item(path=path, name=name, kind=kind, defect=defect, masks=masks)
         images.append((item, row.part))
+    if len({item.path for item, _ in images}) < len(images):
+        return [], []  # names alone do not say which images are meant
     warnings = []
     if absent:
         warnings.append(f"{len(absent)} of {len(rows)} images do not exist: {listed(absent)}")
@@ -136,11 +165,18 @@ def _items(rows: Sequence[tuple[Path, Row]]) -> tuple[list[tuple[Item, Part]], l
 
 def _found(table: Path, path: str) -> Path | None:
     for base in (table.parent, table.parent / ".."):
-        if (base / path).is_file():
+        if _is_file(base / path):
             return base / path
     return None
 
 
-def _is_of_defects(images: Sequence[tuple[Item, Part]]) -> bool:
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a cell may be too long for a name
+        return False
+
+
+def _is_of_defects(rows: Iterable[Row]) -> bool:
     """Whether a label says good or bad; other labels may be about something else."""
-    return any(not item.defect or says_defect(item.kind) for item, _ in images)
+    return any(not row.defect or says_defect(row.kind) for row in rows)

@@ -1,14 +1,17 @@
 """Data sets that a csv file describes: one row an image.
 
-The columns are found by their usual names in COLUMNS; without a row of names they are path, label
-and mask. Paths are relative to the file or to the folder above it. Rows of one image are joined:
-it is a defect if one of them says so, and their masks count together.
+The columns are found by their usual names in COLUMNS, those of paths and labels also by what is in
+them; without a row of names they are path, label and mask. Paths are relative to the file or to the
+folder above it. Rows of one image are joined: it is a defect if one of them says so, and their
+masks count together.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -19,9 +22,9 @@ from training.errors import TrainingError
 
 # Names of columns in lower case, without spaces and punctuation.
 COLUMNS = {
-    "path": "path image file filename filepath imagepath imagefile imagename img imgpath",
+    "path": "path image file filename filepath imagepath imagefile imagename imageid img imgpath",
     "label": "label class target anomaly isanomaly anomalous isanomalous defect isdefect kind "
-    "abnormal isabnormal type labelindex status quality verdict",
+    "abnormal isabnormal type labelindex status quality verdict result grade category",
     "normal": "normal isnormal good isgood ok isok",
     "mask": "mask maskpath maskfile groundtruth groundtruthpath gt gtpath segmentation",
     "split": "split set subset part partition phase",
@@ -29,6 +32,11 @@ COLUMNS = {
 }
 # Answers to "is it a defect", next to words such as good and scratch.
 _FALSE, _TRUE = {"0", "0.0", "false", "no", "none"}, {"1", "1.0", "true", "yes"}
+# What programs write into cells without a value.
+# Rows that are looked at to find out what a column is.
+_SAMPLE = 50
+_NOTHING = {"", "nan", "null", "n/a", "-"}
+_NO_MASK = _NOTHING | {"none", "no", "0"}
 _EITHER = {"positive", "negative", "pos", "neg"}
 _PARTS: tuple[tuple[str, Part], ...] = (
     ("TRAIN", "train"),
@@ -108,9 +116,10 @@ def decode(data: bytes) -> str:
 
 def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
     """The position of each known column, and the cells of all rows but that of the names."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
-    source = io.StringIO(text.replace("\0", ""), newline="")
+    lines = text.replace("\0", "").splitlines(keepends=True)
+    start = next((i for i, line in enumerate(lines) if not _is_remark(line)), len(lines))
+    delimiter = max(",;\t", key="".join(lines[start : start + 1]).count)
+    source = io.StringIO("".join(lines[start:]), newline="")
     try:
         rows = [cells for cells in csv.reader(source, delimiter=delimiter) if any(cells)]
     except csv.Error as error:
@@ -119,17 +128,49 @@ def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
     if names and PurePosixPath(names[0].strip()).suffix.lower() in SUFFIXES:
         return {name: i for i, name in enumerate(("path", "label", "mask")[: len(names)])}, rows
     where = {plain(name.strip()): i for i, name in reversed(list(enumerate(names)))}
-    found = {
-        column: next((where[word] for word in words.split() if word in where), None)
+    named = {
+        column: [where[word] for word in words.split() if word in where]
         for column, words in COLUMNS.items()
     }
-    return {column: i for column, i in found.items() if i is not None}, rows[1:]
+    cells = list(itertools.zip_longest(*rows[1:_SAMPLE], fillvalue=""))[: len(names)]
+    free = set(range(len(cells))) - {i for places in named.values() for i in places}
+    likely = [i for i in [*named["path"], *sorted(free)] if i < len(cells) and _are_files(cells[i])]
+    named["path"] = [*likely, *named["path"]]
+    # Of several columns the one that says good or bad is meant, such as status next to type.
+    telling = [i for i in named["label"] if i < len(cells) and any(map(_judges, cells[i]))]
+    if not telling and not named["normal"]:
+        telling = [i for i in sorted(free) if _are_words(cells[i])]
+    named["label"] = [*telling, *named["label"]]
+    return {column: places[0] for column, places in named.items() if places}, rows[1:]
+
+
+def _is_remark(line: str) -> bool:
+    """Whether a line before the names of the columns is none of them."""
+    return not line.strip() or line.startswith("#") or line.casefold().startswith("sep=")
+
+
+def _are_files(cells: Sequence[str]) -> bool:
+    """Whether the cells of a column are names of image files."""
+    return bool(cells) and all(
+        PurePosixPath(cell.strip()).suffix.lower() in SUFFIXES for cell in cells
+    )
+
+
+def _are_words(cells: Sequence[str]) -> bool:
+    """Whether the cells of a column are words for good and bad."""
+    values = {cell.strip() for cell in cells} - {""}
+    return bool(values) and all(is_word(value, "GOOD") or is_word(value, "BAD") for value in values)
+
+
+def _judges(cell: str) -> bool:
+    label = cell.strip().casefold()
+    return label in _FALSE | _TRUE | _EITHER or is_word(label, "GOOD") or is_word(label, "BAD")
 
 
 def _row(values: Mapping[str, str], *, judged: bool) -> Row | None:
     """One row; None without path or label. Raises TrainingError."""
-    path, label = _path(values.get("path", "")), values.get("label", "")
-    normal = values.get("normal", "")
+    path, mask = _path(values.get("path", "")), values.get("mask", "")
+    label, normal = (_value(values.get(column, "")) for column in ("label", "normal"))
     if not path or not (judged or label or normal):
         return None
     defect = None if judged else _is_defect(label) if label else not _is_defect(normal)
@@ -137,13 +178,17 @@ def _row(values: Mapping[str, str], *, judged: bool) -> Row | None:
         path=path,
         defect=defect,
         kind=label or normal,
-        masks=tuple(filter(None, [_path(values.get("mask", ""))])),
-        part=_part(values.get("split", "")),
+        masks=() if mask.casefold() in _NO_MASK else (_path(mask),),
+        part=_part(_value(values.get("split", ""))),
     )
 
 
 def _path(cell: str) -> str:
-    return cell.replace("\\", "/")
+    return posixpath.normpath(cell.replace("\\", "/")) if cell else ""
+
+
+def _value(cell: str) -> str:
+    return "" if cell.casefold() in _NOTHING else cell
 
 
 def _is_defect(label: str) -> bool:

@@ -1,5 +1,6 @@
 import csv
 import io
+import posixpath
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n\\"), min_
     str.strip
 )
 NAME = CELL.filter(bool)
+MASK = NAME.filter(
+    lambda name: name.casefold() not in ("nan", "null", "n/a", "-", "none", "no", "0")
+)
 
 
 def write(folder, *names):
@@ -50,6 +54,22 @@ TABLES = {
     "quotes and other columns": lines(
         lambda i: f'"a, b","img/{i}.png","{"normal" if i < 7 else "dent, hole"}"',
         "note,image,label",
+    ),
+    "a spreadsheet with remarks": "sep=;\n# line 2\n"
+    + lines(lambda i: f"img/{i}.png;{'OK' if i < 7 else 'NG'}", "path;label"),
+    "columns of other names": lines(
+        lambda i: f"{i},img/{i}.png,{'OK' if i < 7 else 'NG'}", "id,photo,finding"
+    ),
+    "several columns that may be labels": lines(
+        lambda i: f"img/{i}.png,bottle,{'OK' if i < 7 else 'NG'}", "path,type,status"
+    ),
+    "names in the folder of images": lines(lambda i: f"{i}.png,{int(i > 6)}", "filename,label"),
+    "names without suffix": lines(lambda i: f"{i},{int(i > 6)}", "image_id,label"),
+    "paths of another machine": lines(
+        lambda i: rf"C:\data\set\img\{i}.png,{int(i > 6)}", "path,label"
+    ),
+    "several spellings of a path": lines(
+        lambda i: f"./img/{i}.png,{int(i > 6)}\nimg/{i}.png,0", "path,label"
     ),
     "backslashes": lines(lambda i: rf"img\{i}.png,{int(i > 6)}", "path,label"),
     "blank lines": lines(lambda i: f"\nimg/{i}.png,{int(i > 6)}\n", "path,label"),
@@ -120,7 +140,9 @@ def test_the_table_of_visa_is_read_from_its_object(tmp_path):
         ("path,label\nimg/0.png,bad\n", "lists no normal image, .* found: bad"),
         ("path,label\nimg/0.png,positive\n", "the label 'positive' can mean good or bad"),
         ("path,label,split\nimg/0.png,good,later\n", "the split is 'later'; expected train, val"),
-        ("path,label\nnone/0.png,good\n", "none of the 1 images in list.csv exists; none/0.png"),
+        ("path,label\nnone/a.png,good\n", "none of the 1 images in list.csv exists; none/a.png"),
+        ("path,label\na/0.png,good\nb/0.png,bad\n", "none of the 2 images in list.csv exists"),
+        (f"path,label\n{'x' * 9999}.png,good\n", "none of the 1 images in list.csv exists"),
         ("name,age\nx,3\n", "does not have the layout csv: found 10 in img, 3 in m; expected one"),
     ],
 )
@@ -128,6 +150,46 @@ def test_a_table_that_does_not_serve_is_refused(text, sentence, files):
     (files / "list.csv").write_text(text)
     with pytest.raises(TrainingError, match=sentence):
         recognise(files, "csv")
+
+
+def test_a_list_whose_images_do_not_exist_is_refused_also_if_it_was_not_asked_for(files):
+    (files / "list.csv").write_text("path,label\nx/a.png,good\nx/b.png,bad\n")
+    with pytest.raises(TrainingError, match=r"none of the 2 images in list\.csv exists; x/a"):
+        recognise(files)
+
+
+@pytest.mark.parametrize("name", ["LIST.CSV", "list.tsv", "annotations/list.csv"])
+def test_a_list_may_have_another_suffix_or_a_folder(name, files):
+    (files / name).parent.mkdir(exist_ok=True)
+    (files / name).write_text(TABLES["tabs" if name.endswith("tsv") else "words"])
+    found = recognise(files)
+    assert summary(found)[:4] == ("csv", 6, 1, 3)
+    assert not found.skipped
+
+
+def test_lists_in_several_folders_are_data_sets_unless_they_divide_one(files):
+    for place in ("a", "b"):
+        (files / place).mkdir()
+        (files / place / "list.csv").write_text(TABLES["numbers"])
+    with pytest.raises(TrainingError, match="holds several data sets; give one of: a, b"):
+        recognise(files)
+    (files / "a").rename(files / "train")
+    (files / "b").rename(files / "test")
+    assert recognise(files).layout == "flat"
+
+
+def test_an_empty_cell_may_be_a_word(files):
+    rows = ["path,label,mask", "img/0.png,good,nan", "img/1.png,good,None", "img/2.png,nan,"]
+    (files / "list.csv").write_text("\n".join([*rows, "img/3.png,bad,7.png"]))
+    (files / "m").rename(files / "masks")
+    found = recognise(files)
+    assert summary(found) == ("csv", 2, 0, 1, 1)
+    assert (found.skipped, found.warnings) == ("1 rows without path or label", [])
+
+
+def test_images_found_by_name_are_called_by_their_place(files):
+    (files / "list.csv").write_text(TABLES["paths of another machine"])
+    assert recognise(files).train[0].name == "img/0.png"
 
 
 def test_a_table_about_something_else_is_ignored(tmp_path):
@@ -148,7 +210,7 @@ def test_several_tables_are_named_unless_each_is_a_part(files):
     assert summary(recognise(files)) == ("csv", 1, 1, 1, 0)
 
 
-@given(rows=st.lists(st.tuples(NAME, st.booleans(), st.one_of(st.just(""), NAME)), min_size=1))
+@given(rows=st.lists(st.tuples(NAME, st.booleans(), st.one_of(st.just(""), MASK)), min_size=1))
 def test_what_a_csv_writer_wrote_is_read(rows):
     out = io.StringIO()
     writer = csv.writer(out)
@@ -161,8 +223,9 @@ def test_what_a_csv_writer_wrote_is_read(rows):
     found = {row.path: (row.defect, set(row.masks)) for row in table.rows[""]}
     expected = {}
     for path, bad, mask in rows:
-        before, masks = expected.get(path, (False, set()))
-        expected[path] = (before or bad, masks | ({mask} if mask else set()))
+        name = posixpath.normpath(path)
+        before, masks = expected.get(name, (False, set()))
+        expected[name] = (before or bad, masks | ({posixpath.normpath(mask)} if mask else set()))
     assert found == expected
 
 
