@@ -59,6 +59,12 @@ def test_others_are_counted_by_suffix(tmp_path) -> None:
     assert phrase(found.skipped) == said
 
 
+def test_a_phrase_names_ten_kinds_at_most() -> None:
+    skipped = {f".{letter}": 20 - place for place, letter in enumerate("abcdefghijklm")}
+    assert phrase(skipped).startswith("20 .a, 19 .b, ")
+    assert phrase(skipped).endswith(", 11 .j, 27 more")
+
+
 def test_nothing_skipped_is_an_empty_phrase() -> None:
     assert phrase({}) == ""
 

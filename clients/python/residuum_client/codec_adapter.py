@@ -119,13 +119,18 @@ class OpenBundle:
 
         Raises InvalidInput.
         """
-        from codec.image_reader import read_image
+        from codec.image_reader import read_header, read_image
+        from codec.images.files import check_size
 
         image = load_image(element)
         if not isinstance(image, bytes):
             return image
+        spec = self.bundle.manifest.input
         with translated():
-            return read_image(image, self.bundle.manifest.input.channels)
+            header = read_header(image)
+            # Before any pixel is decoded, so that a file fails with the same sentence as served.
+            check_size(header.height, header.width, spec)
+            return read_image(image, spec.channels)
 
 
 def open_bundle(path: str, provider: Provider, threads: int) -> OpenBundle:

@@ -22,6 +22,8 @@ _PLURALS = {
     OTHER: "other files",
 }
 _LONGEST_SUFFIX = 12
+# Kinds that a phrase names; the rest are others.
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ def walk(folder: Path, suffixes: Collection[str]) -> Walk:
 def phrase(skipped: Mapping[str, int]) -> str:
     """What was skipped as a phrase, most first: `3 .heic, 1 broken link`; empty for nothing."""
     order = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{n} {what if n == 1 else _PLURALS.get(what, what)}" for what, n in order)
+    named = [f"{n} {what if n == 1 else _PLURALS.get(what, what)}" for what, n in order[:_NAMED]]
+    if others := sum(n for _, n in order[_NAMED:]):
+        named.append(f"{others} more")
+    return ", ".join(named)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

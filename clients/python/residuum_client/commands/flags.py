@@ -49,13 +49,14 @@ class Source:
         return backend
 
     def _client(self) -> Client:
-        return Client(
-            self.server,
-            model=self.model,
-            version=self.version,
-            timeout=self.timeout,
-            credentials=None if self.ca is None else _credentials(self.ca),
-        )
+        with usage_errors():
+            return Client(
+                self.server,
+                model=self.model,
+                version=self.version,
+                timeout=self.timeout,
+                credentials=None if self.ca is None else _credentials(self.ca),
+            )
 
     def _check(self, any_model: bool) -> None:
         of_a_server = {"--server": self.server, "--model": self.model, "--version": self.version}

@@ -41,6 +41,8 @@ SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffi
 # Of any image; checked before anything is decoded, however small the file is.
 MAX_SIDE = 2**14
 MAX_PIXELS = 2**26
+# Pillow takes 16 bytes a pixel to decode WebP.
+MAX_WEBP_PIXELS = 2**25
 
 # Asked by class: Pillow's `open` would try other decoders too, and read the pages of an MPO.
 _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -67,6 +69,8 @@ _EIGHT_BIT = _WITH_ALPHA | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB"
 # Pixels that are converted at once, since a conversion takes several times their memory.
 _BAND = 2**20
 _REASON = 200  # characters of a decoder's own words
+# What Pillow raises on purpose; the words of other errors are about its code, not about the file.
+_SPOKEN = (OSError, SyntaxError, ValueError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +87,18 @@ def read_header(data: bytes) -> Header:
 
     Raises InvalidInput where `read_image` does, except for damage among the pixels.
     """
-    with _refused(), _opened(data, MAX_PIXELS) as (source, image, orientation):
+    with _refused(), _opened(data) as (source, image, orientation):
         width, height = image.size if orientation < 5 else image.size[::-1]
         return Header(source.format, height, width)
 
 
-def read_image(data: bytes, channels: int, max_pixels: int = MAX_PIXELS) -> U8:
+def read_image(data: bytes, channels: int) -> U8:
     """The pixels of an image file as `[H, W, channels]`, 1 for gray or 3 for RGB.
 
     Raises InvalidInput if the bytes are not an image of FORMATS, are damaged or truncated, have
-    more than 8 bits a channel, a side beyond MAX_SIDE, or more than `max_pixels` pixels.
+    more than 8 bits a channel, a side beyond MAX_SIDE, or more pixels than MAX_PIXELS.
     """
-    with _refused(), _opened(data, max_pixels) as (_, image, orientation):
+    with _refused(), _opened(data) as (_, image, orientation):
         return _to_array(image, channels, orientation)
 
 
@@ -104,7 +108,7 @@ def read_values(data: bytes) -> Image.Image:
     For files whose values are not colours, such as masks; its `format` is one of FORMATS. Raises
     InvalidInput as `read_image` does.
     """
-    with _refused(), _opened(data, MAX_PIXELS, deep=True) as (source, image, orientation):
+    with _refused(), _opened(data, deep=True) as (source, image, orientation):
         image.load()
         method = _METHODS.get(orientation)
         upright = image.copy() if method is None else image.transpose(method)
@@ -136,15 +140,15 @@ def _refused() -> Iterator[None]:
     except InvalidInput:
         raise
     except Exception as error:  # damaged files make decoders raise nearly any of Python's errors
-        words = " ".join(str(error).split()) or type(error).__name__
+        spoken = isinstance(error.__cause__ or error, _SPOKEN)
+        words = " ".join(str(error).split()) if spoken else ""
         reason = "".join(c for c in words if c.isprintable())[:_REASON]
-        raise InvalidInput(f"the image file is damaged or not readable: {reason}") from error
+        sentence = "the image file is damaged or not readable"
+        raise InvalidInput(f"{sentence}: {reason}" if reason else sentence) from error
 
 
 @contextmanager
-def _opened(
-    data: bytes, max_pixels: int, *, deep: bool = False
-) -> Iterator[tuple[Source, Image.Image, int]]:
+def _opened(data: bytes, *, deep: bool = False) -> Iterator[tuple[Source, Image.Image, int]]:
     """A file, its image before decoding, and the orientation of that, within the limits.
 
     More than 8 bits a channel are refused unless `deep`.
@@ -154,22 +158,23 @@ def _opened(
         raise InvalidInput(
             f"the {source.format} image has {source.deep}; only 8-bit images are read"
         )
+    most = MAX_WEBP_PIXELS if source.format == "WebP" else MAX_PIXELS
     if source.size:
-        _check_size(source.size, max_pixels)
+        _check_size(source.size, most)
     if source.format == "TIFF":
         _silence_libtiff()
     with _DECODERS[source.format](io.BytesIO(source.pixels)) as image:
-        _check_size(image.size, max_pixels)
+        _check_size(image.size, most)
         orientation = _tagged(image) if source.format == "AVIF" else source.orientation
         yield source, image, orientation
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(size: tuple[int, int], most: int) -> None:
     width, height = size
-    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise InvalidInput(
             f"the image is {width}x{height}; at most {MAX_SIDE} pixels a side "
-            f"and {max_pixels} in all are read"
+            f"and {most} in all are read"
         )
 
 
