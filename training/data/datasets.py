@@ -8,7 +8,6 @@ only by asking for them (`training/data/labelled.py`, `images(..., split="test")
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from training.config.run import DataConfig
 from training.data.idx import read_idx
 from training.data.image_files import (
     Images,
+    Limits,
     Split,
     fit_images,
     read_images,
@@ -74,7 +74,7 @@ def _images(
             raise TrainingError(
                 f"{folder} has no {split} images: {catalogue.sentence()}; expected {catalogue.tree}"
             )
-        everything = _read(config, folder, items, report)
+        everything = _read(config, items, report)
     if len(everything) < 2:
         raise TrainingError(
             f"{folder} holds {len(everything)} {split} images; at least 2 are needed"
@@ -82,28 +82,15 @@ def _images(
     return everything
 
 
-def _read(config: DataConfig, folder: Path, items: Sequence[Item], report: Reporter) -> Images:
+def _read(config: DataConfig, items: Sequence[Item], report: Reporter) -> Images:
     paths = [item.path for item in items]
-    found = read_images(paths, config.channels, config.size, report)
-    _check_sizes(config, folder, found)
+    found = read_images(paths, config.channels, config.size, report, _limits(config))
     return found if config.size is None else np.stack(found)
 
 
-def _check_sizes(config: DataConfig, folder: Path, images: Images) -> None:
-    """Raises TrainingError for images that are too small to train or too large for a record."""
-    smallest = min(min(image.shape[1:]) for image in images)
-    if smallest < config.min_side:
-        asking = f"crop={config.crop}" if config.crop else "the model"
-        raise TrainingError(
-            f"{asking} needs images of at least {config.min_side} pixels a side; "
-            f"{folder} has one of {smallest}"
-        )
-    height, width = max((image.shape[1:] for image in images), key=math.prod)
-    if height * width > MAX_RECORD_PIXELS:
-        raise TrainingError(
-            f"{folder} has an image of {height}x{width}; a record holds at most "
-            f"{MAX_RECORD_PIXELS} pixels, so scale it down or cut it"
-        )
+def _limits(config: DataConfig) -> Limits:
+    asking = f"crop={config.crop}" if config.crop else "the model"
+    return Limits(min_side=config.min_side, asking=asking, max_pixels=MAX_RECORD_PIXELS)
 
 
 def split_indices(config: DataConfig, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -127,7 +114,7 @@ def training_and_validation(
             report(warning)
     everything = _images(config, folder, catalogue, "train", report)
     if catalogue is not None and catalogue.validation:
-        return everything, _read(config, folder, catalogue.validation, report)
+        return everything, _read(config, catalogue.validation, report)
     training, held_out = split_indices(config, len(everything))
     return take(everything, training), take(everything, held_out)
 

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from PIL import Image
 from codec.arrays import U8
 from codec.errors import InvalidInput
 from codec.image_folder import walk
-from codec.image_reader import SUFFIXES, from_pillow, read_image
+from codec.image_reader import MAX_PIXELS, SUFFIXES, from_pillow, read_image
 from training.data.layouts.catalogue import listed
 from training.errors import TrainingError
 
@@ -25,8 +26,30 @@ Split = Literal["train", "test"]
 # uint8 [N, C, H, W], or a list of [C, H, W] of different sizes.
 Images = Sequence[U8] | U8
 
-# Share of the files that may be unreadable.
-TOLERATED = 0.05
+# Share of the files that may be of no use.
+TOLERATED = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The sizes of images that a model and its records take, in pixels."""
+
+    min_side: int = 0
+    asking: str = "the model"
+    """what has that smallest side"""
+    max_pixels: int = MAX_PIXELS
+
+    def refusal(self, height: int, width: int) -> str:
+        """What is wrong with an image of this size; empty if nothing is."""
+        found = f"it has {height}x{width} pixels"
+        if min(height, width) < self.min_side:
+            return f"{found}; {self.asking} needs at least {self.min_side} a side"
+        if height * width > self.max_pixels:
+            return f"{found}; a record holds at most {self.max_pixels} pixels"
+        return ""
+
+
+ANY_SIZE = Limits()
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -64,12 +87,14 @@ def read_images(
     channels: int,
     size: tuple[int, int] | None = None,
     report: Callable[[str], None] = lambda _: None,
+    limits: Limits = ANY_SIZE,
 ) -> list[U8]:
-    """The readable files as uint8 [C, H, W]; more than 5 % unreadable raise TrainingError.
+    """The usable files as uint8 [C, H, W]; more than 20 % of no use raise TrainingError.
 
-    `report` gets a sentence about skipped files, and one about images of several sizes.
+    `report` gets a sentence about skipped files, and one about resized images.
     """
-    return [image for image in read_each(paths, channels, size, report) if image is not None]
+    found = read_each(paths, channels, size, report, limits)
+    return [image for image in found if image is not None]
 
 
 def read_each(
@@ -77,8 +102,9 @@ def read_each(
     channels: int,
     size: tuple[int, int] | None,
     report: Callable[[str], None],
+    limits: Limits = ANY_SIZE,
 ) -> list[U8 | None]:
-    """`read_images` with None for each file that cannot be read. Each file is opened once."""
+    """`read_images` with None for each file that cannot be used. Each file is opened once."""
     sizes: set[tuple[int, int]] = set()
 
     def read(path: Path) -> U8 | str:
@@ -89,7 +115,8 @@ def read_each(
         except OSError as error:
             return error.strerror or str(error)
         sizes.add((image.shape[1], image.shape[0]))
-        return resize(image, size)
+        resized = resize(image, size)
+        return limits.refusal(*resized.shape[1:]) or resized
 
     with ThreadPoolExecutor(4) as pool:
         read_files = list(pool.map(read, paths))
@@ -99,16 +126,16 @@ def read_each(
             reasons[result].append(path.name)
     if reasons:
         _check_share(reasons, len(paths), report)
-    if size is not None and len(sizes) > 1:
+    if size is not None and sizes - {size[::-1]}:
         report(f"{_range(sizes)} are all resized to {size[1]}x{size[0]}")
     return [None if isinstance(result, str) else result for result in read_files]
 
 
 def _check_share(reasons: dict[str, list[str]], count: int, report: Callable[[str], None]) -> None:
-    """Reports unreadable files, with each reason once; TrainingError if they are many."""
+    """Reports files of no use, with each reason once; TrainingError if they are many."""
     bad = sum(map(len, reasons.values()))
     words = listed([f"{listed(names)} ({reason})" for reason, names in reasons.items()])
-    sentence = f"{bad} of {count} image files are unreadable: {words}"
+    sentence = f"{bad} of {count} image files cannot be used: {words}"
     if bad > TOLERATED * count:
         raise TrainingError(f"{sentence}; remove them, at most {TOLERATED:.0%} are skipped")
     report(sentence)
@@ -116,6 +143,8 @@ def _check_share(reasons: dict[str, list[str]], count: int, report: Callable[[st
 
 def _range(sizes: set[tuple[int, int]]) -> str:
     """The smallest and the largest (width, height) in words."""
+    if len(sizes) == 1:
+        return "images of {}x{}".format(*next(iter(sizes)))
     (w, h), (wide, high) = min(sizes, key=math.prod), max(sizes, key=math.prod)
     return f"images of {len(sizes)} sizes, from {w}x{h} to {wide}x{high},"
 

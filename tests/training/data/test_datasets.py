@@ -65,7 +65,7 @@ def test_training_never_opens_a_test_image(mvtec, tiny):
         path.write_bytes(b"unreadable")
     training, held_out = data.training_and_validation(tiny["reslag"].data, mvtec)
     assert (len(training), len(held_out)) == (4, 2)
-    with pytest.raises(TrainingError, match="unreadable"):
+    with pytest.raises(TrainingError, match="cannot be used"):
         labelled_test(tiny["reslag"].data, mvtec)
 
 
@@ -87,7 +87,7 @@ def test_a_folder_with_train_and_test_is_not_read_as_a_whole(make_folder, tiny):
 
 def test_an_image_smaller_than_half_a_crop_is_refused(make_folder, tiny):
     config = dataclasses.replace(tiny["sigma_vae_map"], crop=64)
-    with pytest.raises(TrainingError, match="crop=64 needs images of at least 32 pixels a side; "):
+    with pytest.raises(TrainingError, match="has 16x16 pixels; crop=64 needs at least 32 a side"):
         data.images(config.data, make_folder(4))
 
 
@@ -259,7 +259,7 @@ def test_an_image_that_no_record_can_hold_is_refused_before_training(tmp_path, t
     monkeypatch.setattr(data, "MAX_RECORD_PIXELS", 20 * 16)
     for i in range(2):
         Image.new("L", (16 + 8 * i, 16)).save(tmp_path / f"{i}.png")
-    sentence = "has an image of 16x24; a record holds at most 320 pixels"
+    sentence = r"1 of 2 .*: 1.png \(it has 16x24 pixels; a record holds at most 320 pixels"
     with pytest.raises(TrainingError, match=sentence):
         data.training_and_validation(tiny["sigma_vae_map"].data, tmp_path)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.image_files import find_images, read_images
+from training.data.image_files import Limits, find_images, read_images
 from training.errors import TrainingError
 
 
@@ -38,28 +38,31 @@ def test_a_picture_is_turned_upright(tmp_path):
     assert read_images([tmp_path / "a.jpg"], 1)[0].shape == (1, 20, 10)
 
 
-def test_one_unreadable_file_in_twenty_is_skipped_and_named(make_folder):
-    folder = make_folder(20)
+def test_one_unreadable_file_in_five_is_skipped_and_named(make_folder):
+    folder = make_folder(10)
+    (folder / "003.png").write_bytes(b"")
     (folder / "007.png").write_bytes(b"\x89PNG broken")
     said: list[str] = []
-    assert len(read_images(find_images(folder), 1, report=said.append)) == 19
+    assert len(read_images(find_images(folder), 1, report=said.append)) == 8
     assert said == [
-        "1 of 20 image files are unreadable: 007.png (the file is not an image of a known format: "
+        "2 of 10 image files cannot be used: 003.png (the file is empty, expected an image), "
+        "007.png (the file is not an image of a known format: "
         "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP)"
     ]
 
 
-def test_more_than_one_in_twenty_is_an_error(make_folder):
-    folder = make_folder(19)
+def test_more_than_one_in_five_is_an_error(make_folder):
+    folder = make_folder(9)
+    (folder / "003.png").write_bytes(b"")
     (folder / "007.png").write_bytes(b"")
-    with pytest.raises(TrainingError, match=r"1 of 19 image files are unreadable: 007.png"):
+    with pytest.raises(TrainingError, match=r"2 of 9 image files cannot be used: 003.png, 007.png"):
         read_images(find_images(folder), 1)
 
 
 def test_a_truncated_file_counts_as_unreadable(make_folder):
     path = find_images(make_folder(1, height=64, width=64, channels=3))[0]
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(TrainingError, match="unreadable"):
+    with pytest.raises(TrainingError, match="cannot be used"):
         read_images([path], 3)
 
 
@@ -91,5 +94,22 @@ def test_images_of_several_sizes_are_resized_and_it_is_said(make_folder, tmp_pat
     assert len(read_images(find_images(folder), 1, (16, 16), said.append)) == 5
     assert said == ["images of 2 sizes, from 16x16 to 60x20, are all resized to 16x16"]
     said.clear()
+    read_images(find_images(folder)[:2], 1, (8, 8), said.append)
+    assert said == ["images of 16x16 are all resized to 8x8"]
+    said.clear()
     read_images(find_images(folder), 1, None, said.append)
     assert said == []
+
+
+def test_an_image_of_a_size_that_no_model_takes_costs_no_other(make_folder, tmp_path):
+    paths = find_images(make_folder(8))
+    for name, (height, width) in {"narrow": (16, 1), "large": (100, 100)}.items():
+        Image.new("L", (width, height)).save(tmp_path / f"{name}.png")
+        paths.append(tmp_path / f"{name}.png")
+    said: list[str] = []
+    limits = Limits(min_side=8, max_pixels=9999)
+    assert len(read_images(paths, 1, None, said.append, limits)) == 8
+    assert said == [
+        "2 of 10 image files cannot be used: narrow.png (it has 16x1 pixels; the model needs at "
+        "least 8 a side), large.png (it has 100x100 pixels; a record holds at most 9999 pixels)"
+    ]
