@@ -113,6 +113,8 @@ def training_and_validation(
         for warning in catalogue.warnings:
             report(warning)
     everything = _images(config, folder, catalogue, "train", report)
+    if catalogue is None:
+        report(f"source {source_of(config, folder)}: {len(everything)} images for training")
     if catalogue is not None and catalogue.validation:
         return everything, _read(config, catalogue.validation, report)
     training, held_out = split_indices(config, len(everything))

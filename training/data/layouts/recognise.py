@@ -20,8 +20,8 @@ from training.errors import TrainingError
 
 AUTO = "auto"
 _FLAT = "flat"
-# Files in folders that operating systems and viewers make.
-_COPY, _COPIES = "system file or thumbnail", "system files or thumbnails"
+# Files by which the folders that Residuum writes are known.
+_SIGNS = ("last.safetensors", "best.safetensors", "calibration.npz", "report.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,25 @@ def recognise(folder: Path, layout: str = AUTO) -> Catalogue:
     found = walk(folder, SUFFIXES)
     above = len(folder.parts)
     names = [Name(path.parts[above:-1], path.stem, path.suffix) for path in found.files]
-    kept = [name for name in names if not any(is_word(place, "JUNK") for place in name.folders)]
-    skipped = Counter(found.skipped)
-    if len(kept) < len(names):
-        skipped[_COPY if len(names) - len(kept) == 1 else _COPIES] = len(names) - len(kept)
-    return _first(folder, kept, layout, skipped)
+    made = _made_folders(folder, names)
+    reasons = [_no_data(name.folders, made) for name in names]
+    kept = [name for name, reason in zip(names, reasons, strict=True) if not reason]
+    return _first(folder, kept, layout, Counter(found.skipped) + Counter(filter(None, reasons)))
+
+
+def _made_folders(folder: Path, names: Sequence[Name]) -> set[Folders]:
+    """The folders of runs, bundles and reports below a data folder."""
+    places = {name.folders[:end] for name in names for end in range(1, len(name.folders) + 1)}
+    return {place for place in places if any(folder.joinpath(*place, n).exists() for n in _SIGNS)}
+
+
+def _no_data(folders: Folders, made: set[Folders]) -> str:
+    """Why an image in these folders is none of the data; empty if it is."""
+    if any(is_word(place, "JUNK") for place in folders):
+        return "in folders of systems or thumbnails"
+    if any(folders[:end] in made for end in range(1, len(folders) + 1)):
+        return "in folders of runs, bundles or reports"
+    return ""
 
 
 def _first(

@@ -345,6 +345,16 @@ def test_one_line_says_what_was_recognised_and_what_was_skipped(tmp_path):
     )
 
 
+def test_pictures_that_a_run_a_bundle_or_a_report_holds_are_no_data(tmp_path):
+    make(tmp_path, "{0-5}.png run/samples/0.png a/b/report/0.png")
+    (tmp_path / "run" / "last.safetensors").touch()
+    (tmp_path / "a" / "b" / "report" / "report.json").touch()
+    assert recognise(tmp_path).sentence() == (
+        "layout flat: 6 normal for training, none for testing; "
+        "skipped 2 in folders of runs, bundles or reports, 1 .json, 1 .safetensors"
+    )
+
+
 def test_undivided_images_are_held_out_by_their_names_alone(tmp_path):
     make(tmp_path, "good/{00-49}.png bad/0.png")
     found = recognise(tmp_path)
