@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from training.data.layouts.rules import MASK_BEGINNING, MASK_ENDING, Folders
@@ -58,6 +58,15 @@ def companions(names: Sequence[Name], *, twins: bool) -> set[Name]:
         if named or twin:
             found.add(name)
     return found
+
+
+def with_mask_folders(place: Folders, places: Collection[Folders]) -> Folders:
+    """Folders with `bad/masks` in place of a `bad_mask` that lies next to a folder `bad`."""
+    for end, name in enumerate(place):
+        shorter = without_addition(name)
+        if shorter != name and any(other[: end + 1] == (*place[:end], shorter) for other in places):
+            return (*place[:end], shorter, "masks", *place[end + 1 :])
+    return place
 
 
 def without_addition(stem: str) -> str:

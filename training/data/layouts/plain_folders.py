@@ -116,6 +116,19 @@ PLAIN_FOLDERS = (
         ),
     ),
     Layout(
+        name="images_masks",
+        tree="train/NAME.png, train/masks, test/NAME.png, test/masks",
+        rules=(
+            Rule("TRAIN/**/~BAD/**", "unclear"),
+            Rule("TEST/**/~BAD/**", "unclear"),
+            Rule("=TRAIN/TRUTH/**", "mask", needed=True),
+            Rule("=TRAIN", "judged", "train", needed=True),
+            Rule("=TEST/TRUTH/**", "mask"),
+            Rule("=TEST", "judged", "test"),
+            Rule("TRAIN/**", "unclear"),
+        ),
+    ),
+    Layout(
         name="normal_abnormal",
         tree="train/good_NAME.png, test/good_NAME.png, test/bad_NAME.png",
         rules=(

@@ -12,7 +12,7 @@ from codec.image_folder import phrase, walk
 from codec.image_reader import SUFFIXES
 from training.data.layouts.catalogue import Catalogue, Item, assemble, listed
 from training.data.layouts.known import LAYOUTS
-from training.data.layouts.pairs import Name, companions, join
+from training.data.layouts.pairs import Name, companions, join, with_mask_folders
 from training.data.layouts.rules import Folders, Layout, Part, Role, Rule, fit, is_word
 from training.data.layouts.table_files import from_tables
 from training.data.masks import is_marked
@@ -97,8 +97,10 @@ def _first(
 def sort_files(layout: Layout, names: Sequence[Name]) -> list[File] | None:
     """What a layout says of the files of a data folder; None if it does not fit."""
     fitting: dict[Folders, list[tuple[Rule, Folders]]] = {}
-    for place in {name.folders for name in names}:
-        captured = [(rule, fit(rule.folders, place)) for rule in layout.rules]
+    places = {name.folders for name in names}
+    for place in places:
+        read_as = with_mask_folders(place, places)
+        captured = [(rule, fit(rule.folders, read_as)) for rule in layout.rules]
         fitting[place] = [(rule, key) for rule, key in captured if key is not None]
     needed = {rule for rule in layout.rules if rule.needed}
     if not needed <= {rule for rules in fitting.values() for rule, _ in rules}:

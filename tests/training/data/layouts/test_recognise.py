@@ -142,6 +142,18 @@ TREES = {
         ".a.png .b/0.png {0-5}.png .thumbnails/{0-5}.png",
         ("flat", 6, 0, 0, 0, 0),
     ),
+    "a folder of masks next to that of its images": (
+        f"{TRAIN} test/good/0.png test/bad/{{0-1}}.png test/bad_mask/{{0-1}}.png",
+        ("mvtec", 6, 0, 1, 2, 2),
+    ),
+    "folders of masks next to bad and in front of its name": (
+        "OK/{0-5}.png NG/{0-1}.png gt_NG/{0-1}.png",
+        ("normal_abnormal", 5, 0, 1, 2, 2),
+    ),
+    "DAGM: masks below train and test": (
+        "Train/{1-6}.PNG Train/Label/1_label.PNG Test/{1-4}.PNG Test/Label/2_label.PNG",
+        ("images_masks", 5, 0, 3, 1, 1),
+    ),
     "names with good and bad in them": (
         "Good_Images/{0-5}.png BadImages/{0-1}.png bad-2/0.png masks/bad-2/0.png",
         ("normal_abnormal", 5, 0, 1, 3, 1),
@@ -233,6 +245,7 @@ REFUSED = {
         "train/a/0.png test/very_bad/0.png",
         "images in test/very_bad",
     ),
+    "masks in a folder next to images": ("img/0.jpg img_mask/0.png", "the images in img_mask"),
     "masks of Pascal VOC": (
         "JPEGImages/0.jpg SegmentationClass/0.png",
         "the images in SegmentationClass",
