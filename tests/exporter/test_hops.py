@@ -7,10 +7,10 @@ from hops import profiled
 
 from exporter.__main__ import main
 
-# It was 38 before layouts of folders were recognised (6 files), images had a reader of their own (4)
-# and the bundle was read back and used once before it appears, which decodes records as well (6).
-# Each file has one task: what is left to merge would exceed the limit of lines, turn an arrow upward,
-# or mix a small thing with something unrelated.
+# It was 38 before layouts of folders were recognised (6 files), images had a reader of their own
+# (4), and the bundle was read back and used once before it appears, which decodes records too (6).
+# Each file has one task: what is left to merge would exceed the limit of lines, turn an arrow
+# upward, or mix a small thing with something unrelated.
 MAX_FILES = 55
 
 
