@@ -11,7 +11,7 @@ from codec.errors import ResiduumError
 from exporter.export import export
 from exporter.options import Options
 from exporter.refit import refit
-from training.errors import UsageError
+from training.errors import UsageError, printable
 from training.run.files import is_run
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -38,16 +38,20 @@ def main() -> int:
     try:
         command = tyro.cli(Command, prog="residuum-export")
         write = export if is_run(command.run) else refit
-        manifest = write(command.run, command.out, command.calibrate, command.options, print)
+        manifest = write(command.run, command.out, command.calibrate, command.options, _say)
     except (ResiduumError, OSError) as error:
-        print(f"residuum-export: {error}", file=sys.stderr)
+        print(printable(f"residuum-export: {error}"), file=sys.stderr)
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print("residuum-export: interrupted", file=sys.stderr)
         return INTERRUPTED
     size = sum(member.size for member in manifest.members.values())
-    print(f"{command.out}: {manifest.name} {manifest.version}, {size / 1e6:.2f} MB")
+    _say(f"{command.out}: {manifest.name} {manifest.version}, {size / 1e6:.2f} MB")
     return 0
+
+
+def _say(line: str) -> None:
+    print(printable(line))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     console, errors = Console(), Console(stderr=True)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print_plain(console if arguments else errors, USAGE)
+        for line in USAGE.splitlines():
+            print_plain(console if arguments else errors, line)
         return 0 if arguments else WRONG_USAGE
     rank = os.environ.get(RANK, "0")
     name = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"

@@ -1,4 +1,4 @@
-"""The error of this package for problems that the user can solve: data, options, a run folder."""
+"""Errors for problems that the user can solve, in data, options and runs; how they are shown."""
 
 from codec.errors import ResiduumError
 
@@ -9,3 +9,10 @@ class TrainingError(ResiduumError):
 
 class UsageError(TrainingError):
     """An option of a command is wrong, whatever the data and the run: exit status 2."""
+
+
+def printable(text: str) -> str:
+    """One line of a message, without what a terminal would act on; paths may hold anything."""
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )

@@ -13,7 +13,9 @@ from processes import started
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from exporter.__main__ import main as export
 from training.__main__ import main
+from training.evaluation.evaluate import main as evaluate
 from training.run.checkpoint import load_run, read
 from training.run.provenance import commit_of
 
@@ -209,6 +211,19 @@ def test_an_error_is_one_sentence(line, status, sentence, tmp_path, monkeypatch,
     assert sentence in said
     assert said.startswith("residuum-train: ")
     assert said.count("\n") == 1
+
+
+def test_a_path_that_a_terminal_would_act_on_is_printed_without_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    missing = "\x1b[31mred\nline"
+    assert main(["fashion", "--data", missing, "--out", "x"]) == 1
+    assert evaluate([missing, "--data", ".", "--out", "x"]) == 1
+    monkeypatch.setattr(sys, "argv", ["", missing, "--calibrate", ".", "--out", "x"])
+    assert export() == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 3
+    assert said.count("\N{REPLACEMENT CHARACTER}[31mred line does not exist") == 3
+    assert "\x1b" not in said
 
 
 def test_help_names_the_presets_and_no_arguments_are_wrong_usage(capsys):

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from codec.images.files import to_pixels, write_png
 from training.data.image_files import Images
+from training.errors import printable
 from training.loop.validation import batches
 from training.objectives.losses import Loss
 from training.run.files import write_atomically
@@ -23,8 +24,8 @@ SAMPLES = 8
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Prints text as it is: no markup, no colours, no added line breaks."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Prints a line as it is: no markup, no colours, no added line breaks, nothing unprintable."""
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class Silent:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from codec.errors import ResiduumError
 from training.config.run import LayoutName
-from training.errors import UsageError
+from training.errors import UsageError, printable
 from training.evaluation.bundle import sections as bundle_sections
 from training.evaluation.bundle.evaluation import BundleOptions, evaluate_bundle
 from training.evaluation.report import report
@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(tyro.cli(Command, prog=PROGRAM, args=argv), console, errors)
     except (ResiduumError, OSError) as error:
-        errors.print(f"{PROGRAM}: {error}", markup=False, highlight=False, soft_wrap=True)
+        line = printable(f"{PROGRAM}: {error}")
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         errors.print(f"{PROGRAM}: interrupted; nothing was written")
@@ -88,9 +89,10 @@ def _run(command: Command, console: Console, errors: Console) -> int:
             title, facts = bundle.title, bundle_sections.to_json(bundle)
             sections, exact = bundle_sections.sections(bundle), bundle.exactness.differences == 0
     report.write(command.out, title, facts, sections)
-    console.print(title, markup=False, highlight=False)
+    console.print(printable(title), markup=False, highlight=False)
     report.show(console, sections)
-    console.print(str(command.out / report.REPORT_HTML), markup=False, soft_wrap=True)
+    written = printable(str(command.out / report.REPORT_HTML))
+    console.print(written, markup=False, highlight=False, soft_wrap=True)
     return 0 if exact else FAILED
 
 

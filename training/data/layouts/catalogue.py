@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.layouts.rules import Layout, Part
+from training.errors import printable
 
 # Part of the normal images that is held out for testing where the layout does not divide them.
 TEST_SHARE = 0.1
@@ -104,8 +105,7 @@ def hold_out_test(normal: Sequence[Item]) -> tuple[list[Item], list[Item]]:
 
 def listed(names: Sequence[str]) -> str:
     """Names for a message, at most LISTED of them, without what a terminal would act on."""
-    text = ", ".join(names[:LISTED]) + (", …" if names[LISTED:] else "")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return printable(", ".join(names[:LISTED]) + (", …" if names[LISTED:] else ""))
 
 
 def _bytes(name: str) -> bytes:

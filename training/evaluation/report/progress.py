@@ -10,6 +10,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.errors import printable
+
 # Called with (done, total) as a step advances.
 ProgressCallback = Callable[[int, int], None]
 
@@ -37,7 +39,7 @@ class Reporter:
 
     def note(self, sentence: str) -> None:
         """Prints a sentence about the data."""
-        self._notes.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._notes.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
     def start(self, step: str) -> ProgressCallback:
         """Adds the bar of a step; the callback moves it."""
