@@ -133,6 +133,8 @@ def source_of(config: DataConfig, folder: Path) -> str:
     """
     if not folder.exists():
         raise TrainingError(f"data folder {folder} does not exist")
+    if not folder.is_file() and not folder.is_dir():
+        raise TrainingError(f"{folder} is a special file; expected a folder, or a csv file")
     if folder.is_file() and folder.suffix.lower() not in (".csv", ".tsv"):
         raise TrainingError(f"{folder} is a file; expected a folder, or a csv file")
     if config.layout != "auto" or folder.is_file():

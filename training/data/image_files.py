@@ -145,7 +145,7 @@ def _range(sizes: set[tuple[int, int]]) -> str:
     """The smallest and the largest (width, height) in words."""
     if len(sizes) == 1:
         return "images of {}x{}".format(*next(iter(sizes)))
-    (w, h), (wide, high) = min(sizes, key=math.prod), max(sizes, key=math.prod)
+    (w, h), *_, (wide, high) = sorted(sizes, key=lambda size: (math.prod(size), size))
     return f"images of {len(sizes)} sizes, from {w}x{h} to {wide}x{high},"
 
 

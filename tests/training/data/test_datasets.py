@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import os
 import subprocess
 import sys
 
@@ -96,6 +97,9 @@ def test_empty_and_missing_folders_are_one_clear_sentence(tmp_path, tiny):
         data.images(tiny["reslag"].data, tmp_path)
     with pytest.raises(TrainingError, match="does not exist"):
         data.images(tiny["reslag"].data, tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TrainingError, match="is a special file; expected a folder, or a csv file"):
+        data.images(tiny["reslag"].data, tmp_path / "pipe")
     with pytest.raises(TrainingError, match="holds no train-images-idx3-ubyte file"):
         data.images(dataclasses.replace(tiny["reslag"].data, source="idx"), tmp_path)
 

@@ -90,12 +90,16 @@ def test_a_damaged_file_of_any_kind_is_unreadable_and_never_more(kind, tmp_path)
 def test_images_of_several_sizes_are_resized_and_it_is_said(make_folder, tmp_path):
     folder = make_folder(4)
     make_folder(1, name="pictures/wide", height=20, width=60)
+    make_folder(1, name="pictures/high", height=60, width=20)
     said: list[str] = []
-    assert len(read_images(find_images(folder), 1, (16, 16), said.append)) == 5
-    assert said == ["images of 2 sizes, from 16x16 to 60x20, are all resized to 16x16"]
+    assert len(read_images(find_images(folder), 1, (16, 16), said.append)) == 6
+    assert said == ["images of 3 sizes, from 16x16 to 60x20, are all resized to 16x16"]
     said.clear()
     read_images(find_images(folder)[:2], 1, (8, 8), said.append)
     assert said == ["images of 16x16 are all resized to 8x8"]
+    said.clear()
+    read_images(find_images(folder)[4:], 1, (8, 8), said.append)
+    assert said == ["images of 2 sizes, from 20x60 to 60x20, are all resized to 8x8"]
     said.clear()
     read_images(find_images(folder), 1, None, said.append)
     assert said == []

@@ -72,8 +72,16 @@ PUBLIC_SETS = (
         name="deeppcb",
         tree="group00041/00041/NAME_temp.jpg and NAME_test.jpg",
         rules=(
-            Rule(r"**/group\d+/\d+", "normal", needed=True, files=r".+_temp\.\w+"),
-            Rule(r"**/group\d+/\d+", "defect", files=r".+_test\.\w+"),
+            Rule(r"group\d+/\d+", "normal", needed=True, files=r".+_temp\.\w+"),
+            Rule(r"group\d+/\d+", "defect", files=r".+_test\.\w+"),
+        ),
+    ),
+    Layout(
+        name="deeppcb",
+        tree="PCBData with these folders",
+        rules=(
+            Rule(r"pcbdata/group\d+/\d+", "normal", needed=True, files=r".+_temp\.\w+"),
+            Rule(r"pcbdata/group\d+/\d+", "defect", files=r".+_test\.\w+"),
         ),
     ),
 )

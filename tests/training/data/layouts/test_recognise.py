@@ -98,6 +98,10 @@ TREES = {
         "group1/00041/{0-4}_temp.jpg group1/00041/{0-4}_test.jpg",
         ("deeppcb", 4, 0, 1, 5, 0),
     ),
+    "DeepPCB as it is cloned": (
+        "PCBData/group1/00041/{0-4}_temp.jpg PCBData/group1/00041/{0-4}_test.jpg",
+        ("deeppcb", 4, 0, 1, 5, 0),
+    ),
     "VisA without its csv": (
         "Data/Images/Normal/{0-5}.JPG Data/Images/Anomaly/{0-1}.JPG Data/Masks/Anomaly/{0-1}.png",
         ("visa", 5, 0, 1, 2, 2),
@@ -224,6 +228,10 @@ REFUSED = {
         "holds several data sets; give one of: bottle, cable",
     ),
     "a root of roots": ("a/b/good/0.png a/b/bad/0.png", "not a data set, but .* give .*/a/b"),
+    "data sets of which one has a rare layout": (
+        "pcb/group1/00041/0_temp.jpg pcb/group1/00041/0_test.jpg bottle/train/good/0.png",
+        "give one of: bottle, pcb",
+    ),
     "cameras above the layout": (
         "cam1/train/good/0.png cam2/train/good/0.png",
         "give one of: cam1, cam2",
