@@ -1,7 +1,7 @@
 """Files below a folder by the ends of their paths.
 
 A list made on another machine, or inside of the folder of images, has other paths than those that
-lead from here: `C:\\set\\img\\0.png` and `0.png` may both be `img/0.png`.
+lead from here, or other capitals: `C:\\set\\img\\0.png` and `0.png` may both be `img/0.png`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Places:
             known = ends[any(is_word(part, "TRUTH") for part in parts[:-1])]
             for end in _ends_of(parts):
                 known.setdefault(end, []).append(path)
-                known.setdefault((*end[:-1], path.stem), []).append(path)
+                known.setdefault((*end[:-1], path.stem.casefold()), []).append(path)
         return ends
 
 
@@ -67,4 +67,5 @@ def _chosen(files: Sequence[Path], votes: Mapping[Path, int]) -> Path | None:
 
 
 def _ends_of(parts: Parts) -> Iterator[Parts]:
-    return (parts[start:] for start in range(len(parts)))
+    plain = tuple(part.casefold() for part in parts)
+    return (plain[start:] for start in range(len(plain)))

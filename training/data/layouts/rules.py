@@ -105,7 +105,7 @@ def is_word(name: str, words: str) -> bool:
     if plain(name) in _words(words):
         return True
     neutral = frozenset(NEUTRAL.split())
-    rest = [part for part in _parts(name) if not part.isdecimal() and part not in neutral]
+    rest = [part for part in parts_of(name) if not part.isdecimal() and part not in neutral]
     return "".join(rest) in _words(words)
 
 
@@ -113,7 +113,7 @@ def is_word(name: str, words: str) -> bool:
 def mentions(name: str, words: str) -> bool:
     """Whether a name has a word of the list in it, but not within one such as no_defect."""
     good, listed = _words("GOOD") - _words(words), _words(words)
-    parts = _parts(name)
+    parts = parts_of(name)
     spans = [(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
     within = [(i, j) for i, j in spans if "".join(parts[i:j]) in good]
     return any(
@@ -122,7 +122,7 @@ def mentions(name: str, words: str) -> bool:
     )
 
 
-def _parts(name: str) -> list[str]:
+def parts_of(name: str) -> list[str]:
     """The words and numbers that a name consists of, in lower case."""
     divided = re.sub(r"(?<=[a-z])(?=[A-Z\d])", " ", name)
     return [part for part in re.split(r"[ _.-]+", divided.casefold()) if part]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from codec.image_reader import SUFFIXES
-from training.data.layouts.rules import Part, is_word, plain
+from training.data.layouts.rules import Part, is_word, mentions, parts_of, plain
 from training.errors import TrainingError
 
 # Names of columns in lower case, without spaces and punctuation.
@@ -118,7 +118,7 @@ def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
     """The position of each known column, and the cells of all rows but that of the names."""
     lines = text.replace("\0", "").splitlines(keepends=True)
     start = next((i for i, line in enumerate(lines) if not _is_remark(line)), len(lines))
-    delimiter = max(",;\t", key="".join(lines[start : start + 1]).count)
+    delimiter = max(",;\t|", key="".join(lines[start : start + 1]).count)
     source = io.StringIO("".join(lines[start:]), newline="")
     try:
         rows = [cells for cells in csv.reader(source, delimiter=delimiter) if any(cells)]
@@ -137,6 +137,7 @@ def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
     likely = [i for i in [*named["path"], *sorted(free)] if i < len(cells) and _are_files(cells[i])]
     named["path"] = [*likely, *named["path"]]
     # Of several columns the one that says good or bad is meant, such as status next to type.
+    named["label"] += [i for i in sorted(free) if _is_about_labels(names[i], cells[i])]
     telling = [i for i in named["label"] if i < len(cells) and any(map(_judges, cells[i]))]
     if not telling and not named["normal"]:
         telling = [i for i in sorted(free) if _are_words(cells[i])]
@@ -147,6 +148,13 @@ def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
 def _is_remark(line: str) -> bool:
     """Whether a line before the names of the columns is none of them."""
     return not line.strip() or line.startswith("#") or line.casefold().startswith("sep=")
+
+
+def _is_about_labels(name: str, cells: Sequence[str]) -> bool:
+    """Whether the name of a column has a word for labels in it, such as defect_type."""
+    words = frozenset(COLUMNS["label"].split())
+    said = any(part in words for part in parts_of(name)) or mentions(name, "BAD")
+    return said and not _are_files(cells)
 
 
 def _are_files(cells: Sequence[str]) -> bool:

@@ -71,6 +71,13 @@ TABLES = {
     "several spellings of a path": lines(
         lambda i: f"./img/{i}.png,{int(i > 6)}\nimg/{i}.png,0", "path,label"
     ),
+    "bars, and a column with a word for labels in its name": lines(
+        lambda i: f"img/{i}.png|{'none' if i < 7 else 'dent'}", "path|defect_type"
+    ),
+    "another word for a defect as the name of a column": lines(
+        lambda i: f"img/{i}.png,{'no' if i < 7 else 'yes'}", "path,Has Faults"
+    ),
+    "other capitals": lines(lambda i: f"IMG/{i}.PNG,{int(i > 6)}", "path,label"),
     "backslashes": lines(lambda i: rf"img\{i}.png,{int(i > 6)}", "path,label"),
     "blank lines": lines(lambda i: f"\nimg/{i}.png,{int(i > 6)}\n", "path,label"),
     "only masks": lines(lambda i: f"img/{i}.png,{f'm/{i}.png' if i > 6 else ''}", "path,mask"),
