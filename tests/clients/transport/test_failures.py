@@ -99,12 +99,25 @@ def test_some_statuses_do_not_depend_on_the_images(status):
             "failed to connect to all addresses; last error: UNAVAILABLE: reset",
             "the connection was lost",
         ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: unix:/nope: Failed to connect "
+            "to remote host: No such file or directory",
+            "there is no such socket",
+        ),
         ("Socket closed", "the connection was lost"),
         ("Cancelling all calls", "the connection was lost"),
     ],
 )
 def test_a_failed_connection_names_the_address_once_and_the_reason(details, end):
     assert str(error_of(STATUS.UNAVAILABLE, details)) == f"no server answers at host:1: {end}"
+
+
+def test_an_address_that_grpc_does_not_take_is_nobody_elses_fault():
+    details = "Failed to create channel to 'ipv4:a:1':the target uri is not valid: ipv4:a:1"
+    error = error_of(STATUS.UNKNOWN, details)
+    assert type(error) is errors.InvalidInput
+    assert str(error).startswith("the address 'host:1' is none that gRPC takes; expected HOST:PORT")
+    assert fails_every_call(Failure(STATUS.UNKNOWN, details))
 
 
 def test_grpcs_own_deadline_names_the_time():

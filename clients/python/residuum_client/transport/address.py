@@ -14,7 +14,7 @@ _GRPC_NAME = re.compile(
 )
 _NO_NETWORK = ("unix:", "unix-abstract:", "vsock:")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_EXPECTED = "expected HOST:PORT, such as localhost:50051"
+EXPECTED = "expected HOST:PORT, such as localhost:50051"
 _MAX_PORT = 65535
 # The first of these that is set is used by gRPC, as written here.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
@@ -27,19 +27,21 @@ def check_target(target: object) -> str:
     Raises InvalidInput.
     """
     if not isinstance(target, str):
-        raise InvalidInput(f"the address is {shown(target)}; {_EXPECTED}")
+        raise InvalidInput(f"the address is {shown(target)}; {EXPECTED}")
     if re.search(r"\s|[^\x20-\x7e]", target) and not target.startswith(_NO_NETWORK):
         raise InvalidInput(
-            f"the address {target!r} has a space or another odd character; {_EXPECTED}"
+            f"the address {target!r} has a space or another odd character; {EXPECTED}"
         )
-    if _GRPC_NAME.match(target):
+    if name := _GRPC_NAME.match(target):
+        if not target[name.end() :].strip("/"):
+            raise InvalidInput(f"the address {target!r} has no host; {EXPECTED}")
         return target
     if url := _URL.match(target):
         place = target[url.end() :].partition("/")[0] or "HOST:PORT"
         raise InvalidInput(f"the address {target!r} is a URL; expected {place} without {url[0]}")
     host, port = _split(target)
     if not host:
-        raise InvalidInput(f"the address {target!r} has no host; {_EXPECTED}")
+        raise InvalidInput(f"the address {target!r} has no host; {EXPECTED}")
     if not port:
         raise InvalidInput(f"the address {target!r} has no port; expected {host}:PORT")
     if not (port.isascii() and port.isdigit() and 1 <= int(port[:9]) <= _MAX_PORT):
@@ -68,7 +70,10 @@ def proxy_in_the_way(target: str, environment: Mapping[str, str]) -> str:
     excluded = next((environment[name] for name in _EXCLUDED if environment.get(name)), "")
     if name is None or is_local(target) or target.startswith(_NO_NETWORK):
         return ""
-    proxy = urlsplit(environment[name])
+    try:
+        proxy = urlsplit(environment[name])
+    except ValueError:
+        return ""
     if proxy.scheme != "http":  # gRPC uses no other
         return ""
     if any(part.strip() and host.endswith(part.strip()) for part in excluded.split(",")):
@@ -86,7 +91,7 @@ def _split(target: str) -> tuple[str, str]:
     """Host and port, either of which may be empty. Raises InvalidInput for bare IPv6."""
     if target.startswith("["):
         host, _, rest = target.partition("]")
-        return f"{host}]", rest.removeprefix(":")
+        return f"{host}]", rest[1:] if rest.startswith(":") else ""
     if target.count(":") > 1:
         raise InvalidInput(f"the address {target!r} needs brackets if it is IPv6: [ADDRESS]:PORT")
     host, _, port = target.partition(":")

@@ -18,7 +18,7 @@ from residuum_client.errors import (
     UnknownModel,
     from_sentence,
 )
-from residuum_client.transport.address import proxy_in_the_way
+from residuum_client.transport.address import EXPECTED, proxy_in_the_way
 
 
 class RpcFailure(Protocol):
@@ -64,6 +64,7 @@ _TRANSPORT = re.compile(
 _REASONS = {
     r"resolv|DNS|empty address": "the name is unknown",
     r"refused": "connection refused",
+    r"No such file": "there is no such socket",
     r"unreachable|no route": "the network is unreachable",
     r"timed out|timeout": "the connection timed out",
     r"WRONG_VERSION_NUMBER": "it uses no TLS; leave out the credentials",
@@ -74,18 +75,22 @@ _REASONS = {
     r"backends failing.*Socket closed": "it closed the connection; with TLS it needs credentials",
     r"": "the connection was lost",
 }
+# What gRPC says, with the status UNKNOWN, of an address in a scheme that does not take it.
+_NO_ADDRESS = "the target uri is not valid"
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 
 def fails_every_call(failure: RpcFailure) -> bool:
     """Whether the call would fail in the same way with any other images or records."""
-    return failure.code() in _OF_EVERY_CALL
+    return failure.code() in _OF_EVERY_CALL or _NO_ADDRESS in (failure.details() or "")
 
 
 def from_rpc(failure: RpcFailure, *, target: str, timeout: float, items: int = 0) -> ResiduumError:
     """The error of a failed call with a number of images or records."""
     details = failure.details() or ""
     kind = _BY_STATUS.get(failure.code(), ServerError)
+    if _NO_ADDRESS in details:
+        return InvalidInput(f"the address {target!r} is none that gRPC takes; {EXPECTED}")
     if kind is Overloaded and (sizes := _TOO_LARGE.search(details)):
         return _too_large(*sizes.groups(), in_response="CLIENT:" in details, items=items)
     if kind is Unavailable and _TRANSPORT.search(details):
