@@ -47,11 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             terminal.complain(f"residuum: interrupted{terminal.tally.unfinished()}")
             return INTERRUPTED
-        except BrokenPipeError:
-            # The reader of stdout has closed it. Python would report it again at exit.
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):  # the reader of stdout knows that it left
+                terminal.complain(f"residuum: {_reason(error)}{terminal.tally.unfinished()}")
+            # Python would report it again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         return FAILED if terminal.tally.failed else OK
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong where no file is at fault: those have errors of their own."""
+    try:
+        os.getcwd()  # noqa: PTH109 - only asked for its error
+    except FileNotFoundError:
+        return "the current folder was removed"
+    return f"the results cannot be written: {error.strerror or error}"
 
 
 def _run_interruptibly(

@@ -100,6 +100,33 @@ def test_a_closed_stdout_gives_no_traceback(target: str, photos: Path):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("options", [("--json",), ()], ids=["lines", "table"])
+def test_a_full_disk_behind_stdout_is_one_line(options, target: str, photos: Path):
+    command = [*RESIDUUM, "score", str(photos), *options, "--server", target, "--model", "tiny"]
+    with open("/dev/full", "wb") as stdout:  # noqa: PTH123 - not a path of ours
+        done = finished(command, env=ENVIRONMENT, stdout=stdout)
+    sentence = b"residuum: the results cannot be written: No space left on device"
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_without_a_stdout_the_work_is_done_all_the_same(bundle: Path, photos: Path, tmp_path: Path):
+    command = [*RESIDUUM, "compress", str(photos), "--out", str(tmp_path / "out"), "--json"]
+    shell = ["sh", "-c", '"$@" >&-', "sh", *command, "--bundle", str(bundle)]
+    done = finished(shell, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, b"residuum: 3 done; skipped 1 .txt\n")
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_folder_that_was_removed_is_named(bundle: Path, tmp_path: Path):
+    command = [*RESIDUUM, "compress", "x.png", "--out", "out", "--bundle", str(bundle)]
+    (tmp_path / "gone").mkdir()
+    shell = ["sh", "-c", 'cd "$0" && rmdir "$0" && "$@"', str(tmp_path / "gone"), *command]
+    done = finished(shell, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (1, b"residuum: the current folder was removed\n")
+
+
 @pytest.mark.parametrize("source", ["server", "bundle"])
 def test_ctrl_c_ends_it_with_130_and_whole_files(
     source: str, target: str, bundle: Path, files: list[bytes], tmp_path: Path

@@ -100,8 +100,8 @@ def test_some_statuses_do_not_depend_on_the_images(status):
             "the connection was lost",
         ),
         (
-            "failed to connect to all addresses; last error: UNKNOWN: unix:/nope: Failed to connect "
-            "to remote host: No such file or directory",
+            "failed to connect to all addresses; last error: UNKNOWN: unix:/nope: "
+            "Failed to connect to remote host: No such file or directory",
             "there is no such socket",
         ),
         ("Socket closed", "the connection was lost"),

@@ -42,8 +42,7 @@ class Report:
         """
         if self._as_json:
             true = {name: _decoded(value) for name, value in fields.items()}
-            sys.stdout.write(json.dumps(true) + "\n")
-            sys.stdout.flush()
+            print(json.dumps(true), flush=True)  # noqa: T201 - also without a stdout
         else:
             self._rows.append(cells)
 
