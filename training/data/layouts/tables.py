@@ -32,9 +32,9 @@ COLUMNS = {
 }
 # Answers to "is it a defect", next to words such as good and scratch.
 _FALSE, _TRUE = {"0", "0.0", "false", "no", "none"}, {"1", "1.0", "true", "yes"}
-# What programs write into cells without a value.
 # Rows that are looked at to find out what a column is.
 _SAMPLE = 50
+# What programs write into cells without a value.
 _NOTHING = {"", "nan", "null", "n/a", "-"}
 _NO_MASK = _NOTHING | {"none", "no", "0"}
 _EITHER = {"positive", "negative", "pos", "neg"}
@@ -142,7 +142,22 @@ def _cells(text: str) -> tuple[dict[str, int], list[list[str]]]:
     if not telling and not named["normal"]:
         telling = [i for i in sorted(free) if _are_words(cells[i])]
     named["label"] = [*telling, *named["label"]]
-    return {column: places[0] for column, places in named.items() if places}, rows[1:]
+    columns = {column: places[0] for column, places in named.items() if places}
+    return columns, _without_defect(rows[1:], columns.get("label"), names)
+
+
+def _without_defect(
+    rows: list[list[str]], label: int | None, names: Sequence[str]
+) -> list[list[str]]:
+    """The rows with `none` in the empty cells of a column of defects, such as defect_type."""
+    if label is None or not mentions(names[label], "BAD"):
+        return rows
+    return [
+        [*row[:label], "none", *row[label + 1 :]]
+        if label < len(row) and row[label].strip().casefold() in _NOTHING
+        else row
+        for row in rows
+    ]
 
 
 def _is_remark(line: str) -> bool:

@@ -55,6 +55,9 @@ TABLES = {
         lambda i: f'"a, b","img/{i}.png","{"normal" if i < 7 else "dent, hole"}"',
         "note,image,label",
     ),
+    "names of defects, none for good ones": lines(
+        lambda i: f"img/{i}.png,{'' if i < 7 else 'scratch'}", "image,defect_type"
+    ),
     "a spreadsheet with remarks": "sep=;\n# line 2\n"
     + lines(lambda i: f"img/{i}.png;{'OK' if i < 7 else 'NG'}", "path;label"),
     "columns of other names": lines(
