@@ -6,23 +6,26 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from PIL.TiffImagePlugin import COMPRESSION_INFO
+
 from ..errors import InvalidInput
 from .source import Source, beyond_8_bits
 
 PREFIXES = tuple(o + m for o in (b"II", b"MM") for m in (b"*\0", b"\0*", b"+\0", b"\0+"))
-_ORIENTATION, _XMP = 274, 700
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_ORIENTATION, _XMP, _MAP = 274, 700, 320
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>\s*)([0-9])")
 # Tags that say what the pixels are, with those of the two JPEG compressions.
 _SINGLE = frozenset((256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323))
 _SEVERAL = frozenset((258, 273, 279, 292, 293, 320, 324, 325, 338, 339, 347, 529, 530, 532))
 _PIXELS = _SINGLE | _SEVERAL | frozenset(range(512, 522))
-# Bytes of a value of each type, and the types that are unsigned integers.
+# Bytes of a value of each type, and the types that are integers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
-_UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-_LONG, _LONG8 = 4, 16
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+_SHORT, _LONG, _LONG8 = 3, 4, 16
 _KINDS = {2: "signed integer", 3: "floating-point"}
 _MAX_SAMPLES = 6
+_PLANAR = 2  # the channels one after the other
 # Pixels of a tile, which a decoder allocates whole.
 _MAX_TILE = 2**26
 
@@ -38,14 +41,15 @@ class Entry(NamedTuple):
 def inspect_tiff(data: bytes) -> Source:
     """The first page, upright as its tag or its XMP says.
 
-    Raises InvalidInput for absurd numbers of channels and sizes of tiles, and struct.error for a
-    damaged directory.
+    Raises InvalidInput for absurd numbers of channels and sizes of tiles, for missing strips and
+    for a compression that is not read, and struct.error for a damaged directory.
     """
     order, fields = _order(data), dict[int, Entry]()
     for tag, entry in _entries(data):
         if tag in _PIXELS or tag in (_ORIENTATION, _XMP):
             fields.setdefault(tag, entry)
     deep = _check_samples(order, fields)
+    _check_layout(order, fields)
     xmp = fields[_XMP].raw if _XMP in fields else b""
     turned = _orientation(order, fields.get(_ORIENTATION), xmp)
     pixels = {tag: entry for tag, entry in sorted(fields.items()) if tag in _PIXELS}
@@ -94,8 +98,8 @@ def _entries(data: bytes) -> Iterator[tuple[int, Entry]]:
 
 
 def _integers(order: str, entry: Entry) -> tuple[int, ...]:
-    """The values of a field of unsigned integers; none if it has another type or is cut short."""
-    letter = _UNSIGNED.get(entry.kind)
+    """The values of a field of integers; none if it has another type or is cut short."""
+    letter = _INTEGERS.get(entry.kind)
     if letter is None or len(entry.raw) < _SIZES[entry.kind] * entry.number:
         return ()
     return struct.unpack(f"{order}{entry.number}{letter}", entry.raw)
@@ -103,20 +107,43 @@ def _integers(order: str, entry: Entry) -> tuple[int, ...]:
 
 def _check_samples(order: str, fields: Mapping[int, Entry]) -> str:
     """What the channels are if not 8-bit ones, in words."""
-
-    def values(tag: int, default: int) -> tuple[int, ...]:
-        return (_integers(order, fields[tag]) if tag in fields else ()) or (default,)
-
-    samples, bits = values(277, 1)[0], max(values(258, 1))
-    wrong = next((kind for kind in values(339, 1) if kind != 1), 1)
+    samples, bits = _first(order, fields, 277, 1), max(_values(order, fields, 258, 1))
+    wrong = next((kind for kind in _values(order, fields, 339, 1) if kind != 1), 1)
     if samples > _MAX_SAMPLES:
         raise InvalidInput(
             f"the TIFF image has {samples} channels, expected at most {_MAX_SAMPLES}"
         )
-    wide, high = values(322, 1)[0], values(323, 1)[0]
+    return beyond_8_bits(bits, "" if wrong == 1 else _KINDS.get(wrong, "undefined"))
+
+
+def _check_layout(order: str, fields: Mapping[int, Entry]) -> None:
+    """Raises InvalidInput unless the pixels are all there, in a form that is read."""
+    method = _first(order, fields, 259, 1)
+    if method not in COMPRESSION_INFO:
+        raise InvalidInput(f"the TIFF image is compressed by method {method}, which is not read")
+    width, height = _first(order, fields, 256, 0), _first(order, fields, 257, 0)
+    wide, high = _first(order, fields, 322, 1), _first(order, fields, 323, 1)
     if wide * high > _MAX_TILE:
         raise InvalidInput(f"the TIFF image has tiles of {wide}x{high}, at most {_MAX_TILE} pixels")
-    return beyond_8_bits(bits, "" if wrong == 1 else _KINDS.get(wrong, "undefined"))
+    offsets = 324 if 324 in fields else 273
+    if offsets == 273:
+        wide, high = width, min(_first(order, fields, 278, height), height)
+    planes = _first(order, fields, 277, 1) if _first(order, fields, 284, 1) == _PLANAR else 1
+    needed = planes * -(-width // max(wide, 1)) * -(-height // max(high, 1))
+    found = fields[offsets].number if offsets in fields else 0
+    if found < needed:  # a decoder would leave the rest black
+        raise InvalidInput(
+            f"the TIFF image has {found} of the {needed} strips or tiles that its size needs"
+        )
+
+
+def _values(order: str, fields: Mapping[int, Entry], tag: int, default: int) -> tuple[int, ...]:
+    """The integers of a field, or the default alone if there are none."""
+    return (_integers(order, fields[tag]) if tag in fields else ()) or (default,)
+
+
+def _first(order: str, fields: Mapping[int, Entry], tag: int, default: int) -> int:
+    return _values(order, fields, tag, default)[0]
 
 
 def _one_page(data: bytes, order: str, fields: Mapping[int, Entry]) -> bytes:
@@ -125,7 +152,7 @@ def _one_page(data: bytes, order: str, fields: Mapping[int, Entry]) -> bytes:
     after = start + 2 + 12 * len(fields) + 4
     table, values = [struct.pack(order + "H", len(fields))], b""
     for tag, field in fields.items():
-        kind, count, raw = _narrow(order, tag, field)
+        kind, count, raw = _narrow(order, tag, _colours(order, field) if tag == _MAP else field)
         if len(raw) > 4:
             table.append(struct.pack(order + "HHII", tag, kind, count, after + len(values)))
             values += raw + b"\0" * (len(raw) % 2)
@@ -135,6 +162,16 @@ def _one_page(data: bytes, order: str, fields: Mapping[int, Entry]) -> bytes:
     header = magic + struct.pack(order + "I", start)
     padding = b"\0" * (start - len(data))
     return b"".join((header, data[8:], padding, *table, bytes(4), values))
+
+
+def _colours(order: str, entry: Entry) -> Entry:
+    """A colour map in 16 bits: some programs write one in 8, as libtiff knows too."""
+    values = _integers(order, entry)
+    if entry.kind != _SHORT or max(values, default=256) > 255:
+        return entry
+    return Entry(
+        _SHORT, len(values), struct.pack(f"{order}{len(values)}H", *(257 * v for v in values))
+    )
 
 
 def _narrow(order: str, tag: int, entry: Entry) -> Entry:

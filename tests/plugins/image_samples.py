@@ -122,7 +122,7 @@ def png(depth: int, colour: int, rows: Sequence[bytes], *before: bytes, width: i
 
 def tiff(fields: dict[int, tuple[int, Sequence[int]]], pixels: bytes, order: str = "<") -> bytes:
     """An uncompressed TIFF file of one strip; `fields` by tag: type and values."""
-    letters = {1: "B", 3: "H", 4: "I"}
+    letters = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
     start = 8 + len(pixels) + len(pixels) % 2
     fields = {273: (4, [8]), 279: (4, [len(pixels)]), **fields}
     after = start + 6 + 12 * len(fields)

@@ -110,6 +110,14 @@ def test_alpha_that_is_multiplied_into_the_colour_is_undone() -> None:
     assert image[0, 1].tolist() == [255] * 3
 
 
+@pytest.mark.parametrize("scale", [1, 257])
+def test_a_palette_of_tiff_may_have_8_bits(scale) -> None:
+    fields = {256: (4, [2]), 257: (4, [1]), 258: (3, [8]), 262: (3, [3])}
+    colours = [(level * 7 + plane) % 256 for plane in range(3) for level in range(256)]
+    data = tiff({**fields, 320: (3, [scale * value for value in colours])}, b"\x02\x05")
+    assert read_image(data, 3).tolist() == [[[14, 15, 16], [35, 36, 37]]]
+
+
 def test_bands_of_rows_leave_no_seam() -> None:
     image = random_image("RGBA", 2100, 1000)  # two bands and a part
     assert (read_image(encoded(image, "TIFF"), 3) == as_rgb(image)).all()

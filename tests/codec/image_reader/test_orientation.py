@@ -41,6 +41,20 @@ def test_a_tiff_is_turned_once_whatever_decodes_it(orientation, compression, big
     assert (read_image(data, 3) == turned(lying, orientation)).all()
 
 
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
+def test_the_tag_may_be_an_integer_of_any_type(kind) -> None:
+    fields = {256: (4, [3]), 257: (4, [2]), 258: (3, [8]), 262: (3, [1]), 274: (kind, [6])}
+    assert read_image(tiff(fields, bytes(range(6))), 1).shape == (3, 2, 1)
+
+
+@pytest.mark.parametrize("text", ["='6'", ' = "6"', "> 6 </tiff:Orientation>"])
+def test_xmp_may_be_written_in_any_way(text) -> None:
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description tiff:Orientation" + text.encode()
+    data = encoded(random_image("L", 4, 8), "JPEG")
+    segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
+    assert read_image(data[:2] + segment + data[2:], 1).shape == (8, 4, 1)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_tiff_has_either_order_of_bytes(order) -> None:
     fields = {256: (4, [3]), 257: (4, [2]), 258: (3, [8]), 262: (3, [1]), 274: (3, [6])}

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from image_samples import encoded, png, random_image, tiff
+from image_samples import encoded, png, png_chunk, random_image, tiff
 from PIL import Image
 
 from codec.errors import InvalidInput
@@ -153,12 +153,18 @@ def test_a_sentence_has_no_words_about_code(kind) -> None:
         ({322: (4, [2**20]), 323: (4, [2**20])}, "tiles of 1048576x1048576"),
         ({277: (4, [2**31])}, "2147483648 channels, expected at most 6"),
         ({258: (3, [0])}, "damaged"),
-        ({259: (3, [1234])}, "damaged"),
+        ({259: (3, [34712])}, "compressed by method 34712, which is not read"),
+        ({278: (3, [1])}, "1 of the 2 strips or tiles that its size needs"),
+        ({284: (3, [2]), 277: (3, [3]), 262: (3, [2])}, "1 of the 3 strips or tiles"),
+        ({322: (3, [1]), 323: (3, [2]), 324: (4, [8])}, "1 of the 2 strips or tiles"),
         ({273: (4, [2**31])}, "damaged"),
         ({256: (4, [0])}, "damaged"),
         ({262: (3, [3])}, "damaged"),
     ],
-    ids=["tiles", "channels", "bits", "compression", "strips", "width", "palette"],
+    ids=[
+        *("tiles", "channels", "bits", "compression", "too few strips", "too few planes"),
+        *("too few tiles", "strips", "width", "palette"),
+    ],
 )
 def test_an_absurd_tiff_is_refused(fields, words) -> None:
     data = tiff({**GRAY, 258: (3, [8]), **fields}, bytes(4))
@@ -172,6 +178,23 @@ def test_a_truncated_file_is_refused(kind) -> None:
     for part in (len(data) // 2, len(data) * 9 // 10):
         with pytest.raises(InvalidInput, match="damaged or not readable"):
             read_image(data[:part], 3)
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"PLTE", b"tRNS", b"IDAT"])
+def test_a_png_whose_checksum_tells_of_damage_is_refused(name) -> None:
+    parts = (png_chunk(b"PLTE", bytes(6)), png_chunk(b"tRNS", b"\x07"))
+    data = bytearray(png(1, 3, [b"\x80"], *parts))
+    assert read_image(bytes(data), 3).shape == (1, 1, 3)
+    at = data.index(name)
+    (length,) = struct.unpack_from(">I", data, at - 4)
+    data[at + 4 + length] ^= 1
+    with pytest.raises(InvalidInput, match=f"damaged: the checksum of {name.decode()} is wrong"):
+        read_image(bytes(data), 3)
+
+
+def test_a_png_with_a_palette_that_it_lacks_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="has a palette, but no colours"):
+        read_image(png(1, 3, [b"\x80"]), 3)
 
 
 def test_an_error_is_one_line_without_addresses_of_memory() -> None:

@@ -10,6 +10,8 @@ from .tiff import PREFIXES, inspect_tiff, read_orientation
 
 _XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF_TEXT, _XMP_TEXT = b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"
+# The chunks of PNG that its pixels need, and the type of colour that needs a palette.
+_OF_PIXELS, _PALETTE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"), 3
 # Bytes of a compressed text that are looked at.
 _TEXT_LIMIT = 2**20
 
@@ -70,6 +72,8 @@ def _jpeg(data: bytes) -> Source:
 def _png(data: bytes) -> Source:
     kept, exif, xmp, at = [data[:8]], b"", b"", 8
     depth, colour = data[24], data[25]
+    if colour == _PALETTE and b"PLTE" not in data:
+        raise InvalidInput("the PNG image has a palette, but no colours in it")
     while at + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         name, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -77,8 +81,8 @@ def _png(data: bytes) -> Source:
             # Pillow scales such gray levels to 0..255, but not the one that is transparent.
             level = struct.pack(">H", body[1] * 255 // (2**depth - 1))
             kept.append(struct.pack(">I", 2) + name + level + _crc(name + level))
-        elif name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            kept.append(data[at : at + 12 + length])
+        elif name in _OF_PIXELS:
+            kept.append(_whole(data[at : at + 12 + length], length))
         elif name == b"eXIf":
             exif = exif or body
         elif name in (b"tEXt", b"zTXt") and body.startswith(_EXIF_TEXT):
@@ -89,6 +93,15 @@ def _png(data: bytes) -> Source:
             break
         at += 12 + length
     return Source("PNG", b"".join(kept), read_orientation(exif, xmp), beyond_8_bits(depth))
+
+
+def _whole(chunk: bytes, length: int) -> bytes:
+    """The chunk itself. Raises InvalidInput for a wrong checksum, which decoders skip."""
+    checksum = chunk[8 + length :]
+    if len(checksum) == 4 and checksum != _crc(chunk[4 : 8 + length]):
+        name = chunk[4:8].decode()
+        raise InvalidInput(f"the PNG image is damaged: the checksum of {name} is wrong")
+    return chunk
 
 
 def _crc(chunk: bytes) -> bytes:
