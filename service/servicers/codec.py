@@ -27,6 +27,7 @@ from service.servicers.message_conversion import (
     png_message,
     rate_of,
     wants_evidence,
+    wants_png,
 )
 from service.servicers.sources import (
     Source,
@@ -123,11 +124,11 @@ def _encode(
 def _decode(
     loaded: LoadedModel, sources: Sequence[Source | InvalidInput], request: pb.DecodeRequest
 ) -> pb.DecodeResponse:
+    png = wants_png(request)
     restored_each = loaded.codec.restore_each([one.data for one in succeeded(sources)])
     outcomes = merge(sources, restored_each, ResiduumError)
     restored = succeeded(outcomes) if request.partial else required(outcomes, "record")
     images = [one.image for one in restored]
-    png = request.format == pb.IMAGE_FORMAT_PNG
     return pb.DecodeResponse(
         files=png_message(images) if png else None,
         pixels=None if png else pixels_message(images),

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any, NoReturn, final
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
+from codec.errors import InvalidInput
 from service.metrics import RequestMetrics
 from service.runtime.admission import Admission
 from service.runtime.batching import STILL_WANTED
@@ -46,13 +47,13 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 partial(self._handle, method, handler.unary_unary),
-                handler.request_deserializer,
+                partial(_parse, handler.request_deserializer),
                 handler.response_serializer,
             )
         if handler.stream_stream:
             return grpc.stream_stream_rpc_method_handler(
                 partial(self._handle_stream, method, handler.stream_stream),
-                handler.request_deserializer,
+                partial(_parse, handler.request_deserializer),
                 handler.response_serializer,
             )
         return handler
@@ -61,7 +62,7 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         self,
         method: str,
         respond: Stream,
-        requests: Iterator[Message],
+        requests: Iterator[Message | InvalidInput],
         context: grpc.ServicerContext,
     ) -> Iterator[Message]:
         def respond_to_one(request: Message, context: grpc.ServicerContext) -> Message:
@@ -71,25 +72,44 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
             yield self._handle(method, respond_to_one, request, context)
 
     def _handle(
-        self, method: str, respond: Unary, request: Message, context: grpc.ServicerContext
+        self,
+        method: str,
+        respond: Unary,
+        request: Message | InvalidInput,
+        context: grpc.ServicerContext,
     ) -> Message:
         started = time.perf_counter()
-        self._metrics.bytes_in.labels(method).inc(request.ByteSize())
         token = STILL_WANTED.set(context.is_active)
         code = grpc.StatusCode.OK
         try:
-            with self._admission.admit(count_images(request), context.time_remaining()):
-                response = respond(request, context)
+            message = _parsed(request)
+            self._metrics.bytes_in.labels(method).inc(message.ByteSize())
+            with self._admission.admit(count_images(message), context.time_remaining()):
+                response = respond(message, context)
             self._metrics.bytes_out.labels(method).inc(response.ByteSize())
         except Exception as error:  # noqa: BLE001 - every error becomes a status
-            code, message = status_of(error)
-            _abort(context, code, message)
+            code, details = status_of(error)
+            _abort(context, code, details)
         else:
             return response
         finally:
             STILL_WANTED.reset(token)
             self._metrics.requests.labels(method, code.name).inc()
             self._metrics.seconds.labels(method).observe(time.perf_counter() - started)
+
+
+def _parse(parse: Callable[[bytes], Message], data: bytes) -> Message | InvalidInput:
+    """The request, or what is wrong with it: gRPC would answer INTERNAL and log a traceback."""
+    try:
+        return parse(data)
+    except DecodeError as error:
+        return InvalidInput(f"the request of {len(data)} bytes is not a valid message: {error}")
+
+
+def _parsed(request: Message | InvalidInput) -> Message:
+    if isinstance(request, InvalidInput):
+        raise request
+    return request
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:

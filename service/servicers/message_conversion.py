@@ -13,7 +13,14 @@ from codec.errors import InvalidInput, ResiduumError
 from codec.images.files import write_png
 from codec.record.evidence import Region
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
-from protos.residuum.v1.codec_pb2 import Box, DecodeRequest, EncodeRequest, Evidence, OnAnomaly
+from protos.residuum.v1.codec_pb2 import (
+    Box,
+    DecodeRequest,
+    EncodeRequest,
+    Evidence,
+    ImageFormat,
+    OnAnomaly,
+)
 from protos.residuum.v1.images_pb2 import Files, ItemError, ModelRef, Pixels
 from protos.residuum.v1.models_pb2 import Model
 from service.runtime.loaded_model import LoadedModel
@@ -52,6 +59,13 @@ def wants_evidence(request: EncodeRequest) -> bool:
     if request.HasField("false_alarm_rate") and not evidence:
         raise InvalidInput("false_alarm_rate is set, but on_anomaly is not ON_ANOMALY_EVIDENCE")
     return evidence
+
+
+def wants_png(request: DecodeRequest) -> bool:
+    """Whether to return PNG files. Raises InvalidInput for an unknown format."""
+    if request.format not in ImageFormat.values():
+        raise InvalidInput(f"format is {request.format}, expected a value of ImageFormat")
+    return bool(request.format == ImageFormat.IMAGE_FORMAT_PNG)
 
 
 def pixels_message(images: Sequence[U8]) -> Pixels:

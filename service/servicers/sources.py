@@ -21,6 +21,8 @@ from service.status import ExceedsRequest
 
 # Most pixels in the images of one request, however small their files or records are.
 MAX_REQUEST_PIXELS = 2**26
+# The same for several images with heat maps, which take four bytes a pixel in a response.
+MAX_HEATMAP_PIXELS = 2**25
 # Bytes per pixel that the decoders take, as measured on images of 8190 x 8190 pixels.
 _DECODER = 4
 _DECODERS = {"JPEG": 7, "AVIF": 12, "WebP": 16}
@@ -57,7 +59,9 @@ def check_images(
     files = request.files.files
     _check_count(len(files), "images", limit)
     sources = [attempt(InvalidInput, _check_file, data, spec) for data in files]
-    return list(_within_limit(sources, "images", "have"))
+    with_heatmaps = isinstance(request, ScoreRequest) and request.heatmaps
+    most = MAX_HEATMAP_PIXELS if with_heatmaps else MAX_REQUEST_PIXELS
+    return list(_within_limit(sources, "images", "have", most))
 
 
 def read_images(
@@ -95,7 +99,7 @@ def check_records(
         raise InvalidInput(
             f"the records decode to {pixels} pixels, expected at most {MAX_REQUEST_PIXELS}"
         )
-    return _within_limit(sources, "records", "decode to")
+    return _within_limit(sources, "records", "decode to", MAX_REQUEST_PIXELS)
 
 
 def needed_bytes(
@@ -156,18 +160,18 @@ def _check_file(data: bytes, spec: InputSpec) -> Source:
 
 
 def _within_limit(
-    sources: Sequence[Source | InvalidInput], noun: str, verb: str
+    sources: Sequence[Source | InvalidInput], noun: str, verb: str, most: int
 ) -> list[Source | InvalidInput]:
-    """The sources, those with an error that exceed the pixels of a request."""
+    """The sources, those with an error that exceed the pixels of a request; never the first."""
     total = 0
     outcomes: list[Source | InvalidInput] = []
     for one in sources:
         pixels = one.pixels if isinstance(one, Source) else 0
-        if total + pixels > MAX_REQUEST_PIXELS:
+        if total and total + pixels > most:
             outcomes.append(
                 ExceedsRequest(
                     f"the {noun} up to this one {verb} {total + pixels} pixels, "
-                    f"expected at most {MAX_REQUEST_PIXELS}"
+                    f"expected at most {most}"
                 )
             )
         else:

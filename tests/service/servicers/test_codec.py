@@ -311,3 +311,27 @@ def test_a_call_without_a_free_thread_is_rejected_at_once(bundles, running, pict
         assert code is CODE.RESOURCE_EXHAUSTED
         more.set()
         assert list(stream) == []
+
+
+@pytest.mark.parametrize("method", ["CodecService/Encode", "CodecService/EncodeStream"])
+def test_bytes_that_are_no_message_are_an_invalid_argument(connection, method, caplog):
+    path = f"/residuum.v1.{method}"
+    if method.endswith("Stream"):
+        call = connection.channel.stream_stream(path)
+        answer = lambda: next(call(iter([b"\xff" * 100]), timeout=20))  # noqa: E731
+    else:
+        call = connection.channel.unary_unary(path)
+        answer = lambda: call(b"\xff" * 100, timeout=20)  # noqa: E731
+    with pytest.raises(grpc.RpcError) as caught:
+        answer()
+    assert caught.value.code() == CODE.INVALID_ARGUMENT
+    assert caught.value.details().startswith("the request of 100 bytes is not a valid message")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("form", [3, 99, -1])
+def test_an_unknown_image_format_is_rejected(connection, pictures, pixels, form):
+    records = encode(connection, pictures(1), pixels).records
+    request = pb.DecodeRequest(model=TINY, records=records, format=form)
+    expected = f"format is {form}, expected a value of ImageFormat"
+    assert rejected(connection.codec.Decode, request) == (CODE.INVALID_ARGUMENT, expected)

@@ -277,6 +277,14 @@ def test_a_large_image_is_refused_by_its_header(tiny_map, pictures):
     assert taken.pixels == 9 * 30
 
 
+@pytest.mark.parametrize(("heatmaps", "refused"), [(True, [2]), (False, [])])
+def test_heat_maps_halve_the_pixels_of_a_request(tiny_map, heatmaps, refused):
+    files = Files(files=[png_header(2**12, 2**12)] * 3)
+    request = anomaly_pb2.ScoreRequest(files=files, heatmaps=heatmaps, partial=True)
+    errors = item_errors(check_images(request, tiny_map.manifest.input, 64))
+    assert [error.index for error in errors] == refused
+
+
 def test_images_that_exceed_the_pixels_of_a_request_may_come_in_another(tiny_map):
     header, small = png_header(2**12, 2**13), png_header(8, 8)
     request = pb.EncodeRequest(files=Files(files=[header, b"", header, header, small]))
