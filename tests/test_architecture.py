@@ -113,8 +113,8 @@ ARROWS = {
         "aio": "arrays errors inputs options results transport",
         "client": "arrays backend errors inputs options results transport",
         "offline": "arrays backend codec_adapter errors inputs options results schedule",
-        "commands": "backend client codec_adapter errors heatmap image_folder image_reader offline "
-        "options pictures results",
+        "commands": "backend client codec_adapter errors heatmap image_folder image_reader inputs "
+        "offline options pictures results",
         "__init__": "aio backend client errors heatmap inputs offline options results",
         "__main__": "errors commands",
     },

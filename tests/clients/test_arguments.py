@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -168,6 +168,8 @@ def test_anything_for_a_bundle(bundle, path, provider, threads):
 
 
 @often
+@example(image=None, heatmap=None, vmax=3.5e38)
+@example(image=None, heatmap=None, vmax=5e-324)
 @given(image=scalars, heatmap=scalars, vmax=scalars)
 def test_anything_as_a_heat_map(image, heatmap, vmax):
     good = np.zeros((4, 4, 1), np.uint8), np.ones((2, 2), np.float32)

@@ -36,11 +36,18 @@ def test_a_path_is_read(tmp_path: Path):
         (np.zeros((4, 4, 4), np.uint8), "an array uint8 [4, 4, 4]; expected uint8"),
         (np.zeros((2, 4, 4, 3), np.uint8), "an array uint8 [2, 4, 4, 3]"),
         (np.zeros((0, 4), np.uint8), "an array uint8 [0, 4]; expected"),
+        (np.ma.masked_equal(np.eye(4, dtype=np.uint8), 0), "a masked array hides 12 of its values"),
+        (np.broadcast_to(np.uint8(7), (2**18, 2**18)), "an array uint8 [262144, 262144]; expected"),
         (7, f"int; {NOT_AN_IMAGE}"),
         (Path("absent.png"), "absent.png cannot be read: No such file"),
+        (Path("/dev/zero"), "/dev/zero is a device; expected a file"),
+        ("", "path is '', expected a path"),
         ("nul\0.png", r"path is 'nul\x00.png', expected a path without null characters"),
     ],
-    ids=["floats", "four channels", "a batch", "no pixels", "a number", "no file", "no path"],
+    ids=[
+        *("floats", "four channels", "a batch", "no pixels", "hidden values", "too many pixels"),
+        *("a number", "no file", "a device", "no name", "no path"),
+    ],
 )
 def test_anything_but_an_image_is_rejected(image, sentence):
     with pytest.raises(InvalidInput) as caught:
@@ -110,6 +117,11 @@ def test_an_array_of_arrays_is_a_list():
     array = np.empty(2, object)
     array[0], array[1] = np.zeros((4, 4), np.uint8), b"file"
     assert len(list(image_list(array))) == 2
+
+
+def test_a_masked_array_that_hides_nothing_is_taken():
+    image = np.ma.masked_equal(np.ones((4, 4), np.uint8), 0)
+    assert type(load_image(image)) is np.ndarray
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,11 @@ def _number(value: object) -> float:
 def _relative(heatmap: F32, vmax: float) -> F32:
     """The map as shares of the full colour, in 0..1."""
     finite = np.nan_to_num(heatmap, nan=0.0)
-    top = vmax if np.isfinite(vmax) and vmax > 0 else float(finite.max(initial=0))
-    return np.clip(finite / top, 0, 1) if top > 0 else np.zeros_like(finite)
+    # In float64, and cut before it is divided: no number is too large or too small for that.
+    top = np.float64(vmax if np.isfinite(vmax) and vmax > 0 else finite.max(initial=0))
+    if top <= 0:
+        return np.zeros(finite.shape, np.float32)
+    return (np.clip(finite, 0, top) / top).astype(np.float32)
 
 
 def _stretched(heat: F32, size: tuple[int, int]) -> F32:

@@ -1,6 +1,7 @@
 """What a caller gives as images and records, brought to the form that is sent or computed."""
 
 import io
+import stat
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image as PillowImage
 
 from residuum_client.arrays import U8
 from residuum_client.errors import InvalidInput
-from residuum_client.image_reader import from_pillow, read_header
+from residuum_client.image_reader import MAX_PIXELS, MAX_SIDE, from_pillow, read_header
 from residuum_client.options import check_path
 from residuum_client.pictures import to_png
 
@@ -20,6 +21,13 @@ from residuum_client.pictures import to_png
 # to read its bytes; or an image of Pillow.
 Image = U8 | bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO | PillowImage.Image
 E = TypeVar("E")
+# Files that may have no end, or wait for another program.
+SPECIAL_FILES = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _GRAY_MODES = ("1", "L", "LA", "La")
 _ARRAYS = "uint8 [H, W] or [H, W, C] with C 1 or 3"
 
@@ -111,16 +119,29 @@ def _split_array(array: NDArray[np.generic]) -> Iterable[object]:
 
 
 def _load_array(array: NDArray[np.generic]) -> U8:
+    if hidden := np.count_nonzero(np.ma.getmaskarray(array)) if np.ma.isMA(array) else 0:
+        raise InvalidInput(
+            f"a masked array hides {hidden} of its values; expected an array without a mask, "
+            "as array.filled(255)"
+        )
     image = array[..., np.newaxis] if array.ndim == 2 else array
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
         found = f"an array {array.dtype} {list(array.shape)}"
         raise InvalidInput(f"{found}; expected {_ARRAYS}")
+    height, width, _ = image.shape
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:  # before it is copied
+        raise InvalidInput(
+            f"an array {array.dtype} {list(array.shape)}; expected at most {MAX_SIDE} pixels a "
+            f"side and {MAX_PIXELS} in all"
+        )
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
 def _load_file(element: object) -> bytes:
     path = check_path("path", element)
     try:
+        if kind := SPECIAL_FILES.get(stat.S_IFMT(Path(path).stat().st_mode)):
+            raise InvalidInput(f"{path} is {kind}; expected a file")
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -117,7 +117,7 @@ def check_path(name: str, value: object) -> str:
         path = fspath(cast("PathLike[str]", value))
     except TypeError:
         path = None
-    if not isinstance(path, str):
+    if not isinstance(path, str) or not path:
         raise InvalidInput(f"{name} is {shown(value)}, expected a path")
     if "\0" in path:
         raise InvalidInput(f"{name} is {shown(path)}, expected a path without null characters")

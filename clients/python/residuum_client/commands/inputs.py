@@ -11,17 +11,12 @@ from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput, ResiduumError
 from residuum_client.image_folder import walk
 from residuum_client.image_reader import SUFFIXES
+from residuum_client.inputs import SPECIAL_FILES
 
 IMAGE_SUFFIXES = frozenset(SUFFIXES)
 RECORD_SUFFIXES = frozenset((".rsd",))
 # More than any image or record that a model takes.
 MAX_FILE_BYTES = 1 << 29
-_KINDS = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +98,7 @@ def _expanded(argument: Path, suffixes: frozenset[str], terminal: Terminal) -> I
     elif stat.S_ISDIR(mode):
         yield from _files_below(argument, suffixes, terminal)
     else:
-        kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
+        kind = SPECIAL_FILES.get(stat.S_IFMT(mode), "a special file")
         terminal.fail(argument, f"is {kind}; expected a file or a folder")
 
 
