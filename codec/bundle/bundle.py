@@ -104,6 +104,11 @@ def _assemble(files: Mapping[str, bytes]) -> Bundle:
     calibration = Calibration.from_arrays(
         unpack_arrays(files["calibration.npz"], "calibration.npz")
     )
+    if calibration.latent_mean.shape != (manifest.latent.dims,):
+        raise BundleError(
+            f"calibration: {calibration.latent_mean.size} latents, the manifest says "
+            f"{manifest.latent.dims}"
+        )
     return Bundle(
         manifest=manifest,
         model_id=model_id(manifest),

@@ -132,6 +132,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         require(self.format == FORMAT, f"format {self.format}, this software reads {FORMAT}")
+        require(isinstance(self.family, str), f"family={self.family!r}, expected a string")
         for word in (self.name, self.version):
             require(
                 isinstance(word, str) and _NAME.fullmatch(word) is not None,
@@ -156,7 +157,7 @@ def from_json(text: str | bytes) -> Manifest:
     """Reads `to_json`'s text. Raises BundleError on any missing, unknown or impossible field."""
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"manifest: not JSON ({error})") from error
     require(isinstance(raw, dict), f"{type(raw).__name__}, expected an object")
     require(

@@ -31,6 +31,8 @@ MAX_ARRAY_BYTES = 2**28
 SCORE_NAMES = ("residual", "peak", "structure", "rate", "latent")
 # Names of arrays in the file that are not those of their fields.
 _KEYS = {"heatmap_vmax": "heat_scale"}
+# Arrays that scores are divided by.
+_DIVISORS = ("residual_variance", "latent_variance", "score_std")
 PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
     {
         "factorised": FactorisedPrior,
@@ -72,9 +74,16 @@ class Calibration:
         for key, array in arrays.items():
             if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
                 raise BundleError(f"calibration: {key} must hold finite floats")
+            if array.ndim != (3 if key == "residual_variance" else 1):
+                raise BundleError(f"calibration: {key} has the shape {list(array.shape)}")
+        for key in _DIVISORS:
+            if arrays[key].min() <= 0:
+                raise BundleError(f"calibration: {key} must be above 0")
         for key in ("score_mean", "score_std"):
             if arrays[key].shape != (len(SCORE_NAMES),):
                 raise BundleError(f"calibration: expected {len(SCORE_NAMES)} scores")
+        if arrays["latent_mean"].shape != arrays["latent_variance"].shape:
+            raise BundleError("calibration: latent_mean and latent_variance differ in length")
         return cls(**{name: arrays[key] for name, key in keys.items()})
 
 

@@ -32,6 +32,9 @@ class OnnxGraphs:
         self._decoder = _session(bundle.decoder, "decoder.onnx", self.provider, threads)
         _expect(self._encoder, "encoder.onnx", ["x"], self._outputs)
         _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
+        channels, taken = bundle.manifest.input.channels, self._encoder.get_inputs()[0].shape[1]
+        if isinstance(taken, int) and taken != channels:
+            raise BundleError(f"encoder.onnx takes {taken} channels, the manifest says {channels}")
 
     def encode(self, x: U8) -> tuple[Array, Array]:
         """Runs the encoder on x `[B, C, H, W]` uint8.

@@ -20,6 +20,7 @@ conformal p-value against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1
 "Testing for outliers with conformal p-values", 2023, eq. 2).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -189,9 +190,9 @@ def check_false_alarm_rate(rate: float, n: int) -> float:
     if not 0.0 < rate < 1.0:
         raise InvalidInput(f"false-alarm rate is {rate}, expected a number between 0 and 1")
     if rate * (n + 1) < 1.0 - 1e-9:
+        needed = math.ceil(1 / rate) - 1 if rate > 1e-15 else "more than 10^15"
         raise InvalidInput(
-            f"false-alarm rate {rate:g} needs {int(np.ceil(1 / rate)) - 1} calibration images, "
-            f"the model has {n}"
+            f"false-alarm rate {rate:g} needs {needed} calibration images, the model has {n}"
         )
     return rate
 

@@ -161,6 +161,7 @@ def test_a_truncated_member_is_recognised_by_its_size(copy: Path) -> None:
         ({"quality_default": 99}, "quality_default=99"),
         ({"name": "../up"}, "is not a name"),
         ({"members": []}, "members"),
+        ({"family": 3}, "family=3, expected a string"),
         ({"input": None}, "InputSpec"),
         ({"quality_levels": "many"}, "cannot be read"),
         ({"score": SCORE | {"definition": 0}}, "definition 0, this software computes 1"),
@@ -185,6 +186,46 @@ def test_a_manifest_that_is_not_json_is_refused(copy: Path) -> None:
     (copy / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match="not JSON"):
         load_bundle(copy)
+    (copy / MANIFEST).write_text("[" * 100_000)
+    with pytest.raises(BundleError, match="not JSON"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("fused", lambda a: a[:, None], r"fused has the shape \[\d+, 1\]"),
+        ("residual_variance", np.ravel, "residual_variance has the shape"),
+        ("residual_variance", np.zeros_like, "residual_variance must be above 0"),
+        ("latent_variance", lambda a: -a, "latent_variance must be above 0"),
+        ("score_std", np.zeros_like, "score_std must be above 0"),
+        ("latent_mean", lambda a: np.repeat(a, 2), "differ in length"),
+    ],
+)
+def test_a_calibration_that_cannot_be_computed_with_is_refused(
+    tiny_path: Path, tmp_path: Path, name: str, change, words: str
+) -> None:
+    parts = members(tiny_path)
+    arrays = unpack_arrays(parts["calibration.npz"], "calibration.npz")
+    parts["calibration.npz"] = pack_arrays({**arrays, name: change(arrays[name])})
+    with pytest.raises(BundleError, match=words):
+        write_bundle(tmp_path / "other", load_bundle(tiny_path).manifest, parts)
+
+
+def test_a_calibration_or_a_graph_of_another_size_is_refused(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    parts, manifest = members(tiny_path), load_bundle(tiny_path).manifest
+    arrays = unpack_arrays(parts["calibration.npz"], "calibration.npz")
+    longer = {name: np.repeat(arrays[name], 2) for name in ("latent_mean", "latent_variance")}
+    mixed = parts | {"calibration.npz": pack_arrays(arrays | longer)}
+    with pytest.raises(BundleError, match="latents, the manifest says"):
+        write_bundle(tmp_path / "mixed", manifest, mixed)
+    channels = 4 - manifest.input.channels
+    other = replace(manifest, input=replace(manifest.input, channels=channels))
+    write_bundle(tmp_path / "other", other, parts)
+    with pytest.raises(BundleError, match=f"channels, the manifest says {channels}"):
+        open_graphs(load_bundle(tmp_path / "other"), "cpu")
 
 
 def test_the_manifest_survives_json(tiny_path: Path) -> None:

@@ -99,6 +99,9 @@ def test_a_rate_below_the_smallest_p_value_is_refused_with_the_number_needed() -
     assert formulas.check_false_alarm_rate(0.01, 99) == 0.01
     with pytest.raises(InvalidInput, match="needs 999 calibration images, the model has 99"):
         formulas.check_false_alarm_rate(0.001, 99)
+    for tiny in (1e-300, 5e-324):
+        with pytest.raises(InvalidInput, match=r"needs more than 10\^15 calibration images"):
+            formulas.check_false_alarm_rate(tiny, 99)
 
 
 def test_calibration_standardises_the_normal_scores() -> None:
