@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device for the graphs; auto uses CUDA if available"
     )
-    threads: int = Field(1, ge=1, description="threads per graph run, CPU only")
+    threads: int = Field(1, ge=1, le=1024, description="threads per graph run, CPU only")
     max_batch_rows: int | None = Field(
         None, ge=1, description="most images per graph run; if unset, 32 on a CPU and 256 with CUDA"
     )
@@ -68,9 +68,11 @@ class Settings(BaseSettings):
         description="memory for the images of all calls together, MiB; calls wait for it, and one "
         "that needs more runs alone",
     )
-    workers: int = Field(64, ge=1, description="most calls in progress; further calls are rejected")
+    workers: int = Field(
+        64, ge=1, le=4096, description="most calls in progress; further calls are rejected"
+    )
     drain_seconds: float = Field(
-        20.0, ge=0, description="time for calls to finish after SIGTERM, seconds"
+        20.0, ge=0, le=86400, description="time for calls to finish after SIGTERM, seconds"
     )
 
 

@@ -14,6 +14,8 @@ from codec.bundle.manifest import Kind
 from codec.errors import BundleError, InvalidInput
 
 Provider = Literal["auto", "cpu", "cuda"]
+# onnxruntime starts as many threads as it is asked for.
+MAX_THREADS = 1024
 _NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}
 _DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}
@@ -55,9 +57,11 @@ def open_graphs(bundle: Bundle, provider: Provider = "auto", threads: int = 1) -
     """Opens the graphs of a bundle; `threads` are CPU threads per graph.
 
     `auto` uses CUDA if it works and the CPU otherwise. `cuda` fails if CUDA does not work;
-    onnxruntime would use the CPU without a word. Raises InvalidInput for the provider, BundleError
-    for the graphs.
+    onnxruntime would use the CPU without a word. Raises InvalidInput for the provider or the
+    threads, BundleError for the graphs.
     """
+    if not 1 <= threads <= MAX_THREADS:
+        raise InvalidInput(f"threads is {threads}, expected 1 to {MAX_THREADS}")
     if provider == "auto" and _NAMES["cuda"] in ort.get_available_providers():
         try:
             return OnnxGraphs(bundle, "cuda", threads)

@@ -266,3 +266,11 @@ def test_a_signal_saves_and_the_resumed_run_ends_like_an_undisturbed_one(make_fo
     assert main(arguments(folder, whole, "--lr-schedule", "constant", "--epochs", epochs)) == 0
     resumed, expected = (read(run / "last.safetensors").tensors for run in (cut, whole))
     assert all(resumed[name].equal(tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize("threads", ["-1", "100000"])
+def test_an_impossible_number_of_threads_is_wrong_usage(tmp_path, capfd, threads):
+    words = ["fashion", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert main([*words, "--threads", threads]) == 2
+    sentence = f"residuum-train: --threads is {threads}; expected 0 to 1024"
+    assert " ".join(capfd.readouterr().err.split()) == sentence

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from training.config.checks import MAX_THREADS
 from training.config.run import TrainConfig, from_json, to_json
 from training.errors import TrainingError, UsageError
 from training.presets.lookup import PRESETS
@@ -39,6 +40,10 @@ class Options:
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=TrainConfig
     )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
 
 
 def parse(arguments: Sequence[str]) -> Options:

@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from codec.errors import ResiduumError
+from training.config.checks import MAX_THREADS
 from training.config.run import LayoutName
 from training.errors import UsageError, printable
 from training.evaluation.bundle import sections as bundle_sections
@@ -45,9 +46,10 @@ class Command:
     bundle: Annotated[BundleOptions, tyro.conf.arg(name="")] = field(default_factory=BundleOptions)
 
     def __post_init__(self) -> None:
-        for name in ("threads", "pictures"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name} is {getattr(self, name)}; expected at least 1")
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"--threads is {self.threads}; expected 1 to {MAX_THREADS}")
+        if self.pictures < 1:
+            raise UsageError(f"--pictures is {self.pictures}; expected at least 1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

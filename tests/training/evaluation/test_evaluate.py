@@ -201,7 +201,7 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
         ("MAP --data D --out o --quality 17", 2, "--quality is 17; expected 0..16"),
         ("MAP --data D --out o --false-alarm-rate 0.001", 1, "needs 999 calibration images"),
         ("MAP --data D --out o --false-alarm-rate 0", 2, "expected a number between 0 and 1"),
-        ("MAP --data D --out o --threads 0", 2, "--threads is 0; expected at least 1"),
+        ("MAP --data D --out o --threads 0", 2, "--threads is 0; expected 1 to 1024"),
         ("MAP --data D --out o --limit-levels -1", 2, "--limit-levels is -1; expected 0 or more"),
         (
             "TINY --data D --out o",
