@@ -171,6 +171,14 @@ def test_an_output_folder_that_is_a_file_is_a_usage_error(tmp_path: Path):
         check_folder(file / "x", "--out")
 
 
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_an_output_folder_that_is_a_broken_link_is_called_that(tmp_path: Path, target: str):
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with pytest.raises(UsageError, match="link is a broken link; expected a folder"):
+        check_folder(link, "--out")
+
+
 def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(UsageError, match=r"^--out .* cannot be written: Permission denied$"):

@@ -123,7 +123,8 @@ def check_folder(path: Path, option: str) -> None:
     found = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
     if not found.is_dir():
         place = "" if found == path else f": {found}"
-        raise UsageError(f"{option} {path}{place} is a file; expected a folder")
+        kind = "a file" if found.exists() else "a broken link"
+        raise UsageError(f"{option} {path}{place} is {kind}; expected a folder")
     if not os.access(found, os.W_OK | os.X_OK):
         raise UsageError(f"{option} {path} cannot be written: {os.strerror(errno.EACCES)}")
 
