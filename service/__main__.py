@@ -43,12 +43,17 @@ def main() -> None:
 
 
 def _print_models(server: Server) -> None:
-    for model in server.models.all():
-        print(
-            f"{model.name} {model.version} on {model.provider}: port {server.port}, "
-            f"admin {server.admin_port}, metrics {server.metrics_port}",
-            flush=True,
-        )
+    lines = [
+        f"{model.name} {model.version} on {model.provider}: port {server.port}, "
+        f"admin {server.admin_port}, metrics {server.metrics_port}"
+        for model in server.models.all()
+    ]
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError as error:
+        # Such as a full disk, which is no reason not to serve. Python would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _LOG.warning("cannot write to stdout: %s; %s", error.strerror, "; ".join(lines))
 
 
 def _exit(status: int, error: Exception) -> NoReturn:

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     bundles: Path = Field(
         description="folder of bundles, each a folder or a .tar file; or one bundle"
     )
-    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104
+    host: str = Field("0.0.0.0", min_length=1, description="address to listen on")  # noqa: S104
     port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
     admin_port: int = Field(
         50052,
@@ -114,6 +114,7 @@ def _expected(error: Mapping[str, Any]) -> str:
     expected = {
         "greater_than_equal": f"at least {limits.get('ge')}",
         "less_than_equal": f"at most {limits.get('le')}",
+        "string_too_short": "an address",
         "int_parsing": "an integer",
         "int_from_float": "an integer",
         "float_parsing": "a number",

@@ -7,15 +7,15 @@ from hops import profiled
 
 from exporter.__main__ import main
 
-# It was 38 before layouts of folders were recognised (6 files), images had a reader of their own
+# It was 38 before layouts of folders were recognised (7 files), images had a reader of their own
 # (4), and the bundle was read back and used once before it appears, which decodes records too (6).
 # Each file has one task: what is left to merge would exceed the limit of lines, turn an arrow
 # upward, or mix a small thing with something unrelated.
-MAX_FILES = 55
+MAX_FILES = 56
 
 
 @pytest.mark.slow
-def test_an_export_crosses_at_most_55_files(run, data, tmp_path, record_property, monkeypatch):
+def test_an_export_crosses_at_most_56_files(run, data, tmp_path, record_property, monkeypatch):
     command = ["residuum-export", run, "--out", tmp_path / "bundle", "--calibrate", data]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])
     with profiled() as hops:

@@ -69,6 +69,7 @@ def test_a_missing_folder_is_reported():
         ("--port", "http", "an integer"),
         ("--port", "1.5", "an integer"),
         ("--provider", "tpu", "auto, cpu or cuda"),
+        ("--host", "", "an address"),
         ("--threads", "0", "at least 1"),
         ("--threads", "100000", "at most 1024"),
         ("--workers", "100000", "at most 4096"),

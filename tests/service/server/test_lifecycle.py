@@ -34,14 +34,14 @@ PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-p
 
 
 @contextmanager
-def started(*arguments, **variables):
+def started(*arguments, stdout=subprocess.PIPE, **variables):
     """A server process, killed at the end of the test."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with subprocess.Popen(
         [sys.executable, "-m", "service", *map(str, arguments)],
         cwd=ROOT,
         env={**inherited, **{name: str(value) for name, value in variables.items()}},
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -188,6 +188,21 @@ def test_a_damaged_bundle_is_reported_with_status_1(bundles, tmp_path):
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert re.fullmatch(r"residuum-serve: bundle \S+/broken: encoder.onnx has 0 bytes.*\n", errors)
+
+
+def test_a_full_disk_behind_stdout_does_not_stop_the_server(bundles):
+    with (
+        Path("/dev/full").open("w") as full,
+        started("--bundles", bundles / "tiny", *PORTS, stdout=full) as process,
+    ):
+        line = next(line for line in process.stderr if "stdout" in line)
+        port = re.search(r"cannot write to stdout: No space .*; tiny 1 on cpu: port (\d+)", line)[1]
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate()
+        assert (process.returncode, "Traceback" in rest, "Exception" in rest) == (0, False, False)
 
 
 def test_a_misspelt_variable_is_reported_with_status_2(bundles, failure):
