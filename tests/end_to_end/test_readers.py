@@ -22,7 +22,7 @@ from training.errors import TrainingError
 
 BUNDLE = Path(__file__).parents[1] / "data" / "tiny_map_bundle"  # gray of any size
 MODEL = "tiny-map"
-DAMAGED = 24
+DAMAGED = 300
 
 
 def files() -> dict[str, bytes]:
@@ -36,16 +36,21 @@ def files() -> dict[str, bytes]:
 
 
 def damaged() -> dict[str, bytes]:
-    """Files of every format in which a few bytes are wrong, or the end is missing."""
+    """Files of every format: in turn with wrong bits, without their end, with zeros in between."""
     made = {}
     for kind in FORMATS:
         data = encoded(random_image("RGB", 16, 16), kind)
         for seed in range(DAMAGED):
             rng = np.random.default_rng(seed)
-            broken = bytearray(data)
-            for position in rng.integers(0, len(data), 6):
-                broken[position] ^= int(rng.integers(1, 256))
-            made[f"{kind}-{seed}"] = bytes(broken[: len(data) - seed // 6 * 20])
+            broken, place = bytearray(data), int(rng.integers(0, len(data)))
+            if seed % 3 == 0:
+                for position in rng.integers(0, len(data), 6):
+                    broken[position] ^= 1 << int(rng.integers(0, 8))
+            elif seed % 3 == 1:
+                del broken[place:]
+            else:
+                broken[place : place + 16] = bytes(len(broken[place : place + 16]))
+            made[f"{kind}-{seed}"] = bytes(broken)
     return made
 
 
