@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from residuum_client.errors import (
@@ -81,7 +81,9 @@ def run(weights: Iterable[int], server: Server, most: int | None = None) -> Run:
     calls: list[tuple[float, int, Message, object]] = []
     result, order, loaded = Run([]), itertools.count(), 0
     now = 0.0
+    steps = itertools.count()
     while not schedule.done and (most is None or len(result.outcomes) < most):
+        assert next(steps) < 10**5, "the schedule does not end"
         while schedule.hungry:
             weight = next(source, None)
             if weight is None:
@@ -139,6 +141,34 @@ def test_every_item_has_one_outcome_in_order_whatever_the_server_takes(
             assert outcome.index == index
         else:
             assert outcome == weight
+
+
+KINDS = (Overloaded, Unavailable, DeadlineExceeded, ServerError, InvalidInput, RecordError)
+
+
+@settings(max_examples=500)
+@given(
+    weights,
+    st.sets(st.sampled_from(KINDS), min_size=1),
+    st.sampled_from((0.1, 0.5, 0.9)),
+    st.randoms(use_true_random=False),
+)
+def test_a_call_ends_with_an_error_or_one_outcome_per_item_whatever_fails(
+    weights, kinds, share, chance
+):
+
+    def fault(sent: list[int]) -> ResiduumError | None:
+        kind = chance.choice(sorted(kinds, key=KINDS.index))
+        place = chance.choice((None, chance.randrange(len(sent))))
+        return kind("failed", index=place) if chance.random() < share else None
+
+    try:
+        outcomes = run(weights, Server(seconds=1e-9, fault=fault)).outcomes
+    except (Unavailable, DeadlineExceeded, InvalidInput):
+        return
+    assert len(outcomes) == len(weights)
+    for index, (weight, outcome) in enumerate(zip(weights, outcomes, strict=True)):
+        assert outcome == weight or outcome.index == index
 
 
 def test_each_good_item_is_computed_once_by_a_server_of_partial_requests():
@@ -233,6 +263,24 @@ def test_an_item_that_ends_its_server_costs_only_itself():
     weights = [100] * 300 + [777] + [100] * 300 + [777]
     outcomes = run(weights, Server(fault=fault)).outcomes
     assert errors(outcomes) == {300: Unavailable, 601: Unavailable}
+
+
+def test_a_large_item_that_ends_its_server_does_not_stop_the_stream():
+    server = Server(fault=lambda sent: Unavailable("no server") if 16 * 10**6 in sent else None)
+    outcomes = run([1, 16 * 10**6, *range(100, 200)], server).outcomes
+    assert outcomes[2:] == [*range(100, 200)]
+    assert errors(outcomes) == {1: Unavailable}
+
+
+def test_a_server_that_takes_no_item_of_a_message_is_asked_for_each_alone():
+    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT))
+    for weight in range(1, 8):
+        schedule.add(weight, weight)
+    schedule.end()
+    while message := schedule.next_message(0.0):
+        schedule.answered(message, [Overloaded("too many pixels") for _ in message.items], 0.0)
+    assert errors(list(schedule.outcomes())) == dict.fromkeys(range(7), Overloaded)
+    assert schedule.done
 
 
 def test_no_item_is_blamed_for_a_server_that_is_gone():

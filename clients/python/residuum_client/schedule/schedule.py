@@ -53,7 +53,8 @@ class Schedule(Generic[T, R]):
             self._ended
             or self._full
             or self._again
-            or self._outcomes.too_far_ahead
+            # What comes next shows whether suspects are to blame, so they never hold it up.
+            or (self._outcomes.too_far_ahead and not (self._suspects and self._idle))
             or len(self._in_flight) >= self.pace.window
         )
 
@@ -108,16 +109,18 @@ class Schedule(Generic[T, R]):
         seconds, _ = self._landed(message, now)
         self._settle_suspects()
         self.pace = self.pace.answered(message.weight, seconds)
-        late = {
+        finished = {
             place
             for place, outcome in enumerate(outcomes)
-            if isinstance(outcome, Overloaded) and len(message.items) > 1
+            if not isinstance(outcome, Overloaded) or len(message.items) == 1
         }
         for place, (item, outcome) in enumerate(zip(message.items, outcomes, strict=True)):
-            if place not in late:
+            if place in finished:
                 self._outcomes.settle(item.index, outcome)
-        if late:
-            self._repeat([message.without({*range(len(message.items))} - late)])
+        if len(finished) < len(message.items):
+            # In halves if all were refused, so that each item is alone in the end.
+            parts = 1 if finished else 2
+            self._repeat(message.without(finished).split(parts, alone=message.alone))
 
     def failed(self, message: Message[T], error: ResiduumError, now: float) -> None:
         """Reports a failure: the message is sent again, in parts, or its one item has failed.
@@ -138,9 +141,14 @@ class Schedule(Generic[T, R]):
 
     def outcomes(self) -> Iterator[R | ResiduumError]:
         """The outcomes that are next in order, each only once."""
-        if self._ended and not (self._filling or self._full or self._again or self._in_flight):
+        if self._ended and self._idle:
             self._settle_suspects()
         return self._outcomes.take()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no item is waiting to be sent or on its way."""
+        return not (self._filling or self._full or self._again or self._in_flight)
 
     def _first_again(self) -> Message[T]:
         """The first message to be sent again, no larger than what is known to work by now."""
