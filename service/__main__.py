@@ -51,7 +51,7 @@ def _print_models(server: Server) -> None:
     try:
         print(*lines, sep="\n", flush=True)
     except OSError as error:
-        # Such as a full disk, which is no reason not to serve. Python would fail again at exit.
+        # With a full disk, for example, models can still be served. Python would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _LOG.warning("cannot write to stdout: %s; %s", error.strerror, "; ".join(lines))
 
