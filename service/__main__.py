@@ -51,7 +51,7 @@ def _print_models(server: Server) -> None:
     try:
         print(*lines, sep="\n", flush=True)
     except OSError as error:
-        # With a full disk, for example, models can still be served. Python would fail again at exit.
+        # A full disk, for example, does not stop the server. Python would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _LOG.warning("cannot write to stdout: %s; %s", error.strerror, "; ".join(lines))
 

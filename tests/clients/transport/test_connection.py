@@ -89,6 +89,7 @@ def test_overload_and_unavailability_are_retried(images, status):
         assert client.encode(images) == [b"record"]
 
 
+@pytest.mark.slow
 def test_lasting_overload_raises_the_servers_sentence():
     answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, 100)
     with (

@@ -244,6 +244,7 @@ def test_a_folder_for_metrics_of_several_processes_is_ignored_with_a_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_many_large_images_at_once_take_the_memory_of_few(bundles, tmp_path, picture_file):
     bundle = load_bundle(bundles / "tiny")
     spec = replace(bundle.manifest.input, fit="resize")
