@@ -20,7 +20,7 @@ from protos.residuum.v1.anomaly_pb2_grpc import add_AnomalyServiceServicer_to_se
 from protos.residuum.v1.codec_pb2_grpc import add_CodecServiceServicer_to_server
 from protos.residuum.v1.models_pb2_grpc import add_ModelServiceServicer_to_server
 from service.metrics import ImageMetrics
-from service.runtime.memory import MemoryBudget
+from service.runtime.memory import MIB, MemoryBudget
 from service.runtime.models import ModelStore
 from service.servicers.anomaly import AnomalyServicer
 from service.servicers.codec import CodecServicer
@@ -36,7 +36,6 @@ ADMIN_SERVICES = ("residuum.v1.ModelService",)
 LIVENESS = "liveness"
 _ADMIN_THREADS = 4
 _ADMIN_MESSAGE_MB = 4
-_MIB = 2**20
 
 
 class ListenError(Exception):
@@ -104,7 +103,7 @@ def _grpc_server(interceptor: RpcInterceptor, threads: int, message_mb: int) -> 
         interceptors=[interceptor],
         maximum_concurrent_rpcs=threads,
         options=[
-            ("grpc.max_receive_message_length", message_mb * _MIB),
+            ("grpc.max_receive_message_length", message_mb * MIB),
             ("grpc.max_send_message_length", -1),
             # Otherwise two servers could listen on one port and silently share its calls.
             ("grpc.so_reuseport", 0),

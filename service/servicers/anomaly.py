@@ -39,8 +39,8 @@ class AnomalyServicer(AnomalyServiceServicer):
 
     def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         loaded = self._models.get(request.model.name, request.model.version)
-        sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
         spec = loaded.bundle.manifest.input
+        sources = check_images(request, spec, self._max_images)
         size = needed_bytes(sources, spec, scored=True, heatmaps=request.heatmaps)
         with self._memory.hold(size, context.time_remaining()):
             outcomes = _score(loaded, sources, request)

@@ -55,9 +55,9 @@ class CodecServicer(CodecServiceServicer):
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
         loaded = self._models.get(request.model.name, request.model.version)
-        sources = check_images(request, loaded.bundle.manifest.input, self._max_images)
-        scored = wants_evidence(request)
-        size = needed_bytes(sources, loaded.bundle.manifest.input, scored=scored)
+        spec = loaded.bundle.manifest.input
+        sources = check_images(request, spec, self._max_images)
+        size = needed_bytes(sources, spec, scored=wants_evidence(request))
         with self._memory.hold(size, context.time_remaining()):
             outcomes = _encode(loaded, sources, request)
         compressed = succeeded(outcomes) if request.partial else required(outcomes, "image")
