@@ -53,7 +53,8 @@ def images(
 ) -> Images:
     """All images of a split, in the channels and the size of `config`.
 
-    Raises TrainingError for fewer than two images, or for one that is too small or too large.
+    Raises TrainingError for fewer than two images, or if many files are damaged, too small or too
+    large; `report` gets a sentence about a few.
     """
     return _images(config, folder, _catalogue(config, folder), split, report)
 
