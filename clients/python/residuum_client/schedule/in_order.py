@@ -8,7 +8,7 @@ from residuum_client.errors import ResiduumError
 from residuum_client.schedule.pace import MESSAGE_WEIGHT
 
 R = TypeVar("R")
-# Items whose outcomes were not taken yet: they bound the memory.
+# Most items whose outcomes were not taken yet, to bound the memory.
 AHEAD_WEIGHT = 16 * MESSAGE_WEIGHT
 AHEAD_ITEMS = 4096
 

@@ -62,7 +62,7 @@ class AsyncConnection:
         if isinstance(elements, AsyncIterable):
             source = aiter(elements)
         else:
-            source = _waiting(exchange.listed(elements))
+            source = _asynchronous(exchange.listed(elements))
         return self._each(rpc, exchange, source)
 
     async def _each(
@@ -154,6 +154,6 @@ async def _load(
     schedule.end()
 
 
-async def _waiting(elements: Iterable[object]) -> AsyncIterator[object]:
+async def _asynchronous(elements: Iterable[object]) -> AsyncIterator[object]:
     for element in elements:
         yield element
