@@ -21,7 +21,8 @@ COLUMNS = ("file", "record bytes", "image", "evidence")
 class Decompress:
     """Restore images: NAME.rsd becomes NAME.png.
 
-    Evidence is listed as HEIGHTxWIDTH at TOP,LEFT; there the image equals the original exactly.
+    Images are listed as HEIGHTxWIDTH, evidence as HEIGHTxWIDTH at TOP,LEFT; there the image equals
+    the original exactly.
     """
 
     records: tyro.conf.Positional[tuple[Path, ...]]
