@@ -296,6 +296,16 @@ def test_a_contradictory_source_is_a_usage_error(options, photos, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "2000000"])
+def test_a_timeout_that_no_server_is_given_says_what_is_expected(seconds, photos, capsys):
+    options = ["--server", "localhost:1", "--model", "tiny", "--timeout", seconds]
+    assert main(["score", str(photos), *options]) == USAGE
+    error = capsys.readouterr().err
+    assert error == (
+        f"residuum: --timeout is {float(seconds)}, expected seconds above 0, at most a million\n"
+    )
+
+
 def test_no_images_are_a_usage_error(offline, capsys):
     assert main(["score", *offline]) == USAGE
     assert capsys.readouterr().err == "residuum: no file or folder was given\n"

@@ -13,7 +13,7 @@ from residuum_client.client import Client
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput
 from residuum_client.offline import Offline
-from residuum_client.options import EncodeOptions, check_options
+from residuum_client.options import EncodeOptions, check_options, check_value
 
 
 class UsageError(Exception):
@@ -65,8 +65,8 @@ class Source:
             raise UsageError(f"--bundle works without a server; leave out {' and '.join(given)}")
         if self.bundle is None and not (self.server and (self.model or any_model)):
             raise UsageError("no model given; use --server HOST:PORT --model NAME or --bundle PATH")
-        if not 0 < self.timeout < 1e6:
-            raise UsageError(f"--timeout is {self.timeout:g}; expected seconds, more than 0")
+        with usage_errors():
+            check_value("timeout", self.timeout, spell=flag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
