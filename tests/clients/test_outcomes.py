@@ -51,6 +51,15 @@ def test_each_image_has_its_own_outcome(backend, offline, mixed, images):
     assert good == offline.encode(images[:3], quality=3)
 
 
+def test_an_error_of_the_callers_iterable_is_raised_and_is_not_an_outcome(backend, images):
+    def elements():
+        yield images[0]
+        raise InvalidInput("the camera is off")
+
+    with pytest.raises(InvalidInput, match=r"^the camera is off$"):
+        list(backend.compress_each(elements()))
+
+
 def test_each_record_has_its_own_outcome(backend, offline, images):
     records = [*offline.encode(images), "text"]
     records[2] = records[2][:-1] + bytes([records[2][-1] ^ 1])

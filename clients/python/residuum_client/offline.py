@@ -102,14 +102,22 @@ def _each(
     schedule: Schedule[T, R] = Schedule(noun, Pace())
     source = iter(elements)
     while not schedule.done:
-        while schedule.hungry:
-            try:
-                value = load(next(source))
-                schedule.add(value, len(value) if isinstance(value, bytes) else value.nbytes)
-            except StopIteration:
-                schedule.end()
-            except InvalidInput as error:
-                schedule.add_failed(error)
+        _load(schedule, load, source)
         if message := schedule.next_message(time.monotonic()):
             schedule.answered(message, call(message.values), time.monotonic())
         yield from schedule.outcomes()
+
+
+def _load(schedule: Schedule[T, R], load: Callable[[object], T], source: Iterator[object]) -> None:
+    """Loads elements for as long as the schedule takes more."""
+    if not schedule.hungry:
+        return
+    for element in source:
+        try:
+            value = load(element)
+            schedule.add(value, len(value) if isinstance(value, bytes) else value.nbytes)
+        except InvalidInput as error:
+            schedule.add_failed(error)
+        if not schedule.hungry:
+            return
+    schedule.end()
