@@ -26,7 +26,7 @@ Split = Literal["train", "test"]
 # uint8 [N, C, H, W], or a list of [C, H, W] of different sizes.
 Images = Sequence[U8] | U8
 
-# Share of the files that may be of no use.
+# Share of the files that may be unusable.
 TOLERATED = 0.2
 
 
@@ -89,7 +89,7 @@ def read_images(
     report: Callable[[str], None] = lambda _: None,
     limits: Limits = ANY_SIZE,
 ) -> list[U8]:
-    """The usable files as uint8 [C, H, W]; more than 20 % of no use raise TrainingError.
+    """The usable files as uint8 [C, H, W]; more than 20 % unusable ones raise TrainingError.
 
     `report` gets a sentence about skipped files, and one about resized images.
     """
@@ -132,7 +132,7 @@ def read_each(
 
 
 def _check_share(reasons: dict[str, list[str]], count: int, report: Callable[[str], None]) -> None:
-    """Reports files of no use, with each reason once; TrainingError if they are many."""
+    """Reports unusable files, with each reason once. Raises TrainingError if they are many."""
     bad = sum(map(len, reasons.values()))
     words = listed([f"{listed(names)} ({reason})" for reason, names in reasons.items()])
     sentence = f"{bad} of {count} image files cannot be used: {words}"

@@ -72,7 +72,7 @@ def labelled_test(config: DataConfig, folder: Path, report: Reporter = silent) -
 
 
 def _masks(items: Sequence[Item], report: Reporter) -> list[Mask | None]:
-    """The mask of each image; `report` gets one line for each kind of mask that is of no use."""
+    """The mask of each image; `report` gets one line for each kind of unusable mask."""
     masks: list[Mask | None] = []
     unreadable, empty, missing = [], [], []
     for item in items:

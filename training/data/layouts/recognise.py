@@ -45,7 +45,7 @@ def recognise(folder: Path, layout: str = AUTO) -> Catalogue:
     above = len(folder.parts)
     names = [Name(path.parts[above:-1], path.stem, path.suffix) for path in found.files]
     made = _made_folders(folder, names)
-    reasons = [_no_data(name.folders, made) for name in names]
+    reasons = [_reason_to_skip(name.folders, made) for name in names]
     kept = [name for name, reason in zip(names, reasons, strict=True) if not reason]
     return _first(folder, kept, layout, Counter(found.skipped) + Counter(filter(None, reasons)))
 
@@ -56,8 +56,8 @@ def _made_folders(folder: Path, names: Sequence[Name]) -> set[Folders]:
     return {place for place in places if any(folder.joinpath(*place, n).exists() for n in _SIGNS)}
 
 
-def _no_data(folders: Folders, made: set[Folders]) -> str:
-    """Why an image in these folders is none of the data; empty if it is."""
+def _reason_to_skip(folders: Folders, made: set[Folders]) -> str:
+    """Why an image in these folders is not part of the data; empty if it is."""
     if any(is_word(place, "JUNK") for place in folders):
         return "in folders of systems or thumbnails"
     if any(folders[:end] in made for end in range(1, len(folders) + 1)):
@@ -188,7 +188,7 @@ def _catalogue(
     ]
     others = by_role.get("other")
     elsewhere = [f"{len(others)} elsewhere ({_places(others)})"] if others else []
-    return assemble(layout, images, [phrase(skipped), *elsewhere], _lonely(files, joined))
+    return assemble(layout, images, [phrase(skipped), *elsewhere], _unused_masks(files, joined))
 
 
 def _item(folder: Path, file: File, masks: Sequence[Name]) -> Item:
@@ -213,16 +213,16 @@ def _kind(folder: Path, file: File, *, defect: bool) -> str:
     return file.key[0] if len(file.key) > 1 else folder.joinpath(*file.name.folders).name
 
 
-def _lonely(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str]:
+def _unused_masks(files: Sequence[File], joined: Sequence[Sequence[Name]]) -> list[str]:
     """A sentence about mask files without an image, but for those next to normal images."""
     used = {name for names in joined for name in names}
     normal = {file.name.folders for file in files if file.role == "normal"}
-    lonely = [
+    unused = [
         str(file.name)
         for file in files
         if file.role == "mask" and file.name not in used and file.name.folders not in normal
     ]
-    return [f"{len(lonely)} mask files belong to no image: {listed(lonely)}"] if lonely else []
+    return [f"{len(unused)} mask files belong to no image: {listed(unused)}"] if unused else []
 
 
 def _places(files: Sequence[File]) -> str:

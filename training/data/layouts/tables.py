@@ -161,7 +161,7 @@ def _without_defect(
 
 
 def _is_remark(line: str) -> bool:
-    """Whether a line before the names of the columns is none of them."""
+    """Whether a line is not a row yet: empty, a comment, or what Excel reads the delimiter from."""
     return not line.strip() or line.startswith("#") or line.casefold().startswith("sep=")
 
 
