@@ -86,7 +86,7 @@ def test_an_array_of_images_is_a_list(shape):
 @pytest.mark.parametrize(
     ("shape", "readings"),
     [
-        ((16, 12, 1), "one image [16, 12] of 1 channels or 16 gray images 12x1"),
+        ((16, 12, 1), "one image [16, 12] of 1 channel or 16 gray images 12x1"),
         ((16, 12, 3), "one image [16, 12] of 3 channels or 16 gray images 12x3"),
     ],
 )

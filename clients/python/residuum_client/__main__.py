@@ -29,15 +29,10 @@ GRACE = 1.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, by default that of the process. Returns the exit status."""
     terminal = Terminal()
-    command = tyro.cli(
-        Compress | Decompress | Score | Models | Archive,
-        prog="residuum",
-        description="Compress images to records of a few bytes, restore them, and score anomalies.",
-        args=arguments,
-    )
     events: SimpleQueue[Future[None] | None] = SimpleQueue()
     with _on_interrupt(lambda: events.put(None)):
         try:
+            command = _parse(arguments)
             _run_interruptibly(lambda: command.run(terminal), events, terminal)
         except UsageError as error:
             terminal.complain(f"residuum: {error}")
@@ -54,6 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         return FAILED if terminal.tally.failed else OK
+
+
+def _parse(arguments: Sequence[str] | None) -> Compress | Decompress | Score | Models | Archive:
+    return tyro.cli(
+        Compress | Decompress | Score | Models | Archive,
+        prog="residuum",
+        description="Compress images to records of a few bytes, restore them, and score anomalies.",
+        args=arguments,
+    )
 
 
 def _reason(error: OSError) -> str:

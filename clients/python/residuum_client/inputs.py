@@ -97,6 +97,10 @@ def _checked(elements: object, noun: str) -> Iterable[object]:
         raise InvalidInput(f"{_name(elements)} was given; expected a list of {noun}") from None
 
 
+def _counted(channels: int) -> str:
+    return "1 channel" if channels == 1 else f"{channels} channels"
+
+
 def _split_array(array: NDArray[np.generic]) -> Iterable[object]:
     shape = list(array.shape)
     if array.dtype == object and array.ndim == 1:
@@ -104,7 +108,7 @@ def _split_array(array: NDArray[np.generic]) -> Iterable[object]:
     if array.ndim == 3 and array.shape[2] in (1, 3):
         count, height, channels = array.shape
         raise InvalidInput(
-            f"an array {shape} is either one image {shape[:2]} of {channels} channels or {count} "
+            f"an array {shape} is either one image {shape[:2]} of {_counted(channels)} or {count} "
             f"gray images {height}x{channels}; expected [image] for the one, or "
             "array[..., np.newaxis] for the others"
         )

@@ -168,7 +168,7 @@ def test_images_and_records_go_into_one_archive_in_order(path, photos, offline, 
 
 def test_images_are_not_added_without_a_model(full, photos, capsys):
     assert main(["archive", "add", str(full), str(photos)]) == USAGE
-    assert "no model given" in capsys.readouterr().err
+    assert "a model is needed" in capsys.readouterr().err
 
 
 def test_records_that_are_damaged_or_of_another_model_fail_one_by_one(
@@ -229,7 +229,8 @@ def test_files_of_one_name_keep_their_folders(path, photos, offline):
 def test_create_never_touches_what_exists(full, photos, offline, capsys):
     before = full.read_bytes()
     assert main(["archive", "create", str(full), str(photos), *offline]) == FAILED
-    assert capsys.readouterr().err == f"residuum: archive {full}: exists already\n"
+    sentence = f"residuum: archive {full}: exists already; --resume continues it\n"
+    assert capsys.readouterr().err == sentence
     assert full.read_bytes() == before
 
 

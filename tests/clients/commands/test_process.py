@@ -91,8 +91,10 @@ def test_a_terminal_sees_a_progress_bar_on_stderr_only(target: str, photos: Path
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
 
 
-def test_a_closed_stdout_gives_no_traceback(target: str, photos: Path):
-    command = [*RESIDUUM, "score", str(photos), "--json", "--server", target, "--model", "tiny"]
+@pytest.mark.parametrize("words", ["score PHOTOS --json --server TARGET --model tiny", "--help"])
+def test_a_closed_stdout_gives_no_traceback(words: str, target: str, photos: Path):
+    given = {"PHOTOS": str(photos), "TARGET": target}
+    command = [*RESIDUUM, *(given.get(word, word) for word in words.split())]
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as stdout:

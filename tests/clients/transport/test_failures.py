@@ -116,7 +116,7 @@ def test_an_address_that_grpc_does_not_take_is_nobody_elses_fault():
     details = "Failed to create channel to 'ipv4:a:1':the target uri is not valid: ipv4:a:1"
     error = error_of(STATUS.UNKNOWN, details)
     assert type(error) is errors.InvalidInput
-    assert str(error).startswith("the address 'host:1' is none that gRPC takes; expected HOST:PORT")
+    assert str(error).startswith("gRPC does not accept the address 'host:1'; expected HOST:PORT")
     assert fails_every_call(Failure(STATUS.UNKNOWN, details))
 
 

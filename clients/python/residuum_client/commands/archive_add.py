@@ -25,7 +25,7 @@ from residuum_client.commands.inputs import (
 from residuum_client.commands.outcomes import outcomes
 from residuum_client.commands.outputs import relative_names
 from residuum_client.commands.terminal import Terminal
-from residuum_client.errors import InvalidInput, RecordError, ResiduumError
+from residuum_client.errors import ArchiveError, InvalidInput, RecordError, ResiduumError
 from residuum_client.results import ModelInfo
 
 COLUMNS = ("archive", "images added", "input bytes", "archive bytes", "bytes per image")
@@ -136,8 +136,10 @@ class Create(_Addition):
         self._summarise(sizes, records, terminal)
 
     def _open(self, model: ModelInfo) -> AbstractContextManager[WrittenArchive]:
-        continued = self.resume and os.path.lexists(self.archive)
-        return appending(self.archive, model) if continued else creating(self.archive, model)
+        exists = os.path.lexists(self.archive)
+        if exists and not self.resume:
+            raise ArchiveError(f"archive {self.archive}: exists already; --resume continues it")
+        return appending(self.archive, model) if exists else creating(self.archive, model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

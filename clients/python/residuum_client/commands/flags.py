@@ -64,7 +64,7 @@ class Source:
         if self.bundle is not None and given:
             raise UsageError(f"--bundle works without a server; leave out {' and '.join(given)}")
         if self.bundle is None and not (self.server and (self.model or any_model)):
-            raise UsageError("no model given; use --server HOST:PORT --model NAME or --bundle PATH")
+            raise UsageError("a model is needed: --server HOST:PORT --model NAME or --bundle PATH")
         with usage_errors():
             check_value("timeout", self.timeout, spell=flag)
 

@@ -90,7 +90,7 @@ def from_rpc(failure: RpcFailure, *, target: str, timeout: float, items: int = 0
     details = failure.details() or ""
     kind = _BY_STATUS.get(failure.code(), ServerError)
     if _NO_ADDRESS in details:
-        return InvalidInput(f"the address {target!r} is none that gRPC takes; {EXPECTED}")
+        return InvalidInput(f"gRPC does not accept the address {target!r}; {EXPECTED}")
     if kind is Overloaded and (sizes := _TOO_LARGE.search(details)):
         return _too_large(*sizes.groups(), in_response="CLIENT:" in details, items=items)
     if kind is Unavailable and _TRANSPORT.search(details):
