@@ -46,7 +46,7 @@ def main() -> int:
         print("residuum-export: interrupted", file=sys.stderr)
         return INTERRUPTED
     size = sum(member.size for member in manifest.members.values())
-    _say(f"{command.out}: {manifest.name} {manifest.version}, {size / 1e6:.2f} MB")
+    _say(f"{command.out}: model {manifest.name}, version {manifest.version}, {size / 1e6:.2f} MB")
     return 0
 
 
