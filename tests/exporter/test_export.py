@@ -103,7 +103,7 @@ def test_the_options_are_in_the_bundle(command, run, data, tmp_path):
     words = f"{run} --out {out} --calibrate {data} {options} {more}".split()
     status, said, _ = command(*words)
     assert status == 0
-    assert said.splitlines()[-1].startswith(f"{out}: other 2.1, 0.0")
+    assert said.splitlines()[-1].startswith(f"{out}: model other, version 2.1, 0.0")
     manifest = load_bundle(out).manifest
     assert (manifest.name, manifest.version, manifest.input.fit) == ("other", "2.1", "tile")
     assert manifest.quality_default == 0

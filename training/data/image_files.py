@@ -17,7 +17,8 @@ from PIL import Image
 
 from codec.arrays import U8
 from codec.errors import InvalidInput
-from codec.image_reader import MAX_PIXELS, from_pillow, read_image
+from codec.image_folder import walk
+from codec.image_reader import MAX_PIXELS, SUFFIXES, from_pillow, read_image
 from training.data.layouts.catalogue import listed
 from training.errors import TrainingError
 
@@ -49,6 +50,11 @@ class Limits:
 
 
 ANY_SIZE = Limits()
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below `folder`, sorted; hidden ones are left out."""
+    return sorted(walk(folder, SUFFIXES).files)
 
 
 def to_array(image: Image.Image, channels: int, size: tuple[int, int] | None = None) -> U8:

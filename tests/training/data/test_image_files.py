@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.image_folder import walk
-from codec.image_reader import SUFFIXES
-from training.data.image_files import Limits, read_images
+from training.data.image_files import Limits, find_images, read_images
 from training.errors import TrainingError
-
-
-def find_images(folder):
-    return list(walk(folder, SUFFIXES).files)
 
 
 def test_images_come_in_the_order_of_their_names_from_all_subfolders(make_folder):
