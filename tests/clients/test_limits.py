@@ -8,6 +8,8 @@ import pytest
 
 from residuum_client import AsyncClient, Client, InvalidInput, Offline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def records(bundle, images):

@@ -20,6 +20,8 @@ from service.settings import Settings
 from training.data.image_files import read_images
 from training.errors import TrainingError
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = Path(__file__).parents[1] / "data" / "tiny_map_bundle"  # gray of any size
 MODEL = "tiny-map"
 DAMAGED = 300

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from processes import finished, started
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'clients/python'}{os.pathsep}{ROOT}"}
 RESIDUUM = [sys.executable, "-m", "residuum_client"]

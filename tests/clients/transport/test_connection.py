@@ -31,6 +31,8 @@ from residuum_client.v1.codec_pb2_grpc import (
     add_CodecServiceServicer_to_server,
 )
 
+pytestmark = pytest.mark.slow
+
 SMALL = [np.zeros((4, 4), np.uint8)]
 # One message beyond gRPC's default buffer for retries.
 LARGE = [np.zeros((900, 1000), np.uint8)]
@@ -89,7 +91,6 @@ def test_overload_and_unavailability_are_retried(images, status):
         assert client.encode(images) == [b"record"]
 
 
-@pytest.mark.slow
 def test_lasting_overload_raises_the_servers_sentence():
     answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, 100)
     with (

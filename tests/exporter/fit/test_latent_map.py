@@ -11,6 +11,8 @@ from codec.priors.tables import fit_tables
 from codec.quantise import quantise
 from exporter.fit.latent_map import channel_groups, fit_map_priors
 
+pytestmark = pytest.mark.slow
+
 SIDE, DIMS = 16, 2
 CORRELATION, COUPLING = 0.7, 0.8
 
