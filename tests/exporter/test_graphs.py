@@ -18,6 +18,8 @@ from codec.errors import BundleError
 from codec.quantise import quantise
 from exporter.graphs import OPSET, Parity, measure_parity
 
+pytestmark = pytest.mark.slow
+
 UINT8, INT32, FLOAT = "tensor(uint8)", "tensor(int32)", "tensor(float)"
 GAUSSIAN = ["sigma_vae", "reslag_light", "reslag_original", "sigma_vae_map"]
 INDICES = ["vq_vae", "vq_vae_fixed", "vq_vae_2", "vq_vae_2_fixed", "fsq"]

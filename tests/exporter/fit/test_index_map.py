@@ -7,6 +7,8 @@ from codec.entropy.range_coder import RangeCoder
 from codec.priors.index_map import IndexPrior, weights_of
 from exporter.fit.index_map import can_fit, fit_index_prior, to_bytes
 
+pytestmark = pytest.mark.slow
+
 
 def markov_field(
     rng: np.random.Generator, count: int, height: int, width: int, law: np.ndarray
