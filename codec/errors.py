@@ -44,3 +44,10 @@ class BundleError(ResiduumError):
 
 class Overloaded(ResiduumError):
     """Too much work is queued; the same call may succeed later."""
+
+
+def printable(text: str) -> str:
+    """One line of a message, without what a terminal would act on; paths may hold anything."""
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )

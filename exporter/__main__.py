@@ -7,11 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from codec.errors import ResiduumError
+from codec.errors import ResiduumError, printable
 from exporter.export import export
 from exporter.options import Options
 from exporter.refit import refit
-from training.errors import UsageError, printable
+from training.errors import UsageError
 from training.run.files import is_run
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

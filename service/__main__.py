@@ -12,7 +12,7 @@ from typing import NoReturn
 _MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 _IGNORED = [name for name in _MULTIPROCESS if os.environ.pop(name, None) is not None]
 
-from codec.errors import ResiduumError
+from codec.errors import ResiduumError, printable
 from service.runtime.memory import return_large_blocks
 from service.server.lifecycle import serve
 from service.server.server import ListenError, Server
@@ -57,9 +57,7 @@ def _print_models(server: Server) -> None:
 
 
 def _exit(status: int, error: Exception) -> NoReturn:
-    # Names of files can hold anything, also what a terminal would obey.
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(error))
-    print(f"residuum-serve: {line}", file=sys.stderr)
+    print(printable(f"residuum-serve: {error}"), file=sys.stderr)
     raise SystemExit(status)
 
 

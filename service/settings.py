@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
+from codec.graphs.protocol import MAX_THREADS
+
 PREFIX = "RESIDUUM_"
 
 
@@ -50,7 +52,7 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device for the graphs; auto uses CUDA if available"
     )
-    threads: int = Field(1, ge=1, le=1024, description="threads per graph run, CPU only")
+    threads: int = Field(1, ge=1, le=MAX_THREADS, description="threads per graph run, CPU only")
     max_batch_rows: int | None = Field(
         None, ge=1, description="most images per graph run; if unset, 32 on a CPU and 256 with CUDA"
     )

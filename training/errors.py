@@ -9,10 +9,3 @@ class TrainingError(ResiduumError):
 
 class UsageError(TrainingError):
     """An option of a command is wrong, whatever the data and the run: exit status 2."""
-
-
-def printable(text: str) -> str:
-    """One line of a message, without what a terminal would act on; paths may hold anything."""
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )

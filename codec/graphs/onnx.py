@@ -12,10 +12,9 @@ from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Kind
 from codec.errors import BundleError, InvalidInput
+from codec.graphs.protocol import MAX_THREADS
 
 Provider = Literal["auto", "cpu", "cuda"]
-# onnxruntime starts as many threads as it is asked for.
-MAX_THREADS = 1024
 _NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}
 _DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}

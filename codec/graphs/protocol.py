@@ -4,6 +4,9 @@ from typing import Protocol
 
 from codec.arrays import F32, U8, Array
 
+# Of one graph. Libraries start as many threads as they are asked for.
+MAX_THREADS = 1024
+
 
 class Graphs(Protocol):
     """The encoder and the decoder of a model, wherever they run."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from training.config.checks import MAX_THREADS
+from codec.graphs.protocol import MAX_THREADS
 from training.config.run import TrainConfig, from_json, to_json
 from training.errors import TrainingError, UsageError
 from training.presets.lookup import PRESETS

@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from codec.errors import printable
 from codec.images.files import to_pixels, write_png
 from training.data.image_files import Images
-from training.errors import printable
 from training.loop.validation import batches
 from training.objectives.losses import Loss
 from training.run.files import write_atomically

@@ -19,9 +19,6 @@ class Bound(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-# Libraries start as many threads as they are asked for.
-MAX_THREADS = 1024
-
 _NOT_NEGATIVE = Bound("0 or more", lambda value: value >= 0)
 
 Count = Annotated[int, _NOT_NEGATIVE]

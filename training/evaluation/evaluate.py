@@ -12,10 +12,10 @@ import torch
 import tyro
 from rich.console import Console
 
-from codec.errors import ResiduumError
-from training.config.checks import MAX_THREADS
+from codec.errors import ResiduumError, printable
+from codec.graphs.protocol import MAX_THREADS
 from training.config.run import LayoutName
-from training.errors import UsageError, printable
+from training.errors import UsageError
 from training.evaluation.bundle import sections as bundle_sections
 from training.evaluation.bundle.evaluation import BundleOptions, evaluate_bundle
 from training.evaluation.report import report

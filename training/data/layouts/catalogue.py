@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.errors import printable
 from training.data.layouts.rules import Layout, Part
-from training.errors import printable
 
 # Part of the normal images that is held out for testing where the layout does not divide them.
 TEST_SHARE = 0.1

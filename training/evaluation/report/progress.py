@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.errors import printable
+from codec.errors import printable
 
 # Called with (done, total) as a step advances.
 ProgressCallback = Callable[[int, int], None]
