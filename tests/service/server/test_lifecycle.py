@@ -177,7 +177,7 @@ def test_names_of_files_are_printed_without_control_characters(tmp_path, failure
     assert status == 1
     assert errors == (
         f"residuum-serve: no bundles in {tmp_path}: expected folders with manifest.json, or "
-        "uncompressed .tar files; there is red�[31m�folder\n"
+        "uncompressed .tar files; there is red�[31m folder\n"
     )
 
 
