@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from training.config.checks import (
@@ -35,6 +37,12 @@ GLOBAL_FAMILIES = ("reslag", "sigma_vae", "autoencoder", "linear", "pca_vae")
 POINT_FAMILIES = ("autoencoder",)
 # Latents are indices into a codebook.
 INDEX_FAMILIES = ("vq_vae", "vq_vae_2", "fsq")
+# Families whose decoder learns its codes as they are decoded anyway, and why.
+_INDICES = "its decoder is trained on the very codes that are stored"
+DECODED_ALREADY: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(INDEX_FAMILIES, _INDICES)
+    | {"linear": "a linear decoder does the same to the mean as to samples around it"}
+)
 
 # Can be trained for a range of rates.
 RATE_FAMILIES = ("reslag", "sigma_vae", "pca_vae", "sigma_vae_map", "pca_vae_map")

@@ -24,14 +24,15 @@ from training.config.checks import (
     check_fields,
     require,
 )
+from training.config.json_values import checked, moved
 from training.config.model import (
+    DECODED_ALREADY,
     GLOBAL_FAMILIES,
     INDEX_FAMILIES,
     POINT_FAMILIES,
     ModelConfig,
 )
 from training.config.objective import ObjectiveConfig
-from training.errors import TrainingError
 
 Source = Literal["auto", "idx", "cifar10", "cifar100", "celeba", "folder"]
 LayoutName = Literal[
@@ -145,6 +146,9 @@ class TrainConfig:
     aggressive_until_mi: bool = False
     """He et al. 2019: instead of the fixed ratio train the encoder until its loss stops falling;
     the aggressive epochs end when mutual information on held-out images stops growing"""
+    decoded_fraction: BelowOne = 0.0
+    """last part of the steps, in which the encoder is fixed and the decoder learns the codes as
+    they are decoded: rounded means; 0 = off"""
     patience: Count = 0
     """epochs without a better validation loss after which training ends; 0 = never"""
     precision: Precision = "auto"
@@ -169,6 +173,8 @@ class TrainConfig:
             f"model.family '{self.model.family}' has no posterior; objective.regulariser is "
             f"'{self.objective.regulariser}', 'none' expected",
         )
+        if self.decoded_fraction:
+            self._check_decoded()
 
     @property
     def data(self) -> DataConfig:
@@ -182,6 +188,18 @@ class TrainConfig:
             layout=self.layout,
             seed=self.seed,
             validation_fraction=self.validation_fraction,
+        )
+
+    def _check_decoded(self) -> None:
+        reason = DECODED_ALREADY.get(self.model.family)
+        require(
+            reason is None,
+            f"model.family '{self.model.family}' gains nothing by decoded_fraction: {reason}",
+        )
+        require(
+            self.lr_schedule != "plateau" and not self.patience,
+            "decoded_fraction needs a fixed number of steps; lr_schedule 'plateau' and patience "
+            "can end training before them",
         )
 
     def _check_geometry(self) -> None:
@@ -209,38 +227,11 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 def from_json(values: Mapping[str, Any]) -> TrainConfig:
     """The inverse of `to_json`; missing keys get defaults, unknown ones raise TrainingError."""
-    known = _moved(values)
+    known = moved(values)
     return TrainConfig(
-        model=ModelConfig(**_checked(ModelConfig, known.pop("model", {}), "model.")),
+        model=ModelConfig(**checked(ModelConfig, known.pop("model", {}), "model.")),
         objective=ObjectiveConfig(
-            **_checked(ObjectiveConfig, known.pop("objective", {}), "objective.")
+            **checked(ObjectiveConfig, known.pop("objective", {}), "objective.")
         ),
-        **_checked(TrainConfig, known, ""),
+        **checked(TrainConfig, known, ""),
     )
-
-
-# Fields of the objective that were fields of the run in the first release.
-_MOVED = {
-    "beta",
-    "kl_warmup_steps",
-    "fixed_variance",
-    "variance_floor",
-    "commitment",
-    "code_decay",
-}
-
-
-def _moved(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with the fields of the objective in their present place."""
-    known = {key: value for key, value in values.items() if key not in _MOVED}
-    if old := {key: value for key, value in values.items() if key in _MOVED}:
-        sigma = {"sigma": "fixed"} if old.get("fixed_variance") else {}
-        known["objective"] = {**old, **sigma, **known.get("objective", {})}
-    return known
-
-
-def _checked(kind: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    names = {entry.name for entry in dataclasses.fields(kind)}
-    if unknown := sorted(values.keys() - names):
-        raise TrainingError(f"configuration has unknown keys {[prefix + key for key in unknown]}")
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
