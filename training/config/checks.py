@@ -27,6 +27,7 @@ Channels = Annotated[int, Bound("1 or 3", lambda value: value in (1, 3))]
 NotNegative = Annotated[float, _NOT_NEGATIVE]
 Positive = Annotated[float, Bound("a positive number", lambda value: value > 0)]
 BelowOne = Annotated[float, Bound("a number in [0, 1)", lambda value: 0 <= value < 1)]
+Probability = Annotated[float, Bound("a number in [0, 1]", lambda value: 0 <= value <= 1)]
 Fraction = Annotated[float, Bound("a number in (0, 1)", lambda value: 0 < value < 1)]
 
 

@@ -21,6 +21,7 @@ from training.config.checks import (
     NotNegative,
     Positive,
     PositiveCount,
+    Probability,
     check_fields,
     require,
 )
@@ -120,10 +121,15 @@ class TrainConfig:
     """probability of a negative"""
     corruptions: NotNegative = 0.0
     """mean number of corrupted spots in each training input (the target stays clean)"""
+    defects: Probability = 0.0
+    """probability that a training input gets drawn defects (the target stays clean)"""
     masking: BelowOne = 0.0
     """denoising: probability that an input pixel is set to 0 (the target stays clean)"""
     input_noise: NotNegative = 0.0
     """denoising: standard deviation of noise on the input, in pixel units of [0, 1]"""
+    noise_in_target: NotNegative = 0.0
+    """standard deviation of noise on input and target alike, in pixel units of [0, 1]: structured
+    defects are then all that differs (Bauer and Mueller 2025, arXiv:2511.07233)"""
 
     epochs: PositiveCount = 40
     epoch_steps: Count = 0

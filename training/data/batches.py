@@ -1,4 +1,4 @@
-"""Training batches: crops, turns, mirrors, negatives and corruption, all from one seeded generator.
+"""Training batches: crops, mirrors, negatives, noise and defects, all from one seeded generator.
 
 The generator of a batch depends only on (seed, epoch, number of the batch), so a resumed run sees
 exactly the batches of an uninterrupted one, and all processes see the same batches.
@@ -19,6 +19,7 @@ from torch import Tensor
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
 from training.data.corruption import add_noise, corrupt, mask_pixels, spots
+from training.data.defects import Bank, draw, draw_bank
 from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup
 
@@ -30,6 +31,8 @@ class Batches:
     images: Images
     config: TrainConfig
     shapes: Sequence[Mask]
+    bank: Bank | None
+    """shapes of the drawn defects, if the configuration asks for defects"""
     device: torch.device
     group: ProcessGroup
     resident: Tensor | None
@@ -96,14 +99,25 @@ class Batches:
             target[mirrored] = target[mirrored][..., ::-1]
         if negated is not None:
             target[negated] = 255 - target[negated]
-        source = target
+        if config.noise_in_target:
+            target = add_noise(target, config.noise_in_target, rng)
+        return self._corrupted(target, rng), target
+
+    def _corrupted(self, images: U8, rng: np.random.Generator) -> U8:
+        """The inputs for the targets `images`; the same array without corruption."""
+        config = self.config
         if config.corruptions:
-            source = corrupt(source, config.corruptions, self.shapes, rng)
+            images = corrupt(images, config.corruptions, self.shapes, rng)
+        if self.bank is not None:
+            chosen = rng.random(len(images)) < config.defects
+            drawn = images.copy()
+            drawn[chosen] = draw(images[chosen], images, self.bank, rng)[0]
+            images = drawn
         if config.masking:
-            source = mask_pixels(source, config.masking, rng)
+            images = mask_pixels(images, config.masking, rng)
         if config.input_noise:
-            source = add_noise(source, config.input_noise, rng)
-        return source, target
+            images = add_noise(images, config.input_noise, rng)
+        return images
 
     def _crop(self, image: U8, rng: np.random.Generator) -> U8:
         """A random square of `image`, resized in half of the cases, turned if configured."""
@@ -128,19 +142,26 @@ def make_batches(
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Batches:
     """The batches of a run. Images that are only selected are copied to the device once."""
-    size = config.crop or min(config.model.height, config.model.width)
-    changed = config.crop or config.corruptions or config.masking or config.input_noise
+    height, width = config.crop or config.model.height, config.crop or config.model.width
+    size = min(height, width)
     resident = None
-    if isinstance(images, np.ndarray) and not changed:
+    if isinstance(images, np.ndarray) and not _changes(config):
         resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
     return Batches(
         images=images,
         config=config,
         shapes=spots(config.seed, size) if config.corruptions else [],
+        bank=draw_bank(config.seed, height, width) if config.defects else None,
         device=device,
         group=group,
         resident=resident,
     )
+
+
+def _changes(config: TrainConfig) -> bool:
+    """Whether a batch is more than a selection of images, some mirrored or negated."""
+    corrupted = config.corruptions or config.defects or config.masking or config.input_noise
+    return bool(config.crop or corrupted or config.noise_in_target)
 
 
 @functools.lru_cache(maxsize=4)

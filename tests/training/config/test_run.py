@@ -87,6 +87,8 @@ def test_a_model_that_cannot_be_is_refused(change, message):
         ({"crop": 0}, "crop is 0, so model.height and width must be given"),
         ({"source": "imagenet"}, "source is 'imagenet'"),
         ({"objective": ObjectiveConfig(beta=1), "precision": "fp8"}, "precision is 'fp8'"),
+        ({"defects": 1.5}, r"defects is 1.5; a number in \[0, 1\]"),
+        ({"noise_in_target": -0.1}, "noise_in_target is -0.1; 0 or more"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(change, message):

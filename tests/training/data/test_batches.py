@@ -50,7 +50,7 @@ def test_a_batch_larger_than_the_data_is_filled_up():
 
 @pytest.mark.parametrize("config", [PLAIN, CROPS], ids=["whole images", "crops"])
 def test_an_epoch_can_be_entered_anywhere(config):
-    config = dataclasses.replace(config, corruptions=2.0, flip=True, inversion=0.3)
+    config = dataclasses.replace(config, corruptions=2.0, flip=True, inversion=0.3, defects=0.5)
     images = np.random.default_rng(0).integers(0, 255, (24, 1, 16, 16), np.uint8)
     batches = make_batches(config, images)
     whole = list(batches.epoch(3))
@@ -156,3 +156,31 @@ def test_processes_share_the_rows_of_the_same_batch(config):
     whole = make_batches(config, images).batch(1, 2)[0]
     parts = [make_batches(config, images, cpu, ProcessGroup(k, 2)).batch(1, 2)[0] for k in range(2)]
     assert torch.cat(parts).equal(whole)
+
+
+def test_defects_are_drawn_on_the_wanted_part_of_the_inputs_only():
+    images = np.random.default_rng(0).integers(60, 200, (200, 1, 16, 16), np.uint8)
+    config = dataclasses.replace(PLAIN, batch_size=200, defects=0.3)
+    source, target = make_batches(config, images).batch(0, 0)
+    drawn = (source != target).flatten(1).any(1)
+    assert 0.2 < drawn.float().mean() < 0.4
+    clean, _ = make_batches(dataclasses.replace(PLAIN, batch_size=200), images).batch(0, 0)
+    assert torch.equal(target, clean)
+
+
+def test_every_input_can_have_defects():
+    images = np.random.default_rng(0).integers(60, 200, (16, 3, 16, 16), np.uint8)
+    config = dataclasses.replace(CROPS, batch_size=16, defects=1.0)
+    source, target = make_batches(config, images).batch(0, 0)
+    assert (source != target).flatten(1).any(1).all()
+
+
+def test_noise_in_the_target_is_the_same_in_the_input():
+    config = dataclasses.replace(PLAIN, noise_in_target=0.05)
+    source, target = make_batches(config, numbered(4) + 100).batch(0, 0)
+    assert source is target
+    assert 9 < target.float().std() < 16
+    source, target = make_batches(
+        dataclasses.replace(config, defects=1.0), numbered(4) + 100
+    ).batch(0, 0)
+    assert 0 < (source != target).float().mean() < 0.7
