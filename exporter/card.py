@@ -18,7 +18,10 @@ PICTURES = "card-samples.png"
 # Figures of a training epoch that show whether a model is healthy: label and unit.
 DIAGNOSTICS = {
     "rec": ("squared error per image", "squared units of [0, 1]"),
+    "rec_decoded": ("squared error per image, decoded at level 8", "squared units of [0, 1]"),
     "psnr": ("PSNR of the mean squared error", "dB"),
+    "psnr_sample": ("PSNR of a posterior sample, as in training", "dB"),
+    "psnr_decoded": ("PSNR of an image decoded at level 8", "dB"),
     "rate": ("KL divergence of the posterior from the prior", "nats per image"),
     "active_units": ("active latents: Var(E[z|x]) > 0.01", "latents"),
     "collapsed_units": ("collapsed latents: KL < 0.01 nats in 99 % of images", "latents"),
@@ -97,7 +100,11 @@ def _diagnostics(record: Mapping[str, Any]) -> str:
     if not lines:
         return ""
     epoch = record.get("epoch", "?")
-    head = f"Figures of the network on the same images, after epoch {epoch}, before quantisation:"
+    if "psnr_decoded" in record:
+        when = "rounded codes where it says decoded"
+    else:
+        when = "before quantisation"
+    head = f"Figures of the network on the same images, after epoch {epoch}, {when}:"
     return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
 
 

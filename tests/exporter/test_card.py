@@ -53,6 +53,18 @@ def test_the_card_shows_the_health_of_the_weights(metrics, rows):
     assert {line.replace("\\|", "").count("|") for line in table} == {4}
 
 
+def test_the_card_shows_samples_and_decoded_images_in_the_same_units():
+    decoded = {"psnr_sample": 16.25, "psnr_decoded": 15.75, "rec_decoded": 18.5}
+    text = card(POSTERIOR | decoded)
+    assert "after epoch 7, rounded codes where it says decoded:" in text
+    for row in (
+        "decoded at level 8 | 18.5 | squared units of [0, 1]",
+        "PSNR of a posterior sample, as in training | 16.25 | dB",
+        "PSNR of an image decoded at level 8 | 15.75 | dB",
+    ):
+        assert row in text
+
+
 def test_a_run_without_records_has_a_card_without_that_table():
     assert "| measure |" not in card({})
     assert "No test image was used.\n\n## Limitations" in card({})

@@ -74,6 +74,7 @@ CASES = {
     "map": dataclasses.replace(
         MAP, rotate=True, corruptions=1.0, objective=ObjectiveConfig(regulariser="info")
     ),
+    "decoded": dataclasses.replace(MAP, decoded_fraction=0.4),
     "vq_vae": INDICES,
     # Codes start as means, so their first gradients are roundings, which Adam makes as large as lr.
     "vq_vae by loss": dataclasses.replace(

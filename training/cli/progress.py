@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from codec.errors import printable
 from codec.images.files import to_pixels, write_png
 from training.data.image_files import Images
+from training.loop.decoded_images import decoded_images
 from training.loop.validation import batches
 from training.objectives.losses import Loss
 from training.run.files import write_atomically
@@ -21,6 +22,8 @@ from training.run.state import State
 
 # Held-out images in the sample pictures.
 SAMPLES = 8
+# dB by which records may fall behind what the decoder was trained on.
+GAP = 1.0
 
 
 def print_plain(console: Console, text: str) -> None:
@@ -45,6 +48,7 @@ class RunLog:
         self._console, self._run = console, run
         self._examples = held_out[:SAMPLES]
         self._since, self._images, self._seconds = time.monotonic(), 0, 0.0
+        self._warned = False
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -95,8 +99,17 @@ class RunLog:
             highlight=False,
             soft_wrap=True,
         )
+        self._warn(state, record)
         self._since, self._images = time.monotonic(), 0
         write_samples(self._run / "samples" / f"epoch_{state.epoch:04d}.png", state, self._examples)
+
+    def _warn(self, state: State, record: dict[str, Any]) -> None:
+        """Prints what records lose against samples, once and again after the last epoch."""
+        fraction, last = state.config.decoded_fraction, state.epoch == state.config.epochs
+        warning = gap_warning(record, fraction)
+        if warning and (last or not (self._warned or fraction)):
+            print_plain(self._console, warning)
+            self._warned = True
 
     def _rate(self) -> float:
         """Training images per second in this epoch, validation not counted."""
@@ -114,8 +127,14 @@ def _live(loss: Loss | None, rate: float) -> str:
 
 def describe(record: dict[str, Any]) -> str:
     """The validation figures of an epoch in one line."""
-    parts = [f"loss {record['loss']:.2f}", f"rec {record['rec']:.2f}"]
-    parts.append(f"psnr {record['psnr']:.2f} dB")
+    parts = [f"loss {record['loss']:.2f}"]
+    if "psnr_decoded" in record:
+        parts.append(f"rec {record['rec']:.2f} sample, {record['rec_decoded']:.2f} decoded")
+        parts.append(
+            f"psnr {record['psnr_sample']:.2f} dB sample, {record['psnr_decoded']:.2f} dB decoded"
+        )
+    else:
+        parts += [f"rec {record['rec']:.2f}", f"psnr {record['psnr']:.2f} dB"]
     if "rate" in record:
         parts += [f"rate {record['rate']:.1f} nats", f"active {record['active_units']}"]
         if "mi" in record:
@@ -131,6 +150,23 @@ def describe(record: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def gap_warning(record: dict[str, Any], fraction: float) -> str:
+    """What to do if records decode worse than posterior samples; empty if they hardly do.
+
+    `fraction` is the run's decoded_fraction.
+    """
+    if "psnr_decoded" not in record:
+        return ""
+    gap = record["psnr_sample"] - record["psnr_decoded"]
+    if not gap > GAP:
+        return ""
+    remedy = f"more than --decoded-fraction {fraction:g}" if fraction else "--decoded-fraction 0.1"
+    return (
+        f"records decode {gap:.1f} dB worse than the samples that the decoder is trained on; "
+        f"{remedy} trains it on codes as they are decoded"
+    )
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -139,9 +175,9 @@ def _duration(seconds: float) -> str:
 
 @torch.no_grad()
 def write_samples(path: Path, state: State, examples: Images) -> None:
-    """Writes a PNG with originals above and their reconstructions, without noise, below."""
+    """Writes a PNG with originals above and what their records decode to below."""
     x = torch.from_numpy(next(batches(examples, state.config))).to(state.device).float() / 255
-    rows = (x, state.ema_model.eval().reconstruct(x))
+    rows = (x, decoded_images(state, x))
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write_png(to_pixels(sheet.nan_to_num(0).cpu().numpy())))

@@ -42,6 +42,8 @@ def is_aggressive(state: State) -> bool:
 def next_turn(state: State, per_epoch: int) -> Turn:
     """The next step. Batches from number `per_epoch` on are the encoder's own."""
     config = state.config
+    if state.decoded is not None:
+        return Turn(DECODER, state.batch)
     if not is_aggressive(state):
         return Turn(BOTH, state.batch)
     if config.aggressive_until_mi:

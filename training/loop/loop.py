@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
@@ -12,10 +13,12 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from training.data.batches import Batches
 from training.data.image_files import Images
 from training.errors import TrainingError
+from training.loop import decoded, schedule
 from training.loop import lagging as aggressive
-from training.loop import schedule
 from training.loop.validation import validate
+from training.models.base import GaussianModel
 from training.objectives import regularisers
+from training.objectives.decoded import decoded_loss
 from training.objectives.losses import Loss, batch_loss
 from training.run.averaging import copy_buffers, reset_buffers, update_ema
 from training.run.state import State
@@ -70,8 +73,10 @@ def train(
 def train_epoch(state: State, batches: Batches, log: Log) -> Iterator[None]:
     """The rest of the current epoch, one step at a time."""
     per_epoch, row = batches.per_epoch(), 0
+    steps = per_epoch * state.config.epochs
     while state.batch < per_epoch:
-        rate = schedule.learning_rate(state, per_epoch * state.config.epochs)
+        decoded.begin_or_end(state, batches.images, steps)
+        rate = schedule.learning_rate(state, steps)
         schedule.set_learning_rate(state, rate)
         turn = aggressive.next_turn(state, per_epoch)
         source, target = batches.batch(state.epoch, turn.number)
@@ -91,8 +96,8 @@ def step(
 
     Both encoder and decoder get gradients; the optimisers of `parts` use them.
     """
-    before = copy_buffers(state.model.train())
-    loss = batch_loss(state.loss_context(), state.model, x, target)
+    before = copy_buffers(decoded.training_mode(state))
+    loss = loss_of(state, x, target)
     for optimizer in state.optimizers().values():
         optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss.total / target[0].numel())
@@ -113,6 +118,14 @@ def step(
     return loss
 
 
+def loss_of(state: State, x: Tensor, target: Tensor) -> Loss:
+    """The loss of a batch: of posterior samples, or of codes as they are decoded."""
+    if state.decoded is None or not isinstance(state.model, GaussianModel):
+        return batch_loss(state.loss_context(), state.model, x, target)
+    sigma = np.array(state.decoded.sigma, np.float32)
+    return decoded_loss(state.loss_context(), state.model, x, target, sigma)
+
+
 def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
     """Loss and norm in CPU memory, means over all processes, with one wait for the device."""
     joined = torch.stack([*(term.detach() for term in loss), norm])
@@ -121,14 +134,19 @@ def fetch(state: State, loss: Loss, norm: Tensor) -> tuple[Loss, Tensor]:
 
 
 def remember(state: State, loss: Loss) -> None:
-    """Adds a step to the running variance, the sums of the epoch and GECO's constraint."""
-    value = loss.variance.item()
-    old = state.variance or value
-    state.variance = VARIANCE_DECAY * old + (1 - VARIANCE_DECAY) * value
+    """Adds a step to the running variance, the sums of the epoch and GECO's constraint.
+
+    Variance and constraint are those of samples: they stay while rounded means are decoded.
+    """
     terms = {"loss": loss.total, "distortion": loss.distortion, "rate": loss.rate}
     for name, term in terms.items():
         state.sums[name] = state.sums.get(name, 0.0) + term.item()
     state.sums["steps"] = state.sums.get("steps", 0.0) + 1
+    if state.decoded is not None:
+        return
+    value = loss.variance.item()
+    old = state.variance or value
+    state.variance = VARIANCE_DECAY * old + (1 - VARIANCE_DECAY) * value
     if state.config.objective.target_psnr:
         adapt_multiplier(state, loss)
 

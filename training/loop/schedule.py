@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from training.loop import decoded
 from training.run.state import State
 
 # Share of the learning rate that is left at the end of the cosine.
 FINAL_LR = 0.01
+# Share of it from which the decoder learns codes as they are decoded.
+DECODED_LR = 0.3
 # Epochs without a better validation loss after which lr_schedule plateau halves the rate.
 PLATEAU_EPOCHS = 3
 # Rate below which plateau ends training (as in the ResLag report's beta-VAE and MMD rows).
@@ -20,15 +23,25 @@ LOWEST_LR = 5e-5
 
 
 def learning_rate(state: State, steps: int) -> float:
-    """The rate of the next of `steps` steps: linear warm-up, then as `lr_schedule` says."""
+    """The rate of the next of `steps` steps: linear warm-up, then as `lr_schedule` says.
+
+    While the decoder learns codes as they are decoded, a cosine of its own.
+    """
     config = state.config
     rate = config.lr * state.lr_scale
+    if state.decoded is not None:
+        since = state.decoded.since
+        return DECODED_LR * rate * cosine((state.step - since) / max(1, steps - since))
     if config.lr_schedule == "cosine":
-        done = min(1.0, state.step / max(1, steps))
-        rate *= FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
+        rate *= cosine(state.step / max(1, decoded.first_step(config, steps)))
     if state.step < config.lr_warmup_steps:
         rate *= (state.step + 1) / config.lr_warmup_steps
     return rate
+
+
+def cosine(done: float) -> float:
+    """Share of the learning rate when a part in [0, 1] of the steps is done."""
+    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def set_learning_rate(state: State, rate: float) -> None:
@@ -40,9 +53,13 @@ def set_learning_rate(state: State, rate: float) -> None:
 
 
 def judge(state: State, record: dict[str, Any]) -> bool:
-    """True if the epoch of `record` is the best so far. Halves the rate on a plateau."""
-    improved: bool = record["loss"] < state.best
-    state.best = min(state.best, record["loss"])
+    """True if the epoch of `record` is the best so far. Halves the rate on a plateau.
+
+    A run whose decoder learns codes as they are decoded is judged by the loss of those.
+    """
+    loss: float = record["decoded_loss" if state.config.decoded_fraction else "loss"]
+    improved = loss < state.best
+    state.best = min(state.best, loss)
     state.epochs_since_best = 0 if improved else state.epochs_since_best + 1
     if (
         state.config.lr_schedule == "plateau"

@@ -16,6 +16,8 @@ from torch import Tensor
 from training.config.run import TrainConfig
 from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS
+from training.loop.decoded_images import decoding_deviation, validate_decoded
+from training.loop.means import mean_loss, mean_psnr
 from training.metrics import latents as diagnostics
 from training.metrics.images import evenly
 from training.models.base import GaussianModel, IndexModel
@@ -57,17 +59,30 @@ def batches(images: Images, config: TrainConfig) -> Iterator[NDArray[np.uint8]]:
 def validate(state: State, images: Images, mi_images: int = MI_IMAGES) -> dict[str, Any]:
     """The loss of the run's own objective in nats per image, Rec, PSNR in dB, and the latents.
 
-    `rec` is the squared error per image of a posterior sample, `rec_mean` and `psnr` are those of
-    the posterior mean. The mutual information is that of `mi_images` images, evenly spread.
+    `rec` and `psnr_sample` are the squared error per image and the PSNR of a posterior sample,
+    `rec_mean` and `psnr` those of the posterior mean, `rec_decoded` and `psnr_decoded` those of
+    records of the default level. The mutual information is that of `mi_images` images, evenly
+    spread.
     """
-    model = state.ema_model.eval()
-    tensors = (
-        torch.from_numpy(batch).to(state.device).float() / 255
-        for batch in batches(images, state.config)
-    )
+    model, tensors = state.ema_model.eval(), to_floats(state, images)
     if isinstance(model, IndexModel):
         return _validate_indices(validation_context(state), model, tensors)
-    return _validate_gaussian(validation_context(state), model, tensors, mi_images)
+    context = validation_context(state)
+    figures, posteriors = _validate_gaussian(context, model, tensors)
+    figures |= _latents(model, posteriors, context.noise, mi_images)
+    sigma = decoding_deviation(state, posteriors)
+    return figures | validate_decoded(
+        validation_context(state),
+        model,
+        zip(to_floats(state, images), posteriors, strict=True),
+        sigma,
+    )
+
+
+def to_floats(state: State, images: Images) -> Iterator[Tensor]:
+    """All images as floats [B, C, H, W] in [0, 1] on the device of the network."""
+    for batch in batches(images, state.config):
+        yield torch.from_numpy(batch).to(state.device).float() / 255
 
 
 def validation_context(state: State) -> LossContext:
@@ -89,9 +104,9 @@ def validation_context(state: State) -> LossContext:
 
 
 def _validate_gaussian(
-    context: LossContext, model: GaussianModel, tensors: Iterator[Tensor], mi_images: int
-) -> dict[str, Any]:
-    losses, sampled, restored, mse, posteriors = [], [], [], [], []
+    context: LossContext, model: GaussianModel, tensors: Iterator[Tensor]
+) -> tuple[dict[str, Any], list[Posterior]]:
+    losses, sampled, restored, posteriors, values = [], [], [], [], []
     for x in tensors:
         posterior = model.encode(x)
         z = draw(model, posterior, context.noise)
@@ -101,21 +116,22 @@ def _validate_gaussian(
         )
         sampled.append(likelihoods.squared_error(x, x_hat))
         restored.append(likelihoods.squared_error(x, model.decode(posterior.mu)))
-        mse.append(restored[-1] / x[0].numel())
         posteriors.append(posterior)
-    loss = _mean(losses, [len(batch) for batch in mse])
+        values.append(x[0].numel())
+    loss = mean_loss(losses, [len(batch) for batch in restored])
     rate = float(loss.rate)
-    return {
+    figures = {
         "loss": float(loss.total),
         "distortion": float(loss.distortion),
         "rate": rate,
         "rate_bits": diagnostics.bits(rate),
         "rec": float(torch.cat(sampled).mean()),
         "rec_mean": float(torch.cat(restored).mean()),
-        "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
+        "psnr": mean_psnr(restored, values),
+        "psnr_sample": mean_psnr(sampled, values),
         "sigma": float(loss.variance) ** 0.5,
-        **_latents(model, posteriors, context.noise, mi_images),
     }
+    return figures, posteriors
 
 
 def _latents(
@@ -141,18 +157,12 @@ def _latents(
     return numbers
 
 
-def _mean(losses: Sequence[Loss], sizes: Sequence[int]) -> Loss:
-    """The mean over the images of batches of these sizes."""
-    weights = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
-    return Loss(*(torch.stack([torch.stack(loss).double().cpu() for loss in losses]).T @ weights))
-
-
 def _validate_indices(
     context: LossContext, model: IndexModel, tensors: Iterator[Tensor]
 ) -> dict[str, Any]:
     objective = context.objective
     weight = objective.commitment + (objective.codebook_update == "loss")
-    losses, errors, mse = [], [], []
+    losses, errors, values = [], [], []
     counts: dict[str, Tensor] = {}
     for x in tensors:
         quantised = model.encode(x)
@@ -161,19 +171,20 @@ def _validate_indices(
         rate = x[0].numel() * latent_loss(likelihoods.commitment, quantised).mean()
         losses.append(Loss(distortion + weight * rate, distortion, rate, variance, error))
         errors.append(likelihoods.squared_error(x, x_hat))
-        mse.append(errors[-1] / x[0].numel())
+        values.append(x[0].numel())
         for name, new in model.tally(quantised.indices).items():
             counts[name] = counts.get(name, 0) + new
-    loss = _mean(losses, [len(batch) for batch in mse])
+    sizes = [len(batch) for batch in errors]
+    loss = mean_loss(losses, sizes)
     return {
         "loss": float(loss.total),
         "distortion": float(loss.distortion),
         "commitment": float(loss.rate),
         "rec": float(torch.cat(errors).mean()),
-        "psnr": diagnostics.psnr(float(torch.cat(mse).mean())),
+        "psnr": mean_psnr(errors, values),
         "sigma": float(loss.variance) ** 0.5,
         "code_usage": diagnostics.code_usage(torch.cat(list(counts.values()))),
-        "code_bits": sum(map(diagnostics.code_bits, counts.values())) / sum(map(len, mse)),
+        "code_bits": sum(map(diagnostics.code_bits, counts.values())) / sum(sizes),
         **perplexities(counts),
     }
 

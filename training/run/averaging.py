@@ -13,11 +13,13 @@ from training.run.state import State
 def update_ema(state: State) -> None:
     """Moves the averaged weights and statistics towards the current ones.
 
-    The decay grows with the steps, so that the first weights are soon forgotten.
+    The decay grows with the steps, so that the first weights are soon forgotten; likewise those
+    from before the decoder learns codes as they are decoded.
     """
     if state.ema_model is state.model:
         return
-    decay = min(state.config.ema_decay, (1 + state.step) / (10 + state.step))
+    step = state.step - (0 if state.decoded is None else state.decoded.since)
+    decay = min(state.config.ema_decay, (1 + step) / (10 + step))
     old, new = _tensors(state.ema_model), _tensors(state.model)
     pairs = list(zip(old, new, strict=True))
     floats = [pair for pair in pairs if pair[0].is_floating_point()]

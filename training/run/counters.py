@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.run.state import LaggingState, State
+from training.run.state import DecodedState, LaggingState, State
 
 
 def to_json(state: State) -> dict[str, Any]:
     """The numbers of a state."""
+    decoded = {} if state.decoded is None else {"decoded": _decoded_to_json(state.decoded)}
     return {
         "epoch": state.epoch,
         "batch": state.batch,
@@ -26,6 +27,7 @@ def to_json(state: State) -> dict[str, Any]:
         "lr_scale": state.lr_scale,
         "sums": state.sums,
         "lag": _lagging_to_json(state.lagging),
+        **decoded,
     }
 
 
@@ -47,6 +49,13 @@ def load(state: State, numbers: Mapping[str, Any]) -> None:
     state.sums = numbers.get("sums", state.sums)
     if "lag" in numbers:
         state.lagging = _lagging_from_json(numbers["lag"])
+    if "decoded" in numbers:
+        since, sigma = numbers["decoded"]["since"], numbers["decoded"]["sigma"]
+        state.decoded = DecodedState(since=since, sigma=tuple(sigma))
+
+
+def _decoded_to_json(decoded: DecodedState) -> dict[str, Any]:
+    return {"since": decoded.since, "sigma": list(decoded.sigma)}
 
 
 def _lagging_to_json(lagging: LaggingState) -> dict[str, Any]:

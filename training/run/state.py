@@ -38,6 +38,16 @@ class LaggingState:
     """epochs without more mutual information"""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedState:
+    """The part of a run in which the decoder learns rounded means (`training.loop.decoded`)."""
+
+    since: int
+    """finished steps when it began"""
+    sigma: tuple[float, ...]
+    """root mean square deviation of each latent's posterior over training images"""
+
+
 @dataclass(kw_only=True)
 class State:
     """A run between two steps."""
@@ -81,6 +91,8 @@ class State:
     lr_scale: float = 1.0
     """share of the learning rate that lr_schedule plateau has left"""
     lagging: LaggingState = field(default_factory=LaggingState)
+    decoded: DecodedState | None = None
+    """set while the decoder learns codes as they are decoded"""
     sums: dict[str, float] = field(default_factory=dict)
     """sums of the training losses of this epoch"""
     history: list[dict[str, Any]] = field(default_factory=list)

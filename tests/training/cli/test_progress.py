@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import math
 
 import numpy as np
 import pytest
@@ -7,9 +8,10 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from training.cli.progress import RunLog, describe, write_samples
+from training.cli.progress import RunLog, describe, gap_warning, write_samples
 from training.data.batches import make_batches
 from training.loop import loop
+from training.loop.decoded_images import decoded_images
 from training.run.start import new_state
 
 RECORD = {
@@ -66,6 +68,54 @@ def test_mutual_information_and_collapse_are_shown_if_they_were_measured():
         "rec 5.00  psnr 20.00 dB  rate 2.0 nats  active 3  mi 5.12 of 7.62 nats  collapsed 2"
     )
     assert not {"mi", "collapsed"} & set(describe(RECORD).split())
+
+
+DECODED = {**RECORD, "psnr_sample": 31.3, "psnr_decoded": 22.6, "rec_decoded": 9.0}
+
+
+def test_samples_and_decoded_images_are_shown_in_the_same_units():
+    assert describe(DECODED).startswith(
+        "loss 1.00  rec 5.00 sample, 9.00 decoded  psnr 31.30 dB sample, 22.60 dB decoded  rate"
+    )
+
+
+def test_a_gap_is_warned_about_with_its_remedy():
+    found = gap_warning(DECODED, 0.0)
+    assert found.startswith("records decode 8.7 dB worse than the samples")
+    assert "--decoded-fraction 0.1 trains it on codes as they are decoded" in found
+    assert "more than --decoded-fraction 0.2" in gap_warning(DECODED, 0.2)
+
+
+@pytest.mark.parametrize("change", [{"psnr_decoded": 30.4}, {"psnr_decoded": math.nan}])
+def test_a_small_gap_or_none_is_no_reason_to_warn(change):
+    assert gap_warning(DECODED | change, 0.0) == ""
+    assert gap_warning(RECORD, 0.0) == ""
+
+
+@pytest.mark.parametrize(("fraction", "warned_in"), [(0.0, [1, 4]), (0.1, [4])])
+def test_the_warning_comes_once_and_at_the_end(fraction, warned_in, tiny, tmp_path):
+    """Not before the decoder has had its turn, if it gets one."""
+    console = Console(file=io.StringIO(), width=140)
+    config = dataclasses.replace(tiny["reslag"], epochs=4, decoded_fraction=fraction)
+    state = new_state(config, torch.device("cpu"))
+    with RunLog(console, tmp_path, PICTURES[:3]) as log:
+        for state.epoch in range(1, 5):
+            log.epoch(state, {**DECODED, "skipped": 0}, False)
+    lines = console.file.getvalue().splitlines()
+    found = [int(lines[i - 1][6]) for i, line in enumerate(lines) if "records decode" in line]
+    assert found == warned_in
+
+
+@pytest.mark.parametrize("kind", ["reslag", "vq_vae"])
+def test_a_sample_sheet_has_decoded_images_in_its_lower_half(kind, tiny, tmp_path):
+    state = new_state(tiny[kind], torch.device("cpu"))
+    x = torch.from_numpy(PICTURES[:5])
+    if kind == "vq_vae":
+        state.ema_model.seed_codebooks(x.float() / 255, state.noise)
+    write_samples(tmp_path / "a.png", state, PICTURES[:5])
+    lower = np.asarray(Image.open(tmp_path / "a.png"))[16:]
+    expected = torch.cat(list(decoded_images(state, x.float() / 255)), dim=2)[0].numpy()
+    np.testing.assert_allclose(lower / 255, expected, atol=0.51 / 255)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
