@@ -14,6 +14,8 @@ from training.data.defects.areas import blob, ellipse, grains, polygon, rectangl
 from training.data.defects.lines import crack, fibre, ring, scratch, scuff
 
 SMALLEST = 2
+# Shapes that a few pixels cannot show are at least that large.
+_SMALLEST = {"crack": 5, "grains": 5, "fibre": 10, "scuff": 10}
 # Rows and columns of zeros around a mask: the surroundings that a kind of defect looks at.
 MARGIN = 3
 # Masks of each shape.
@@ -21,18 +23,15 @@ COUNT = 250
 # A value of a mask that counts as nothing.
 _NOTHING = 6 / 255
 
-_DRAWN = {
+_LINES = {
     "scratch": scratch,
     "crack": crack,
-    "polygon": polygon,
-    "ellipse": ellipse,
-    "rectangle": rectangle,
     "ring": ring,
-    "grains": grains,
     "fibre": fibre,
     "scuff": scuff,
 }
-SHAPES = (*_DRAWN, "blob")
+_AREAS = {"polygon": polygon, "ellipse": ellipse, "rectangle": rectangle, "grains": grains}
+SHAPES = (*_LINES, *_AREAS, "blob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Bank:
 def draw_bank(seed: int, height: int, width: int) -> Bank:
     """Masks for images of `height` x `width` pixels.
 
-    The longer side of a mask has 2 pixels up to half of √(height · width), drawn so that small
-    ones are as frequent as large ones (uniform in the logarithm).
+    The longer side of a mask has 2 pixels up to half of √(height · width); half of them are
+    shorter than a quarter of the largest.
     """
     largest = max(SMALLEST, round(math.sqrt(height * width) / 2))
     return Bank(
@@ -67,7 +66,8 @@ def draw_bank(seed: int, height: int, width: int) -> Bank:
 
 
 def _masks(shape: str, largest: int, rng: np.random.Generator) -> tuple[U8, ...]:
-    sides = np.exp(rng.uniform(math.log(SMALLEST), math.log(largest + 0.5), COUNT))
+    smallest = min(_SMALLEST.get(shape, SMALLEST), largest)
+    sides = smallest * ((largest + 0.5) / smallest) ** (rng.random(COUNT) ** 0.75)
     return tuple(_framed(_mask(shape, round(side), rng)) for side in sides.tolist())
 
 
@@ -80,11 +80,13 @@ def _mask(shape: str, side: int, rng: np.random.Generator) -> F32:
     border = 1 + side // 6
     canvas = Image.new("L", (scale * side, scale * side))
     width = math.exp(rng.uniform(math.log(0.7), math.log(max(1.0, side / 7))))
-    _DRAWN[shape](ImageDraw.Draw(canvas), scale * side, scale * width, rng)
+    function = {**_LINES, **_AREAS}[shape]
+    function(ImageDraw.Draw(canvas), scale * side, scale * width, rng)
     picture = Image.new("L", (side + 2 * border, side + 2 * border))
     picture.paste(canvas.reduce(scale), (border, border))
     if rng.random() < 0.6:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, max(0.5, side / 12))))
+        softest = max(0.5, width / 3 if shape in _LINES else side / 12)
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, softest)))
     return np.asarray(picture, np.float32) / np.float32(255)
 
 

@@ -15,7 +15,8 @@ from training.errors import TrainingError
 
 # A pixel has changed if one of its channels differs by more levels than this.
 INVISIBLE = 2
-# Defects that change nothing visible are drawn again, up to this number of times.
+# Defects that change fewer pixels are drawn again; one pixel is enough in the second half of tries.
+LEAST = 4
 TRIES = 32
 
 
@@ -29,8 +30,9 @@ def draw(
 ) -> tuple[U8, Mask]:
     """Copies of images [B, C, H, W] with 1 to `most` defects in each, and masks [B, H, W].
 
-    A mask is True where a channel changed by more than 2 levels; all other pixels are those of
-    `images`. A mask is empty only if 32 tries changed nothing. `others` are normal images, uint8
+    A mask is True where a channel changed by more than 2 levels, which is at least 4 pixels where
+    32 tries can give that; all other pixels are those of `images`. A mask is empty only if none of
+    these tries changed anything. `others` are normal images, uint8
     [C, h, w] of any size, that regions and textures come from; without any, the images themselves
     are. Equal generators give equal results. Raises TrainingError for kinds that do not exist,
     arrays that are not uint8 [B, C, H, W], and others with another number of channels.
@@ -39,15 +41,16 @@ def draw(
     scene = Scene(others if len(others) else images, bank)
     result, masks = images.copy(), np.zeros((len(images), *images.shape[2:]), np.bool_)
     left = np.arange(len(images))
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         for image in left.tolist():
+            result[image] = images[image]
             for _ in range(int(rng.integers(1, most + 1))):
                 apply(kinds[int(rng.integers(len(kinds)))], result[image], scene, rng)
         clean, drawn = images[left], result[left]
         changed = _changed(clean, drawn)
         masks[left] = changed
         result[left] = np.where(changed[:, None], drawn, clean)
-        left = left[~changed.any((1, 2))]
+        left = left[changed.sum((1, 2)) < (LEAST if attempt < TRIES // 2 else 1)]
         if not len(left):
             break
     return result, masks

@@ -26,7 +26,17 @@ def walk(rng: Rng, steps: int, turn: float, bend: float) -> F64:
     both in radians.
     """
     turns = rng.normal(rng.normal(0, bend) / steps, turn, steps)
-    angles = rng.uniform(0, 2 * np.pi) + np.cumsum(turns)
+    return _path(rng.uniform(0, 2 * np.pi) + np.cumsum(turns))
+
+
+def _jagged(rng: Rng, steps: int, direction: float) -> F64:
+    """A path that keeps its direction, with corners: each step has its own angle."""
+    bend = np.linspace(0, rng.normal(0, 0.5), steps)
+    return _path(direction + bend + rng.normal(0, 0.6, steps))
+
+
+def _path(angles: F64) -> F64:
+    """Steps of length 1 at these angles in radians, from the origin."""
     moves = np.stack([np.cos(angles), np.sin(angles)], 1)
     return np.concatenate([np.zeros((1, 2)), np.cumsum(moves, 0)])
 
@@ -57,12 +67,13 @@ def scratch(drawing: Drawing, side: float, width: float, rng: Rng) -> None:
 
 def crack(drawing: Drawing, side: float, width: float, rng: Rng) -> None:
     """A jagged path with up to four thinner branches."""
-    trunk = walk(rng, 20, 0.45, 0.3)
+    direction = rng.uniform(0, 2 * np.pi)
+    trunk = _jagged(rng, 22, direction)
     paths = [(trunk, width)]
     for _ in range(int(rng.integers(0, 5))):
         start = trunk[rng.integers(2, len(trunk) - 2)]
-        branch = walk(rng, int(rng.integers(4, 12)), 0.45, 0.3) * rng.uniform(0.6, 1)
-        paths.append((start + branch, 0.7 * width))
+        away = direction + rng.uniform(0.4, 1.3) * (1 - 2 * rng.integers(2))
+        paths.append((start + _jagged(rng, int(rng.integers(4, 12)), away), 0.7 * width))
     everything = fitted(np.concatenate([path for path, _ in paths]), side)
     for path, thick in paths:
         own, everything = everything[: len(path)], everything[len(path) :]

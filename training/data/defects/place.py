@@ -63,10 +63,25 @@ class Spot:
         self.write(old + self.mask * np.float32(opacity) * (pixels - old))
 
 
-def place(image: U8, mask: F32, rng: Rng, middle: tuple[int, int] | None = None) -> Spot:
-    """The mask at `middle` or a random place of the image; a part outside is cut off."""
+def steepest(image: U8, rng: Rng, tries: int) -> tuple[int, int]:
+    """The (row, column) with the steepest edge among `tries` random ones of [C, H, W]."""
     height, width = image.shape[1:]
-    row, column = middle or (int(rng.integers(height)), int(rng.integers(width)))
+    rows, columns = rng.integers(0, height, tries), rng.integers(0, width, tries)
+    down, right = (rows + 2).clip(max=height - 1), (columns + 2).clip(max=width - 1)
+    here = image[:, rows, columns].astype(np.int16)
+    steep = np.abs(image[:, down, columns] - here) + np.abs(image[:, rows, right] - here)
+    best = int(steep.sum(0).argmax())
+    return int(rows[best]), int(columns[best])
+
+
+def place(image: U8, mask: F32, rng: Rng, tries: int = 8) -> Spot:
+    """The mask somewhere on the image, a part outside cut off.
+
+    Every second one is at the steepest edge among `tries` places: an object may be small, and its
+    background large.
+    """
+    height, width = image.shape[1:]
+    row, column = steepest(image, rng, tries if rng.random() < 0.5 else 1)
     top, left = row - mask.shape[0] // 2, column - mask.shape[1] // 2
     bottom, right = top + mask.shape[0], left + mask.shape[1]
     cut = mask[max(0, -top) : height - top, max(0, -left) : width - left]

@@ -36,9 +36,9 @@ def _slope(height: F32, rng: Rng) -> F32:
 
 
 def _crack(image: U8, scene: Scene, rng: Rng, levels: tuple[float, float]) -> None:
-    """A dark core with a bright rim on the side that light falls on."""
+    """A dark core with a bright rim on the side that light falls on, or its negative."""
     spot = place(image, scene.bank.choose(("crack", "crack", "scratch"), rng), rng)
-    size = rng.uniform(*levels)
+    size = rng.uniform(*levels) * (1 if rng.random() < 0.75 else -1)
     rim = _slope(blur(spot.mask, 1), rng).clip(0, 1) * (1 - spot.mask)
     spot.write(spot.pixels() + _tint(spot, rng) * size * (rng.uniform(0.3, 0.8) * rim - spot.mask))
 
@@ -72,7 +72,7 @@ def dust(image: U8, scene: Scene, rng: Rng) -> None:
 
 def chip(image: U8, scene: Scene, rng: Rng) -> None:
     """A piece broken out at an edge: what is on one side of it covers the other side."""
-    spot = place(image, scene.bank.choose(("polygon", "blob"), rng), rng, _edge(image, rng))
+    spot = place(image, scene.bank.choose(("polygon", "blob"), rng), rng, 100)
     pixels = spot.pixels()
     gray = pixels.mean(0)
     ordered = np.argsort(gray.ravel())
@@ -80,20 +80,6 @@ def chip(image: U8, scene: Scene, rng: Rng) -> None:
     side = ordered[:half] if rng.random() < 0.5 else ordered[-half:]
     drawn = pixels.reshape(len(pixels), -1)[:, rng.choice(side, gray.size)]
     spot.blend(blur(drawn.reshape(pixels.shape), int(rng.integers(0, 2))), 1.0)
-
-
-def _edge(image: U8, rng: Rng) -> tuple[int, int]:
-    """The place with the steepest edge among 48 random ones."""
-    rows = rng.integers(0, image.shape[1], 48)
-    columns = rng.integers(0, image.shape[2], 48)
-    down, right = (
-        np.minimum(rows + 2, image.shape[1] - 1),
-        np.minimum(columns + 2, image.shape[2] - 1),
-    )
-    here = image[:, rows, columns].astype(np.int16)
-    steep = np.abs(image[:, down, columns] - here) + np.abs(image[:, rows, right] - here)
-    best = int(steep.sum(0).argmax())
-    return int(rows[best]), int(columns[best])
 
 
 def dent(image: U8, scene: Scene, rng: Rng) -> None:
