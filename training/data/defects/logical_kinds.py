@@ -139,6 +139,8 @@ def level(image: U8, scene: Scene, rng: Rng) -> None:  # noqa: ARG001
     pixels = spot.pixels()
     turned = pixels.transpose(0, 2, 1) if rng.random() < 0.35 else pixels
     rows = turned.shape[1]
+    if rows < 2:
+        return
     steps = np.abs(np.diff(turned.mean(2), axis=1)).sum(0)
     edge = int(steps.argmax()) + 1
     far = max(1, round(rows * rng.uniform(0.1, 0.5)))
