@@ -8,14 +8,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from codec.arrays import F32, F64, U8
+from codec.arrays import F64, U8
 
 # Window of the structural similarity: side and deviation in pixels (Wang et al. 2004).
 WINDOW, WINDOW_SIGMA = 11, 1.5
 _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
-_DROPPED_BITS = 12
-# Number of levels of `count_levels`; each covers 2^-11 of its value.
-LEVELS = 2 ** (31 - _DROPPED_BITS)
 
 
 def ssim(image: U8, restored: U8) -> float:
@@ -59,24 +56,6 @@ def auroc(scores: ArrayLike, defect: ArrayLike) -> float:
     below = np.searchsorted(negative, positive, "left")
     not_above = np.searchsorted(negative, positive, "right")
     return float((below + not_above).mean() / 2 / len(negative))
-
-
-def count_levels(values: F32, truth: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many values of a map fall into each level, `[2, LEVELS]`: normal pixels, defect pixels.
-
-    Values are 0 or more. A level is a float's own exponent and first 11 bits, which keep its order,
-    so that the counts of many maps can be added and need no common range.
-    """
-    bits = np.ascontiguousarray(np.maximum(values, 0), np.float32).view(np.uint32) >> _DROPPED_BITS
-    return np.stack([np.bincount(bits[truth == kind], minlength=LEVELS) for kind in (False, True)])
-
-
-def auroc_of_counts(counts: NDArray[np.int64]) -> float:
-    """`auroc` from the summed `count_levels`; values of one level count as equal."""
-    normal, defect = counts.astype(np.float64)
-    pairs = normal.sum() * defect.sum()
-    below = np.cumsum(normal) - normal
-    return float(defect @ (below + normal / 2) / pairs) if pairs else float("nan")
 
 
 def resize_mask(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

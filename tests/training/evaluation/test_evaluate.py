@@ -1,6 +1,7 @@
 """The command, at drawn images in the layout of MVTec AD and the tiny bundles."""
 
 import json
+import shutil
 import sys
 import tarfile
 from dataclasses import replace
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from processes import finished
-from sklearn.metrics import roc_auc_score
+from rich.console import Console
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle, write_bundle
@@ -19,7 +21,8 @@ from codec.image_reader import read_image
 from training.__main__ import main as train
 from training.evaluation import evaluate
 from training.evaluation.bundle import rate_distortion
-from training.evaluation.evaluate import main
+from training.evaluation.evaluate import Command, main, read_tests
+from training.evaluation.report.progress import Reporter
 
 BUNDLES = Path(__file__).parents[2] / "data"
 MAP = BUNDLES / "tiny_map_bundle"
@@ -100,6 +103,14 @@ def test_detection_matches_the_labels_of_the_folders(report, inspected):
     ]
     area = roc_auc_score(np.ravel(pixels), np.ravel([s.heatmap for s in scores]))
     assert facts["pixel_auroc"] == pytest.approx(area, abs=1e-3)
+    fused = [s.value for s in scores]
+    assert facts["image_average_precision"] == pytest.approx(average_precision_score(truth, fused))
+    best = facts["image_best_f1"]
+    assert best["f1"] == pytest.approx(f1_score(truth, np.array(fused) >= best["threshold"]))
+    found = np.stack([s.heatmap for s in scores]) >= facts["pixel_best_f1"]["threshold"]
+    expected = f1_score(np.ravel(pixels), found.ravel())
+    assert facts["pixel_best_f1"]["f1"] == pytest.approx(expected)
+    assert 0 < facts["aupro"] < 1
     assert facts["image_auroc"]["structure"] > 0.9
     first = facts["verdicts"][0]
     assert first["false_alarm_rate"] == 0.05
@@ -112,8 +123,63 @@ def test_the_page_has_all_tables_and_pictures(report):
     page = (report / "report.html").read_text()
     for title in ("Compression", "Exactness", "Rate and distortion", "Verdicts", "Detection"):
         assert f"<h2>{title}" in page
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 7
     assert "(in the verdict)" in page
+    assert "their masks in outline" in page
+    for kind in ("Normal images with the highest", "Defect images with the highest", "the lowest"):
+        assert f"{kind} scores" in page
+
+
+def test_one_type_of_defect_has_the_figures_of_all_and_no_table(report):
+    facts = read(report)["detection"]
+    (kind,) = facts["defect_types"]
+    assert (kind["name"], kind["images"], kind["masks"]) == ("scratch", DEFECT, DEFECT)
+    assert kind["image_auroc"] == facts["image_auroc"]["fused"]
+    assert kind["pixel_auroc"] == facts["pixel_auroc"]
+    assert kind["detections"] == facts["verdicts"][0]["detections"]
+    assert "Types of defects" not in (report / "report.html").read_text()
+
+
+def test_several_bundles_are_compared_and_each_has_its_report(report, inspected, tmp_path, capsys):
+    source, other = BUNDLES / "tiny_map_bundle", tmp_path / "other"
+    manifest = load_bundle(source).manifest
+    members = {name: (source / name).read_bytes() for name in manifest.members}
+    write_bundle(other, replace(manifest, version="2"), members)
+    options = ["--limit-levels", "3", "--false-alarm-rate", "0.1"]
+    out = tmp_path / "out"
+    assert main([str(MAP), *arguments(other, inspected, out, *options)]) == 0
+    facts, alone = read(out), read(report)
+    assert [row["name"] for row in facts["comparison"]] == ["tiny-map 1", "tiny-map 2"]
+    for row, bundle in zip(facts["comparison"], facts["bundles"], strict=True):
+        assert bundle.keys() == alone.keys()
+        detection = bundle["detection"]
+        assert row["image_auroc"] == alone["detection"]["image_auroc"]["fused"]
+        assert row["aupro"] == alone["detection"]["aupro"]
+        assert row["bytes_mean"] == bundle["compression"]["bytes_mean"]
+        assert row["false_alarm_rate"] == 0.1
+        assert row["realised_rate"] == detection["verdicts"][0]["realised_rate"]
+    page = (out / "report.html").read_text()
+    assert page.index("<h2>Comparison") < page.index("<h2>tiny-map 1: Compression")
+    assert page.index("<h2>tiny-map 1: Best and worst") < page.index("<h2>tiny-map 2: Compression")
+    said = capsys.readouterr().out
+    assert said.count("layout mvtec") == 1  # the images are read once
+    assert "Comparison of 2 models" in said
+
+
+def test_models_of_one_name_are_distinguished_by_their_paths(inspected, tmp_path):
+    copy, out = tmp_path / "copy", tmp_path / "out"
+    shutil.copytree(MAP, copy)
+    assert main([str(MAP), *arguments(copy, inspected, out, "--limit-levels", "0")]) == 0
+    names = [row["name"] for row in read(out)["comparison"]]
+    assert names == [f"tiny-map 1 ({MAP})", f"tiny-map 1 ({copy})"]
+
+
+def test_gray_and_colour_models_read_the_same_files_in_their_own_way(inspected, tmp_path):
+    command = Command(source=(MAP,), data=inspected, out=tmp_path / "out")
+    with Reporter(Console(quiet=True), Console(quiet=True)) as reporter:
+        tests = read_tests({1, 3}, command, reporter)
+    assert tests[1].names == tests[3].names
+    assert [tests[channels].images[0].shape for channels in (1, 3)] == [(1, 40, 40), (3, 40, 40)]
 
 
 def test_a_tar_gives_the_same_numbers_and_the_tables_are_printed(
@@ -188,6 +254,9 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
             "neither a run (no best.safetensors) nor a bundle (no manifest.json",
         ),
         ("file.txt --data D --out o", 1, "neither a folder nor an uncompressed tar"),
+        ("MAP nowhere --data D --out o", 1, "nowhere does not exist; expected a run or a bundle"),
+        ("MAP RUN --data D --out o", 2, "run is a run; several sources are compared if all are"),
+        ("--data D --out o", 2, "nothing to evaluate; expected a run, or one or more bundles"),
         ("MAP --data nowhere --out o", 1, "data folder nowhere does not exist"),
         (
             "MAP --data D/train --out o",
@@ -216,14 +285,16 @@ def test_an_error_is_one_sentence_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("no tar")
     (tmp_path / "empty").mkdir()
-    names = {"MAP": str(MAP), "TINY": str(BUNDLES / "tiny_bundle")}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.safetensors").write_bytes(b"")
+    names = {"MAP": str(MAP), "RUN": "run", "TINY": str(BUNDLES / "tiny_bundle")}
     words = [names.get(w, w.replace("D", str(inspected), w[0] == "D")) for w in line.split()]
     assert main(words) == status
     said = capsys.readouterr().err
     assert sentence.replace("D/", f"{inspected}/") in said
     assert said.startswith("residuum-evaluate: ")
     assert said.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file.txt", "run"}
 
 
 def test_an_error_names_the_file_of_the_image(tmp_path, capsys):
@@ -253,7 +324,8 @@ def test_wrong_usage_ends_with_status_2(capsys):
 WITHOUT_ONNX = """
 import json, sys
 sys.modules["onnxruntime"] = sys.modules["onnx"] = None
-from training.evaluation.evaluate import main
+from training.evaluation.evaluate import Command, main, read_tests
+from training.evaluation.report.progress import Reporter
 for line in sys.argv[1:]:
     print("status", main(json.loads(line)), file=sys.stderr)
 """

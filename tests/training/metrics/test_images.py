@@ -23,27 +23,6 @@ def test_auroc_of_only_one_kind_is_not_a_number():
     assert np.isnan(metrics.auroc([], []))
 
 
-def test_auroc_of_counted_maps_is_that_of_all_their_pixels():
-    rng = np.random.default_rng(0)
-    truth = rng.random((20, 32, 32)) < 0.03
-    maps = (rng.gamma(0.3, 1e-3, truth.shape) * (1 + 2 * truth)).astype(np.float32)
-    maps[:, :4] = 0
-    counts = sum(metrics.count_levels(m, t) for m, t in zip(maps, truth, strict=True))
-    expected = roc_auc_score(truth.ravel(), maps.ravel())
-    assert metrics.auroc_of_counts(counts) == pytest.approx(expected, abs=1e-3)
-
-
-def test_every_pixel_is_counted_once_whatever_its_size():
-    values = np.array([[0.0, 1e-38, 3e38], [-1e-9, 1.0, 1.0]], np.float32)
-    truth = np.array([[True, False, False], [False, False, True]])
-    assert metrics.count_levels(values, truth).sum(1).tolist() == [4, 2]
-
-
-def test_without_defect_pixels_there_is_no_pixel_auroc():
-    counts = metrics.count_levels(np.ones((2, 2), np.float32), np.zeros((2, 2), np.bool_))
-    assert np.isnan(metrics.auroc_of_counts(counts))
-
-
 def reference_ssim(x, y):
     """On SciPy's Gaussian filter, whose radius is 5 pixels for these arguments."""
     x, y = x / 255.0, y / 255.0

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codec import Scorer
-from codec.arrays import F32, F64, U8
-from codec.scores.scores import Score, check_false_alarm_rate
+from codec.arrays import F64, U8
+from codec.scores.scores import Score
 from training.data.labelled import LabelledImages
+from training.evaluation.bundle.defect_types import DefectType, by_type, not_nan, types_of
+from training.evaluation.bundle.pixels import PixelCounts
 from training.evaluation.bundle.rate_distortion import chunks
+from training.evaluation.bundle.verdicts import Verdicts, verdicts
 from training.evaluation.report.progress import ProgressCallback
-from training.metrics.images import (
-    LEVELS,
-    auroc,
+from training.metrics.detection import (
     auroc_of_counts,
-    count_levels,
-    resize_mask,
-    share,
+    average_precision,
+    best_f1,
+    count_scores,
 )
+from training.metrics.images import auroc
+from training.metrics.pixels import value_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
-    """Flagged test images at one false-alarm rate."""
+class BestF1:
+    """The largest F1 over all thresholds."""
 
-    false_alarm_rate: float
-    """the requested rate"""
-    false_alarms: int
-    realised_rate: float | None
-    """share of the normal test images that were flagged; None if there are none"""
-    detections: int
-    detection_rate: float | None
-    """share of the defect test images that were flagged; None if there are none"""
+    f1: float
+    threshold: float
+    """the smallest score that counts as a defect"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +48,19 @@ class Detection:
     """scores used for the verdict"""
     image_auroc: dict[str, float | None]
     """of the fused score and of each single score; None without defects"""
+    image_average_precision: float | None
+    """of the fused score"""
+    image_best_f1: BestF1 | None
+    """of the fused score"""
     pixel_auroc: float | None
-    """of the heat maps, over all images that are normal or have a mask"""
+    """of the heat maps, over all images that are normal or have a mask, as is all that follows"""
+    pixel_average_precision: float | None
+    pixel_best_f1: BestF1 | None
+    aupro: float | None
+    """area under the per-region overlap curve up to a false-positive rate of 0.3, divided by 0.3"""
     verdicts: list[Verdicts]
     """the default rate first"""
+    defect_types: list[DefectType]
     score_images_per_second: float
 
 
@@ -65,8 +72,7 @@ class Scored:
     value: F64
     """[N] fused"""
     p_value: F64
-    heatmaps: dict[int, F32]
-    """of the images to show, by their position"""
+    """[N]"""
 
 
 def score(
@@ -74,7 +80,6 @@ def score(
     images: Sequence[U8],
     truth: LabelledImages,
     rates: Sequence[float],
-    shown: Sequence[int],
     advance: ProgressCallback,
 ) -> Scored:
     """Scores all images; `rates` are the false-alarm rates of the verdicts, the default one first.
@@ -82,71 +87,71 @@ def score(
     Raises InvalidInput if the calibration is too small for the first rate.
     """
     rows: list[dict[str, float]] = []
-    counts = np.zeros((2, LEVELS), np.int64)
-    heatmaps, seconds = {}, 0.0
+    types, pixels, seconds = types_of(truth), PixelCounts(), 0.0
     for chunk in chunks(images):
         start = time.perf_counter()
         scored = scorer.score(chunk, rates[0])
         seconds += time.perf_counter() - start
-        counts += _pixel_counts(scored, truth, len(rows))
-        for index, result in enumerate(scored, len(rows)):
-            if index in shown:
-                heatmaps[index] = result.heatmap
-            rows.append({"fused": result.value, **result.scores, "p_value": result.p_value})
+        _count_pixels(pixels, scored, truth, types, len(rows))
+        rows += [{"fused": s.value, **s.scores, "p_value": s.p_value} for s in scored]
         advance(len(rows), len(images))
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     p_value = columns.pop("p_value")
-    detection = Detection(
+    found = columns, p_value, pixels
+    return Scored(
+        detection=_detection(scorer, truth, rates, found, len(rows) / seconds),
+        value=columns["fused"],
+        p_value=p_value,
+    )
+
+
+def _detection(
+    scorer: Scorer,
+    truth: LabelledImages,
+    rates: Sequence[float],
+    found: tuple[Mapping[str, F64], F64, PixelCounts],
+    images_per_second: float,
+) -> Detection:
+    columns, p_value, pixels = found
+    value, of_pixels = columns["fused"], pixels.total()
+    values, of_images = count_scores(value, truth.defect)
+    f1, place = best_f1(of_images)
+    pixel_f1, level = best_f1(of_pixels)
+    return Detection(
         normal_images=int((~truth.defect).sum()),
         defect_images=int(truth.defect.sum()),
         calibration_images=scorer.calibration_images,
         fused=scorer.manifest.score.fused,
-        image_auroc={k: _not_nan(auroc(v, truth.defect)) for k, v in columns.items()},
-        pixel_auroc=_not_nan(auroc_of_counts(counts)),
+        image_auroc={k: not_nan(auroc(v, truth.defect)) for k, v in columns.items()},
+        image_average_precision=not_nan(average_precision(of_images)),
+        image_best_f1=BestF1(f1=f1, threshold=float(values[place])) if place >= 0 else None,
+        pixel_auroc=not_nan(auroc_of_counts(of_pixels)),
+        pixel_average_precision=not_nan(average_precision(of_pixels)),
+        pixel_best_f1=BestF1(f1=pixel_f1, threshold=value_of(level)) if level >= 0 else None,
+        aupro=not_nan(pixels.aupro()),
         verdicts=[verdicts(p_value, truth.defect, rate) for rate in rates],
-        score_images_per_second=len(rows) / seconds,
-    )
-    return Scored(detection=detection, value=columns["fused"], p_value=p_value, heatmaps=heatmaps)
-
-
-def verdicts(p_value: F64, defect: NDArray[np.bool_], false_alarm_rate: float) -> Verdicts:
-    """Counts the images flagged at a false-alarm rate, from p-values `[N]`."""
-    flagged = p_value <= false_alarm_rate
-    return Verdicts(
-        false_alarm_rate=false_alarm_rate,
-        false_alarms=int(flagged[~defect].sum()),
-        realised_rate=_not_nan(share(flagged[~defect])),
-        detections=int(flagged[defect].sum()),
-        detection_rate=_not_nan(share(flagged[defect])),
+        defect_types=by_type(types_of(truth), truth, value, p_value <= rates[0], pixels),
+        score_images_per_second=images_per_second,
     )
 
 
-def threshold(calibration: F64, false_alarm_rate: float) -> float:
-    """The fused score above which an image is flagged, from the ascending calibration scores `[n]`.
+def _count_pixels(
+    pixels: PixelCounts,
+    scored: Sequence[Score],
+    truth: LabelledImages,
+    types: Sequence[str | None],
+    first: int,
+) -> None:
+    """Counts the heat maps of consecutive images, of which the first is at `first`.
 
-    p = (1 + #{s_i >= s}) / (n + 1) is at or below the rate if at most k = rate (n + 1) - 1 of the
-    calibration scores are not smaller. Raises InvalidInput if n is too small for the rate.
+    A defect image without a mask is left out: the place of its defect is unknown.
     """
-    check_false_alarm_rate(false_alarm_rate, len(calibration))
-    k = int(false_alarm_rate * (len(calibration) + 1) + 1e-9) - 1
-    return float(calibration[max(0, len(calibration) - 1 - k)])
-
-
-def _pixel_counts(
-    scored: Sequence[Score], truth: LabelledImages, first: int
-) -> NDArray[np.int64] | int:
-    """`count_levels` of the heat maps of consecutive images, of which the first is at `first`."""
-    values, masks = [], []
-    for index, result in enumerate(scored, first):
-        mask, shape = truth.masks[index], result.heatmap.shape[:2]
-        if mask is None and truth.defect[index]:
-            continue  # the place of the defect is unknown
-        truth_here = np.zeros(shape, np.bool_) if mask is None else resize_mask(mask, shape)
-        values.append(result.heatmap.ravel())
-        masks.append(truth_here.ravel())
-    return count_levels(np.concatenate(values), np.concatenate(masks)) if values else 0
-
-
-def _not_nan(value: float) -> float | None:
-    """None for NaN, which JSON does not have."""
-    return None if np.isnan(value) else value
+    known = [
+        i
+        for i in range(first, first + len(scored))
+        if truth.masks[i] is not None or not truth.defect[i]
+    ]
+    for kind, places in groupby(known, key=lambda i: types[i]):
+        group = list(places)
+        maps = [scored[i - first].heatmap for i in group]
+        pixels.add(maps, [truth.masks[i] for i in group], kind)

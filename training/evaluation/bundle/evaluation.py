@@ -12,19 +12,17 @@ from codec import Codec, Scorer
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import InvalidInput
-from codec.images.comparison import draw_heatmap
 from codec.images.files import prepare
 from codec.images.input_spec import InputSpec
 from codec.scores.scores import check_false_alarm_rate
-from training.config.run import DataConfig, LayoutName
-from training.data.labelled import LabelledImages, labelled_test
+from training.data.labelled import LabelledImages
 from training.errors import TrainingError, UsageError
-from training.evaluation.bundle import detection, rate_distortion
+from training.evaluation.bundle import detection, examples, rate_distortion
 from training.evaluation.bundle.detection import Scored
+from training.evaluation.bundle.examples import Subject
 from training.evaluation.bundle.rate_distortion import Compression, Exactness
 from training.evaluation.report.progress import Reporter
 from training.evaluation.report.section import Picture
-from training.evaluation.report.sheet import sheet
 from training.metrics.images import evenly
 
 # How many symbols the reference coder decodes by default: seconds, not minutes.
@@ -66,7 +64,10 @@ class BundleReport:
     levels: list[Compression]
     exactness: Exactness
     scored: Scored
-    pictures: list[Picture]
+    samples: list[Picture]
+    """test images at regular intervals"""
+    extremes: list[Picture]
+    """test images with the highest and the lowest scores"""
     threads: int
 
     @property
@@ -75,35 +76,49 @@ class BundleReport:
         return f"Model {self.bundle.manifest.name} {self.bundle.manifest.version}"
 
 
-def evaluate_bundle(
-    path: Path,
-    folder: Path,
-    layout: LayoutName,
-    options: BundleOptions,
-    threads: int,
-    shown: int,
-    reporter: Reporter,
-) -> BundleReport:
-    """Runs the test images of a data folder through the serving pipeline, on the CPU.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A bundle and what the options mean for it."""
 
-    `shown` is the number of example images of each kind. Raises BundleError, TrainingError (the
-    data, or no onnxruntime) or InvalidInput (an image, an option).
+    bundle: Bundle
+    codec: Codec
+    quality: int
+    rates: list[float]
+    """false-alarm rates of the verdicts, the one in use first"""
+    threads: int
+
+
+def open_bundle(path: Path, options: BundleOptions, threads: int) -> Opened:
+    """A bundle on the CPU. Raises BundleError, TrainingError (no onnxruntime), UsageError or
+    InvalidInput (an option that it does not support).
     """
     bundle = load_bundle(path)
-    quality = _quality(bundle, options)
-    codec = _codec(bundle, threads)
-    scorer = Scorer(codec)
-    read_as = DataConfig(channels=bundle.manifest.input.channels, layout=layout)
-    test = labelled_test(read_as, folder, reporter.note)
-    images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
-    check_fit(images, test.names, bundle.manifest.input)
-    examples = chosen(test, shown)
-    rates = false_alarm_rates(bundle, options)
-    facts, records = rate_distortion.compression(
-        codec, images, quality, reporter.start("compressing")
+    return Opened(
+        bundle=bundle,
+        codec=_codec(bundle, threads),
+        quality=_quality(bundle, options),
+        rates=false_alarm_rates(bundle, options),
+        threads=threads,
     )
-    scored = detection.score(scorer, images, test, rates, examples, reporter.start("scoring"))
+
+
+def evaluate_bundle(
+    opened: Opened, test: LabelledImages, options: BundleOptions, shown: int, reporter: Reporter
+) -> BundleReport:
+    """Runs test images through the serving pipeline.
+
+    `shown` is the number of example images of each kind. Raises InvalidInput, which names the
+    image.
+    """
+    bundle, codec = opened.bundle, opened.codec
+    scorer = Scorer(codec)
+    images = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in test.images]
+    facts, records = rate_distortion.compression(
+        codec, images, opened.quality, reporter.start("compressing")
+    )
+    scored = detection.score(scorer, images, test, opened.rates, reporter.start("scoring"))
     checked = [records[i] for i in evenly(len(records), _affordable(bundle, records, options))]
+    subject = Subject(codec=codec, scorer=scorer, images=images, test=test, scored=scored)
     return BundleReport(
         bundle=bundle,
         test=test,
@@ -111,8 +126,9 @@ def evaluate_bundle(
         levels=_levels(codec, images, options, reporter),
         exactness=rate_distortion.exactness(bundle, checked, reporter.start("reference coder")),
         scored=scored,
-        pictures=draw_examples(codec, scorer, images, test, scored, examples),
-        threads=threads,
+        samples=examples.samples(subject, shown),
+        extremes=examples.extremes(subject, shown),
+        threads=opened.threads,
     )
 
 
@@ -147,19 +163,13 @@ def _levels(
     return rate_distortion.levels(codec, subset, reporter.start("all quality levels"))
 
 
-def check_fit(images: Sequence[U8], names: Sequence[str], spec: InputSpec) -> None:
+def check_fit(test: LabelledImages, spec: InputSpec) -> None:
     """Checks that the model takes every image. Raises InvalidInput with the name of one."""
-    for image, name in zip(images, names, strict=True):
+    for image, name in zip(test.images, test.names, strict=True):
         try:
-            prepare(image, spec)
+            prepare(np.ascontiguousarray(image.transpose(1, 2, 0)), spec)
         except InvalidInput as error:
             raise InvalidInput(f"{name}: {error}") from error
-
-
-def chosen(test: LabelledImages, wanted: int) -> list[int]:
-    """Positions of the normal, then the defect images to show, evenly spread over the set."""
-    kinds = (np.flatnonzero(~test.defect), np.flatnonzero(test.defect))
-    return [int(kind[i]) for kind in kinds for i in evenly(len(kind), wanted)]
 
 
 def false_alarm_rates(bundle: Bundle, options: BundleOptions) -> list[float]:
@@ -180,30 +190,3 @@ def _affordable(bundle: Bundle, records: Sequence[bytes], options: BundleOptions
         return options.reference
     sizes = [rate_distortion.symbols(record, bundle) for record in records]
     return max(1, min(len(records), REFERENCE_SYMBOLS * len(records) // sum(sizes)))
-
-
-def draw_examples(
-    codec: Codec,
-    scorer: Scorer,
-    images: Sequence[U8],
-    test: LabelledImages,
-    scored: Scored,
-    examples: Sequence[int],
-) -> list[Picture]:
-    """A sheet of normal and a sheet of defect images: originals, decoded records, heat maps."""
-    spec, pictures = codec.manifest.input, []
-    for kind, name in ((False, "Normal"), (True, "Defect")):
-        positions = [i for i in examples if test.defect[i] == kind]
-        if not positions:
-            continue
-        originals = [rate_distortion.target_image(images[i], spec) for i in positions]
-        decoded = codec.decompress(codec.compress([images[i] for i in positions]))
-        maps = [
-            draw_heatmap(image, scored.heatmaps[i], scorer.heatmap_vmax)
-            for image, i in zip(originals, positions, strict=True)
-        ]
-        p_values = ", ".join(f"{scored.p_value[i]:.3g}" for i in positions)
-        caption = f"{name} images, their decoded records, their heat maps. p-values: {p_values}"
-        png = sheet([originals, decoded, maps])
-        pictures.append(Picture(png=png, caption=caption))
-    return pictures

@@ -7,11 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 from training.data.image_files import digest
-from training.evaluation.bundle import detection
-from training.evaluation.bundle.detection import Detection, Verdicts
+from training.evaluation.bundle.detection_sections import detection_sections
 from training.evaluation.bundle.evaluation import BundleReport
 from training.evaluation.bundle.rate_distortion import Exactness
 from training.evaluation.report import charts
+from training.evaluation.report.comparison import decimals
 from training.evaluation.report.section import Picture, Section
 
 
@@ -36,7 +36,7 @@ def to_json(report: BundleReport) -> dict[str, Any]:
 def sections(report: BundleReport) -> list[Section]:
     """All sections, the most important first."""
     parts = [_compression(report), _exactness(report.exactness), _levels(report)]
-    parts += [*_detection(report), _samples(report)]
+    parts += [*detection_sections(report), _samples(report), _extremes(report)]
     return [part for part in parts if part is not None]
 
 
@@ -51,7 +51,7 @@ def _compression(report: BundleReport) -> Section:
         ("ratio to raw pixels", f"{facts.ratio:.1f}"),
         ("bits per pixel", f"{facts.bits_per_pixel:.4f}"),
         ("PSNR, dB", f"{facts.psnr:.2f}"),
-        ("SSIM", _three(facts.ssim)),
+        ("SSIM", decimals(facts.ssim)),
         ("encoded images per second", f"{facts.encode_images_per_second:.1f}"),
         ("decoded images per second", f"{facts.decode_images_per_second:.1f}"),
     ]
@@ -97,64 +97,22 @@ def _levels(report: BundleReport) -> Section | None:
     )
 
 
-def _detection(report: BundleReport) -> list[Section]:
-    facts = report.scored.detection
-    if not facts.defect_images:
-        return [_verdicts(report)]
-    rows = [
-        (f"image, {name}{' (in the verdict)' if name in facts.fused else ''}", _three(value))
-        for name, value in facts.image_auroc.items()
-    ]
-    rows.append(("pixel, heat map", _three(facts.pixel_auroc)))
-    auroc = Section(
-        title="Detection, AUROC",
-        text="The probability that a defect image (or pixel) has a higher score than a normal one: "
-        "0.5 is chance, 1 is perfect. The pixels are those of all test images.",
-        head=("score", "AUROC"),
-        rows=rows,
-    )
-    return [_verdicts(report), auroc]
-
-
-def _verdicts(report: BundleReport) -> Section:
-    facts = report.scored.detection
-    threshold = detection.threshold(
-        report.bundle.calibration.fused, facts.verdicts[0].false_alarm_rate
-    )
-    histogram = charts.score_histogram(report.scored.value, report.test.defect, threshold)
-    head = ("false-alarm rate", "false alarms", "realised rate", "detected", "detection rate")
-    columns = len(head) if facts.defect_images else 3
-    return Section(
-        title="Verdicts",
-        text=f"An image is flagged if its p-value against {facts.calibration_images} calibration "
-        f"images is at or below the false-alarm rate. {facts.normal_images} normal and "
-        f"{facts.defect_images} defect test images. The first row is the rate in use.",
-        head=head[:columns],
-        rows=[_verdict(v, facts)[:columns] for v in facts.verdicts],
-        pictures=[Picture(png=histogram, caption="Fused score of the test images")],
-    )
-
-
-def _verdict(verdicts: Verdicts, facts: Detection) -> tuple[str, ...]:
-    return (
-        f"{verdicts.false_alarm_rate:g}",
-        f"{verdicts.false_alarms} of {facts.normal_images}",
-        _three(verdicts.realised_rate),
-        f"{verdicts.detections} of {facts.defect_images}",
-        _three(verdicts.detection_rate),
-    )
-
-
 def _samples(report: BundleReport) -> Section | None:
-    if not report.pictures:
+    if not report.samples:
         return None
     return Section(
         title="Pictures",
         text="Test images at regular intervals of the set; nobody chose them. Heat maps are scaled "
         "so that one normal image in ten reaches full colour.",
-        pictures=report.pictures,
+        pictures=report.samples,
     )
 
 
-def _three(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _extremes(report: BundleReport) -> Section | None:
+    if not report.extremes:
+        return None
+    return Section(
+        title="Best and worst",
+        text="Test images with the highest and the lowest fused scores.",
+        pictures=report.extremes,
+    )

@@ -53,6 +53,20 @@ def test_tables_are_printed():
     assert "none" not in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_every_figure_of_a_wide_table_is_printed_whole_after_the_name_of_its_row(width):
+    head = ("model", *(f"long name {i}" for i in range(9)))
+    rows = [(f"model {n}", *(f"0.{n}{i}7" for i in range(9))) for n in (1, 2)]
+    out = io.StringIO()
+    report.show(Console(file=out, width=width), [Section(title="t", text="", head=head, rows=rows)])
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for name, *figures in rows:
+        of_row = [line for line in lines if name in line]
+        assert [f for line in of_row for f in line.replace("│", " ").split()[2:]] == figures
+        assert (len(of_row) == 1) == (width == 200)
+
+
 def size(png: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(png)) as image:
         return image.size
