@@ -25,7 +25,7 @@ LOWEST_LR = 5e-5
 def learning_rate(state: State, steps: int) -> float:
     """The rate of the next of `steps` steps: linear warm-up, then as `lr_schedule` says.
 
-    While the decoder learns codes as they are decoded, a cosine of its own.
+    While the decoder learns codes as they are decoded, the rate falls along a second cosine.
     """
     config = state.config
     rate = config.lr * state.lr_scale
