@@ -41,7 +41,11 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 class Command:
     """Measure a training run or bundles on the test images of a data folder."""
 
-    source: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    source: Annotated[
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="RUN|BUNDLE [BUNDLE ...]", help_behavior_hint="(required)"),
+    ]
     """folder of a run, or bundles (folders or tars) to compare"""
     data: Path
     """folder with the images, or a csv file that lists them; only the test images are used"""
