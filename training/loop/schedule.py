@@ -14,7 +14,8 @@ from training.run.state import State
 
 # Share of the learning rate that is left at the end of the cosine.
 FINAL_LR = 0.01
-# Share of it from which the decoder learns codes as they are decoded.
+# Share of the learning rate from which the decoder learns codes as they are decoded. On screws, 1
+# gives 0.1 dB more at the default level and 1.2 dB less at the finest one; 0.03 is too slow.
 DECODED_LR = 0.3
 # Epochs without a better validation loss after which lr_schedule plateau halves the rate.
 PLATEAU_EPOCHS = 3
