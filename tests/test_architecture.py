@@ -21,6 +21,7 @@ ARROWS = {
         "arrays": "",
         "atomic": "",
         "errors": "",
+        "smoothing": "arrays",
         "varint": "",
         "image_folder": "",
         "image_reader": "arrays errors",
@@ -28,6 +29,7 @@ ARROWS = {
         "images": "arrays errors image_reader",
         "quantise": "arrays",
         "rate_control": "errors",
+        "detectors": "arrays errors smoothing",
         "priors": "arrays errors quantise",
         "record": "arrays errors varint image_reader images",
         "archive": "arrays errors varint record",
@@ -37,7 +39,7 @@ ARROWS = {
         "graphs": "arrays errors images bundle",
         "record_coder": "arrays errors outcomes images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
-        "scores": "arrays errors images bundle",
+        "scores": "arrays errors smoothing images bundle",
         "codec": "arrays errors outcomes images quantise rate_control record bundle results graphs "
         "record_coder",
         "scorer": "arrays errors outcomes images quantise rate_control record bundle results "

@@ -12,6 +12,7 @@ from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES, Calibration
 from codec.errors import BundleError, InvalidInput
 from codec.scores import scores as formulas
+from codec.smoothing import smooth
 
 
 def pair(channels: int = 1, height: int = 20, width: int = 31) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +40,7 @@ def test_smoothing_is_two_box_filters(side: int) -> None:
     expected = image.astype(np.float64)
     for axis in (0, 1, 0, 1):
         expected = ndimage.uniform_filter1d(expected, side, axis=axis, mode="nearest")
-    assert np.allclose(formulas.smooth(image, side), expected, atol=1e-6)
+    assert np.allclose(smooth(image, side), expected, atol=1e-6)
 
 
 def test_equal_images_have_no_gradient_dissimilarity() -> None:
@@ -131,10 +132,10 @@ def test_an_image_up_to_the_limit_is_scored_by_the_plain_formulas() -> None:
     scores, heatmap = formulas.single_scores(x, y, variance, spec)
     assert scores == {
         "residual": float(residual.mean()),
-        "peak": formulas.peak(formulas.smooth(residual, spec.peak_blur)),
-        "structure": formulas.peak(formulas.smooth(dissimilarity, spec.peak_blur)),
+        "peak": formulas.peak(smooth(residual, spec.peak_blur)),
+        "structure": formulas.peak(smooth(dissimilarity, spec.peak_blur)),
     }
-    assert (heatmap == formulas.smooth(residual, spec.blur)).all()
+    assert (heatmap == smooth(residual, spec.blur)).all()
 
 
 @pytest.mark.parametrize("pixels", [1, 200, 31 * 7, 31 * 40])

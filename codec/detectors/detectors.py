@@ -1,0 +1,142 @@
+"""All detectors of a bundle: their member `detectors.npz`, and the maps of one image.
+
+The arrays are those of `pack` of each detector under its name, and two more kinds:
+
+    components60.basis    an array of the detector components60
+    components60.scale    [h', w'] float32, > 0: what its map is divided by when normalised
+    residual.scale        [H, W] the same of a map at the resolution of the image
+    heatmap.floor         [n] float64, for the n maps of the heat map: the value that stays unmarked
+    heatmap.full          [n] float64, above the floor: the value that is drawn as 1
+
+Images are handled one at a time, so an image has the same maps alone and in any batch. Between
+machines maps may differ by float rounding, since matrix products sum in another order there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from codec.arrays import F32, F64, U8, Array
+from codec.detectors.candidates import NATIVE_MAPS
+from codec.detectors.cells import CellBank, Cells
+from codec.detectors.checks import require, require_array
+from codec.detectors.statistics import block_sums, statistics_of
+from codec.detectors.whole import Components, Neighbour
+from codec.detectors.working import working_image
+
+Detector = Components | Neighbour | Cells | CellBank
+MAX_DETECTORS = 16
+_KINDS: dict[str, type[Detector]] = {
+    "components": Components,
+    "neighbour": Neighbour,
+    "cells": Cells,
+    "bank": CellBank,
+}
+_NAME = re.compile(r"(components|neighbour|cells|bank)([1-9]\d{0,2})?")
+_HEATMAP = "heatmap"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detectors:
+    """The detectors of a bundle by name, such as `components60`, `neighbour`, `cells8`, `bank4`.
+
+    `scales` are by the name of a map: `[h', w']` of detectors, `[H, W]` of native maps. `floor` and
+    `full`, `[n]` each, are those of the maps of the heat map in the order of the manifest. Raises
+    BundleError.
+    """
+
+    by_name: Mapping[str, Detector]
+    scales: Mapping[str, F32] = field(default_factory=dict)
+    floor: F64 = field(default_factory=lambda: np.zeros(0))
+    full: F64 = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.by_name) <= MAX_DETECTORS,
+            f"{len(self.by_name)} detectors, at most {MAX_DETECTORS}",
+        )
+        for name, detector in self.by_name.items():
+            require(_kind(name) is type(detector), f"{name} is a {type(detector).__name__}")
+            side = detector.side if isinstance(detector, Cells | CellBank) else None
+            require(side is None or name.endswith(f"{side}"), f"{name} has cells of side {side}")
+        for name, scale in self.scales.items():
+            shape = self.by_name[name].shape if name in self.by_name else (None, None)
+            require(
+                name in self.by_name or name in NATIVE_MAPS, f"a scale of {name}, which has no map"
+            )
+            require_array(scale, f"{name}.scale", np.float32, shape)
+            require(bool((scale > 0).all()), f"{name}.scale must be above 0")
+        for name, values in (("heatmap.floor", self.floor), ("heatmap.full", self.full)):
+            require(values.ndim == 1, f"{name} has the shape {list(values.shape)}")
+            require_array(values, name, np.float64, self.floor.shape)
+        require(bool((self.full > self.floor).all()), "heatmap.full must be above heatmap.floor")
+
+    def maps(self, image: U8, names: Sequence[str]) -> dict[str, F32]:
+        """The maps `[h', w']` of an image `[H, W, C]` of any size, by the names of detectors.
+
+        What several detectors need is computed once.
+        """
+        views = _Views(image)
+        return {name: views.map(self.by_name[name]) for name in names}
+
+    def pack(self) -> dict[str, Array]:
+        """The arrays of `detectors.npz`."""
+        arrays: dict[str, Array] = {}
+        for name, detector in self.by_name.items():
+            arrays |= {f"{name}.{key}": array for key, array in detector.pack().items()}
+        arrays |= {f"{name}.scale": scale for name, scale in self.scales.items()}
+        return arrays | {"heatmap.floor": self.floor, "heatmap.full": self.full}
+
+    @classmethod
+    def unpack(cls, arrays: Mapping[str, Array]) -> "Detectors":
+        """Undoes `pack`. Raises BundleError for missing, misshapen or unknown arrays."""
+        groups: dict[str, dict[str, Array]] = {}
+        for key, array in arrays.items():
+            name, _, part = key.partition(".")
+            groups.setdefault(name, {})[part] = array
+        heatmap = groups.pop(_HEATMAP, {})
+        require(heatmap.keys() == {"floor", "full"}, "expected heatmap.floor and heatmap.full")
+        scales = {name: group.pop("scale") for name, group in groups.items() if "scale" in group}
+        by_name = {
+            name: _kind(name).unpack(group)
+            for name, group in groups.items()
+            if name not in NATIVE_MAPS
+        }
+        return cls(by_name, scales, heatmap["floor"], heatmap["full"])
+
+
+class _Views:
+    """Working pictures and cell statistics of one image, each computed when first needed."""
+
+    def __init__(self, image: U8) -> None:
+        self._image = image
+        self._pictures: dict[tuple[int, int], F32] = {}
+        self._blocks: dict[tuple[int, int], F64] = {}
+        self._statistics: dict[tuple[tuple[int, int], int], F32] = {}
+
+    def map(self, detector: Detector) -> F32:
+        if isinstance(detector, Cells | CellBank):
+            return detector.distances(self._cells(detector.size, detector.side))
+        return detector.map(self._picture(detector.size))
+
+    def _picture(self, size: tuple[int, int]) -> F32:
+        if size not in self._pictures:
+            self._pictures[size] = working_image(self._image, size)
+        return self._pictures[size]
+
+    def _cells(self, size: tuple[int, int], side: int) -> F32:
+        if size not in self._blocks:
+            self._blocks[size] = block_sums(self._picture(size))
+        if (size, side) not in self._statistics:
+            self._statistics[size, side] = statistics_of(self._blocks[size], side)
+        return self._statistics[size, side]
+
+
+def _kind(name: str) -> type[Detector]:
+    """The class of a detector. Raises BundleError for a name that no detector has."""
+    match = _NAME.fullmatch(name)
+    known = match is not None and (match[1] == "neighbour") == (match[2] is None)
+    require(known, f"no detector is called {name!r}")
+    return _KINDS[re.sub(r"\d+", "", name)]
