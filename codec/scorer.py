@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codec.arrays import F32, U8
-from codec.bundle.npz import SCORE_NAMES
+from codec.bundle.npz import score_names
 from codec.codec import Codec
 from codec.errors import InvalidInput
 from codec.images.files import restore_geometry
@@ -19,14 +19,15 @@ from codec.record.frame import attach
 from codec.record_coder import Coded
 from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
+from codec.scores.candidate_scores import CandidateScores
 from codec.scores.regions import find_regions
 from codec.scores.scores import Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawScore:
-    """What a verdict is based on: the single scores of an image by name, its heat map `[H, W]` in
-    nats per pixel, and the size of its record in bytes.
+    """What a verdict is based on: the single scores of an image by name, those of the candidates
+    included, its heat map `[H, W]` as in `Score`, and the size of its record in bytes.
     """
 
     scores: dict[str, float]
@@ -44,7 +45,7 @@ class Scorer:
 
     @property
     def heatmap_vmax(self) -> float:
-        """The heat-map value that is drawn in full colour, nats per pixel."""
+        """The heat-map value that is drawn in full colour, in the unit of the heat maps."""
         return float(self._calibration.heatmap_vmax[0])
 
     @property
@@ -117,10 +118,11 @@ class Scorer:
 
     def _verdicts(self, encoded: Sequence[EncodedImage], false_alarm_rate: float) -> list[Score]:
         calibration, fused = self._calibration, self.manifest.score.fused
-        verdicts = []
+        names, verdicts = score_names(self.manifest.score), []
         for raw in self._raw_scores(encoded):
-            scores = [raw.scores[name] for name in SCORE_NAMES]
-            value = formulas.fuse(scores, calibration.score_mean, calibration.score_std, fused)
+            scores = [raw.scores[name] for name in names]
+            mean, std = calibration.score_mean, calibration.score_std
+            value = formulas.fuse(scores, mean, std, fused, names)
             p = formulas.p_value(value, calibration.fused)
             anomalous = p <= false_alarm_rate
             verdicts.append(Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes))
@@ -131,18 +133,29 @@ class Scorer:
         records, bits = self._codec.records.write(coded), self._codec.records.bits(coded)
         decoded = self._codec.decode(coded)  # last, since it takes the most memory
         for i, one in enumerate(encoded):
-            scores, heatmap = self._residual_scores(one, decoded[i])
+            found = self._candidates(one)
+            scores, heatmap = self._residual_scores(one, decoded[i], found)
             scores["rate"] = bits[i]
             scores["latent"] = self._latent_score(one, coded[i])
-            yield RawScore(scores, heatmap, len(records[i]))
+            yield RawScore(scores | found.scores(), heatmap, len(records[i]))
 
-    def _residual_scores(self, encoded: EncodedImage, y: F32) -> tuple[dict[str, float], F32]:
+    def _candidates(self, encoded: EncodedImage) -> CandidateScores:
+        """The candidates of the detectors, which look at the image and not at its record."""
+        target = encoded.image.target
+        size = (target.shape[0], target.shape[1])
+        found = CandidateScores(self.manifest.score, self._codec.bundle.detectors, size)
+        found.add_detectors(target)
+        return found
+
+    def _residual_scores(
+        self, encoded: EncodedImage, y: F32, candidates: CandidateScores
+    ) -> tuple[dict[str, float], F32]:
         spec, variance = self.manifest.input, self._calibration.residual_variance
         x = encoded.image.target.transpose(2, 0, 1)
         restored = restore_geometry(y, encoded.image.size, spec)
         if variance.shape[1:] != (1, 1) and variance.shape != x.shape:
             variance = variance.mean((1, 2), keepdims=True)
-        return formulas.single_scores(x, restored, variance, self.manifest.score)
+        return formulas.single_scores(x, restored, variance, self.manifest.score, candidates)
 
     def _latent_score(self, encoded: EncodedImage, coded: Coded) -> float:
         if self.manifest.latent.kind == "indices":

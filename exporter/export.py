@@ -10,7 +10,7 @@ from typing import Any
 from codec import Codec
 from codec.arrays import U8
 from codec.atomic import staged
-from codec.bundle.bundle import Bundle, load_bundle, write_bundle
+from codec.bundle.bundle import DETECTORS, Bundle, load_bundle, write_bundle
 from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
 from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
@@ -201,6 +201,8 @@ def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -
         PICTURES: draw_samples(codec, images),
         "card.md": write_card(bundle.manifest, held_out_facts(codec, images)).encode(),
     }
+    if bundle.manifest.score.candidates:
+        members[DETECTORS] = pack_arrays(bundle.detectors.pack())
     with staged(out) as target:
         manifest = write_bundle(target, bundle.manifest, members)
         written = load_bundle(target)

@@ -33,13 +33,13 @@ ARROWS = {
         "priors": "arrays errors quantise",
         "record": "arrays errors varint image_reader images",
         "archive": "arrays errors varint record",
-        "bundle": "arrays atomic errors images priors record",
+        "bundle": "arrays atomic errors images detectors priors record",
         "entropy": "arrays errors quantise priors",
         "results": "arrays images record",
         "graphs": "arrays errors images bundle",
         "record_coder": "arrays errors outcomes images record bundle entropy",
         "reference": "arrays errors quantise priors entropy",
-        "scores": "arrays errors smoothing images bundle",
+        "scores": "arrays errors smoothing images detectors bundle",
         "codec": "arrays errors outcomes images quantise rate_control record bundle results graphs "
         "record_coder",
         "scorer": "arrays errors outcomes images quantise rate_control record bundle results "

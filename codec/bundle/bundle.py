@@ -5,6 +5,7 @@
     decoder.onnx       z | codes -> x_hat
     tables.npz         codec.bundle.npz: steps and priors of all quality levels
     calibration.npz    codec.bundle.npz.Calibration
+    detectors.npz      codec.detectors.detectors.Detectors, in bundles that have candidates
     card.md            model card; its pictures are *.png files of the bundle
 
 Everything is verified before use. Nothing is unpickled, and sizes are checked before allocation.
@@ -16,17 +17,26 @@ import json
 import re
 import tarfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from codec.arrays import F32
 from codec.atomic import staged
+from codec.bundle.fitted_detectors import check_detectors
 from codec.bundle.manifest import Manifest, Member, from_json, to_json
-from codec.bundle.npz import Calibration, check_score_names, unpack_arrays, unpack_tables
+from codec.bundle.npz import (
+    Calibration,
+    check_score_names,
+    score_names,
+    unpack_arrays,
+    unpack_tables,
+)
+from codec.detectors.detectors import Detectors
 from codec.errors import BundleError
 from codec.priors.base import Prior
 
 MANIFEST = "manifest.json"
+DETECTORS = "detectors.npz"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
 MAX_MANIFEST_BYTES = 2**20
 MAX_MEMBER_BYTES = 2**30
@@ -36,7 +46,7 @@ _MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified model: manifest, ONNX graphs, quantisation steps `[Q, D]`, a prior per quality
-    level, calibration and model card (Markdown).
+    level, calibration, model card (Markdown) and detectors, of which it may have none.
     """
 
     manifest: Manifest
@@ -47,6 +57,7 @@ class Bundle:
     priors: tuple[Prior, ...]
     calibration: Calibration
     card: str
+    detectors: Detectors = field(default_factory=Detectors)
 
     @property
     def size(self) -> int:
@@ -99,10 +110,11 @@ def model_id(manifest: Manifest) -> bytes:
 def _assemble(files: Mapping[str, bytes]) -> Bundle:
     manifest = from_json(_member(files, MANIFEST))
     _verify(manifest, files)
-    check_score_names(manifest.score.fused)
+    names = score_names(manifest.score)
+    check_score_names(manifest.score.fused, names)
     steps, priors = unpack_tables(manifest, unpack_arrays(files["tables.npz"], "tables.npz"))
     calibration = Calibration.from_arrays(
-        unpack_arrays(files["calibration.npz"], "calibration.npz")
+        unpack_arrays(files["calibration.npz"], "calibration.npz"), len(names)
     )
     if calibration.latent_mean.shape != (manifest.latent.dims,):
         raise BundleError(
@@ -118,7 +130,16 @@ def _assemble(files: Mapping[str, bytes]) -> Bundle:
         priors=priors,
         calibration=calibration,
         card=files["card.md"].decode("utf-8", "replace"),
+        detectors=_detectors(manifest, files),
     )
+
+
+def _detectors(manifest: Manifest, files: Mapping[str, bytes]) -> Detectors:
+    there = DETECTORS in manifest.members
+    arrays = unpack_arrays(files[DETECTORS], DETECTORS) if there else {}
+    detectors = Detectors.unpack(arrays) if there else Detectors()
+    check_detectors(manifest, detectors)
+    return detectors
 
 
 def _verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
+from codec.detectors.candidates import Candidate
 from codec.errors import BundleError
 from codec.images.input_spec import InputSpec, require
 from codec.record.frame import LEVELS
@@ -21,6 +22,8 @@ PriorName = Literal["factorised", "mixture", "map", "neighbours"]
 # Checked before anything is allocated.
 MAX_DIMS = 65536
 MAX_CODEBOOK = 65535
+MAX_CANDIDATES = 64
+_CANDIDATE_FIELDS = ("candidates", "heatmap")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -79,7 +82,9 @@ class ScoreSpec:
 
     `definition` is the version of the formulas that the calibration was made with. `blur` is the
     side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the maps whose
-    largest values are image scores. `fused` names the scores of the verdict. Raises BundleError.
+    largest values are image scores. `candidates` are scores in addition to those of SCORE_NAMES, at
+    most 64, and `fused` names the scores of the verdict among all of them. `heatmap` names the
+    candidates whose maps make the heat map; if it is empty, the residual does. Raises BundleError.
     """
 
     definition: int = SCORE_DEFINITION
@@ -87,6 +92,8 @@ class ScoreSpec:
     peak_blur: int = 3
     fused: tuple[str, ...] = ("peak",)
     false_alarm_rate: float = 0.01
+    candidates: tuple[Candidate, ...] = ()
+    heatmap: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(
@@ -100,10 +107,21 @@ class ScoreSpec:
             f"peak_blur={self.peak_blur}, expected odd",
         )
         require(len(self.fused) > 0, "no score is fused")
+        for name in (*self.fused, *self.heatmap):
+            require(isinstance(name, str), f"{name!r} is not the name of a score")
         require(
             0 < self.false_alarm_rate < 1,
             f"false_alarm_rate={self.false_alarm_rate}, expected in (0, 1)",
         )
+        self._check_candidates()
+
+    def _check_candidates(self) -> None:
+        names = [candidate.name for candidate in self.candidates]
+        require(len(names) <= MAX_CANDIDATES, f"{len(names)} candidates, expected at most 64")
+        for listed in (names, self.heatmap):
+            require(len(set(listed)) == len(listed), f"{', '.join(listed)}: a name occurs twice")
+        for name in self.heatmap:
+            require(name in names, f"the heat map is of {name!r}, which is not a candidate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +167,15 @@ class Manifest:
 
 
 def to_json(manifest: Manifest) -> str:
-    """The manifest as JSON text, keys in a stable order."""
-    return json.dumps(dataclasses.asdict(manifest), indent=1, sort_keys=True) + "\n"
+    """The manifest as JSON text, keys in a stable order.
+
+    Fields that older software does not know are left out where they are empty.
+    """
+    raw = dataclasses.asdict(manifest)
+    for name in _CANDIDATE_FIELDS:
+        if not raw["score"][name]:
+            del raw["score"][name]
+    return json.dumps(raw, indent=1, sort_keys=True) + "\n"
 
 
 def from_json(text: str | bytes) -> Manifest:
@@ -164,18 +189,23 @@ def from_json(text: str | bytes) -> Manifest:
         raw.get("format") == FORMAT, f"format {raw.get('format')!r}, this software reads {FORMAT}"
     )
     parts = dict(raw)
-    parts["input"] = _part(InputSpec, _with_reach(raw.get("input")))
+    parts["input"] = _part(InputSpec, _with(raw.get("input"), reach=None))
     parts["latent"] = _part(LatentSpec, raw.get("latent"), grid=_pair)
-    parts["score"] = _part(ScoreSpec, raw.get("score"), fused=tuple)
+    score = _with(raw.get("score"), **dict.fromkeys(_CANDIDATE_FIELDS, ()))
+    parts["score"] = _part(ScoreSpec, score, fused=tuple, heatmap=tuple, candidates=_candidates)
     members = raw.get("members")
     require(isinstance(members, dict), "members missing")
     parts["members"] = {name: _part(Member, member) for name, member in members.items()}
     return _part(Manifest, parts)
 
 
-def _with_reach(raw: Any) -> Any:
-    """Adds the field `reach` to manifests that are older than it."""
-    return {"reach": None, **raw} if isinstance(raw, dict) else raw
+def _with(raw: Any, **fields: Any) -> Any:
+    """Adds fields to manifests that are older than these."""
+    return {**fields, **raw} if isinstance(raw, dict) else raw
+
+
+def _candidates(raw: Any) -> tuple[Candidate, ...]:
+    return tuple(_part(Candidate, one) for one in raw)
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

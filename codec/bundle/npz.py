@@ -1,4 +1,4 @@
-"""The arrays of a bundle: `tables.npz` and `calibration.npz`.
+"""The arrays of a bundle: `tables.npz`, `calibration.npz` and `detectors.npz`.
 
 `tables.npz` holds the quantisation steps and priors of all quality levels:
 
@@ -6,10 +6,13 @@
     ...     the arrays of the priors: `pack` of the class in PRIORS has their names and types
 
 `calibration.npz` holds what held-out normal images have shown: the fields of `Calibration`.
+codec.detectors.detectors has the arrays of `detectors.npz`.
 """
 
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -18,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codec.arrays import F32, F64, Array
-from codec.bundle.manifest import Manifest, PriorName
+from codec.bundle.manifest import Manifest, PriorName, ScoreSpec
 from codec.errors import BundleError
 from codec.priors.base import FactorisedPrior, Prior, require
 from codec.priors.index_map import IndexPrior
@@ -33,6 +36,15 @@ SCORE_NAMES = ("residual", "peak", "structure", "rate", "latent")
 _KEYS = {"heatmap_vmax": "heat_scale"}
 # Arrays that scores are divided by.
 _DIVISORS = ("residual_variance", "latent_variance", "score_std")
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# What reading a damaged npz file may raise.
+_DAMAGE = (
+    *(ValueError, OSError, KeyError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 PRIORS: Mapping[PriorName, type[Prior]] = MappingProxyType(
     {
         "factorised": FactorisedPrior,
@@ -48,9 +60,9 @@ class Calibration:
     """Statistics of held-out normal images.
 
     residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
-    latent_variance `[D]`; score_mean and score_std `[5]` in the order of SCORE_NAMES; fused `[n]`,
-    ascending; heatmap_vmax `[1]`, the heat-map value in nats per pixel that one normal image in ten
-    reaches at one pixel or more.
+    latent_variance `[D]`; score_mean and score_std in the order of `score_names`; fused `[n]`,
+    ascending; heatmap_vmax `[1]`, the heat-map value that one normal image in ten reaches at one
+    pixel or more.
     """
 
     residual_variance: F32
@@ -66,8 +78,12 @@ class Calibration:
         return {key: getattr(self, name) for name, key in _keys().items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> "Calibration":
-        """Undoes `to_arrays`. Raises BundleError for missing, misshapen or non-finite arrays."""
+    def from_arrays(
+        cls, arrays: Mapping[str, Array], scores: int = len(SCORE_NAMES)
+    ) -> "Calibration":
+        """Undoes `to_arrays` for this number of scores. Raises BundleError for missing, misshapen
+        or non-finite arrays.
+        """
         keys = _keys()
         if arrays.keys() != set(keys.values()):
             raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(keys.values())}")
@@ -80,17 +96,22 @@ class Calibration:
             if arrays[key].min() <= 0:
                 raise BundleError(f"calibration: {key} must be above 0")
         for key in ("score_mean", "score_std"):
-            if arrays[key].shape != (len(SCORE_NAMES),):
-                raise BundleError(f"calibration: expected {len(SCORE_NAMES)} scores")
+            if arrays[key].shape != (scores,):
+                raise BundleError(f"calibration: expected {scores} scores")
         if arrays["latent_mean"].shape != arrays["latent_variance"].shape:
             raise BundleError("calibration: latent_mean and latent_variance differ in length")
         return cls(**{name: arrays[key] for name, key in keys.items()})
 
 
-def check_score_names(names: Sequence[str]) -> tuple[str, ...]:
+def score_names(spec: ScoreSpec) -> tuple[str, ...]:
+    """All scores of a bundle, in the order of arrays: SCORE_NAMES, then its candidates."""
+    return (*SCORE_NAMES, *(candidate.name for candidate in spec.candidates))
+
+
+def check_score_names(names: Sequence[str], known: Sequence[str] = SCORE_NAMES) -> tuple[str, ...]:
     """The names of scores to fuse. Raises BundleError for an unknown one."""
-    if unknown := sorted(set(names) - set(SCORE_NAMES)):
-        there = ", ".join(SCORE_NAMES)
+    if unknown := sorted(set(names) - set(known)):
+        there = ", ".join(known)
         raise BundleError(f"no score is called {', '.join(unknown)}; there are {there}")
     return tuple(names)
 
@@ -139,13 +160,30 @@ def pack_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
 
 
 def unpack_arrays(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
-    """Undoes `pack_arrays`. Raises BundleError for anything but an npz file of plain arrays."""
+    """Undoes `pack_arrays`. Raises BundleError for anything but an npz file of plain arrays.
+
+    No array is allocated before its header agrees with the bytes that the file holds for it.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(info.file_size for info in archive.infolist())
-        if size > MAX_ARRAY_BYTES:
-            raise BundleError(f"{name} holds arrays of {size} bytes, at most {MAX_ARRAY_BYTES}")
+            if size > MAX_ARRAY_BYTES:
+                raise BundleError(f"{name} holds arrays of {size} bytes, at most {MAX_ARRAY_BYTES}")
+            for info in archive.infolist():
+                _check_header(archive, info)
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return dict(arrays)
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise BundleError(f"{name} is not an npz file of plain arrays ({error})") from error
+
+
+def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Raises ValueError unless the header of an array announces as many bytes as follow it."""
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{info.filename} has the version {version}")
+        shape, _, dtype = _HEADERS[version](stream)
+        announced = math.prod(shape) * dtype.itemsize + stream.tell()
+    if announced != info.file_size and not dtype.hasobject:
+        raise ValueError(f"{info.filename} has {info.file_size} bytes, its header says {announced}")

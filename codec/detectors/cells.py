@@ -50,6 +50,11 @@ class Cells:
         return _channels(len(self.mean))
 
     @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 1.0
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of its maps."""
         return cell_grid(self.size, self.side)
@@ -123,6 +128,11 @@ class CellBank:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(self.cells.shape[1])
+
+    @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 1.0
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Detectors:
     BundleError.
     """
 
-    by_name: Mapping[str, Detector]
+    by_name: Mapping[str, Detector] = field(default_factory=dict)
     scales: Mapping[str, F32] = field(default_factory=dict)
     floor: F64 = field(default_factory=lambda: np.zeros(0))
     full: F64 = field(default_factory=lambda: np.zeros(0))

@@ -44,6 +44,11 @@ class Components:
         return _channels(len(self.mean), self.size)
 
     @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 0.5
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of its maps."""
         return self.size
@@ -99,6 +104,11 @@ class Neighbour:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(self.images.shape[1], self.size)
+
+    @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 0.5
 
     @property
     def shape(self) -> tuple[int, int]:

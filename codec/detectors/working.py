@@ -23,14 +23,22 @@ def working_image(image: U8, size: tuple[int, int]) -> F32:
     return np.stack([np.asarray(plane) for plane in planes]).astype(np.float32) / np.float32(255.0)
 
 
-def stretched(values: F32, offset: float, size: tuple[int, int]) -> F32:
-    """A map `[h, w]` interpolated linearly to an image of `size` (H, W); edges are repeated.
+def stretched(values: F32, offset: float, size: tuple[int, int], rows: slice) -> F32:
+    """These rows of a map `[h, w]` interpolated linearly to an image of `size` (H, W).
 
     `offset` is the distance of the first value from the border of the image, in steps of the map:
-    0.5 if the values divide the image among them, 1 if they are centres of overlapping cells.
+    0.5 if the values divide the image among them, 1 if they are centres of overlapping cells. Edges
+    are repeated. Of an image in parts, results differ by float rounding only.
     """
-    padded = np.pad(values, 1, mode="edge")
+    # Pillow places the first value at 0.5, and one more is repeated around the map.
     near, (height, width) = 1.5 - offset, values.shape
-    box = (near, near, width + 0.5 + offset, height + 0.5 + offset)
-    picture = Image.fromarray(padded).resize(size[::-1], Image.Resampling.BILINEAR, box)
-    return np.asarray(picture, np.float32)
+    step = (height - 1 + 2 * offset) / size[0]
+    box = (
+        near,
+        near + rows.start * step,
+        near + width - 1 + 2 * offset,
+        near + rows.stop * step,
+    )
+    picture = Image.fromarray(np.pad(values, 1, mode="edge"))
+    wanted = size[1], rows.stop - rows.start
+    return np.asarray(picture.resize(wanted, Image.Resampling.BILINEAR, box), np.float32)

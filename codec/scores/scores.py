@@ -15,13 +15,15 @@ difference on a plain surface: m is 1 plus the smoothed gradient magnitude of y 
 gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et al.,
 "Gradient magnitude similarity deviation", 2014).
 
+A bundle may have more: its candidates, of codec.detectors and of the maps above.
+
 The fused value is the sum of the standardised scores that the manifest names. The verdict is its
 conformal p-value against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1) (Bates et al.,
 "Testing for outliers with conformal p-values", 2023, eq. 2).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,16 +31,16 @@ import numpy as np
 from codec.arrays import F32, F64, U8
 from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES
+from codec.detectors.candidates import NATIVE_MAPS
 from codec.errors import InvalidInput
+from codec.scores.bands import bands
+from codec.scores.candidate_scores import CandidateScores
 from codec.smoothing import smooth
 
 # Chosen for the best separation of normal and defective circuit boards; see RESULTS.md.
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
-# Images of more pixels are scored in bands of about BAND_PIXELS, to bound the memory.
-MAX_WHOLE_PIXELS = 2**22
-BAND_PIXELS = 2**20
 # One normal image in ten reaches the heat-map value that is drawn in full colour.
 HEATMAP_QUANTILE = 0.9
 
@@ -48,7 +50,8 @@ class Score:
     """The verdict on one image.
 
     `value` is the fused score, `p_value` lies in (0, 1], `scores` are the single scores by name,
-    `heatmap [H, W]` is in nats per pixel.
+    `heatmap [H, W]` is in nats per pixel, or in the units of codec.scores.candidate_scores if
+    candidates make it.
     """
 
     value: float
@@ -107,16 +110,19 @@ def latent_distance(z: F32, mean: F32, variance: F32) -> float:
     return float((0.5 * (z - mean[:, None]) ** 2 / variance[:, None]).mean())
 
 
-def single_scores(x: U8, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[str, float], F32]:
-    """The scores of the residual, by name, and the heat map `[H, W]`.
+def single_scores(
+    x: U8, y: F32, variance: F32, spec: ScoreSpec, candidates: CandidateScores | None = None
+) -> tuple[dict[str, float], F32]:
+    """The scores of the residual, by name, and the heat map `[H, W]`; candidates may make it.
 
     x is `[C, H, W]` uint8, y `[C, H, W]` in [0, 1], `variance` is `[C, H, W]` or `[C, 1, 1]`. Large
     images are computed in bands of rows, which changes the results by float rounding only.
     """
     _, height, width = y.shape
-    heatmap = np.empty((height, width), np.float32)
+    drawn = None if candidates is None else candidates.heatmap
+    heatmap = np.empty((height, width), np.float32) if drawn is None else drawn
     residual_sum, peaks, structures = 0.0, list[F32](), list[F32]()
-    for rows, inner in _bands(height, width, spec):
+    for rows, inner in bands(height, width, _margin(spec)):
         a = np.ascontiguousarray(x[:, rows], np.float32) / np.float32(255.0)
         b = y[:, rows]
         residual = residual_map(a, b, variance if variance.shape[1] == 1 else variance[:, rows])
@@ -124,7 +130,11 @@ def single_scores(x: U8, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[s
         residual_sum += float(residual[inner].mean()) * residual[inner].size
         peaks.append(largest(smooth(residual, spec.peak_blur)[inner]))
         structures.append(largest(smooth(structure, spec.peak_blur)[inner]))
-        heatmap[rows][inner] = smooth(residual, spec.blur)[inner]
+        if candidates is not None:
+            candidates.add_rows("residual", residual, rows, inner)
+            candidates.add_rows("structure", structure, rows, inner)
+        if drawn is None:
+            heatmap[rows][inner] = smooth(residual, spec.blur)[inner]
     scores = {
         "residual": residual_sum / heatmap.size,
         "peak": _mean_of_largest(peaks),
@@ -133,18 +143,11 @@ def single_scores(x: U8, y: F32, variance: F32, spec: ScoreSpec) -> tuple[dict[s
     return scores, heatmap
 
 
-def _bands(height: int, width: int, spec: ScoreSpec) -> Iterator[tuple[slice, slice]]:
-    """The rows of each band with its margins, and the rows within them that are the band."""
-    if height * width <= MAX_WHOLE_PIXELS:
-        yield slice(0, height), slice(0, height)
-        return
+def _margin(spec: ScoreSpec) -> int:
+    """Rows beyond a band that its values depend on."""
+    windows = [one.window for one in spec.candidates if one.map in NATIVE_MAPS]
     # A gradient reaches one pixel; a smoothing, half of its window, twice.
-    margin = 1 + 2 * (MASKING_SIDE // 2) + 2 * (max(spec.blur, spec.peak_blur) // 2)
-    step = max(1, BAND_PIXELS // width)
-    for first in range(0, height, step):
-        last = min(first + step, height)
-        start = max(0, first - margin)
-        yield slice(start, min(last + margin, height)), slice(first - start, last - start)
+    return 1 + 2 * (MASKING_SIDE // 2) + 2 * (max(spec.blur, spec.peak_blur, *windows) // 2)
 
 
 def _mean_of_largest(bands: Sequence[F32]) -> float:
@@ -152,10 +155,16 @@ def _mean_of_largest(bands: Sequence[F32]) -> float:
     return float(bands[0].mean()) if len(bands) == 1 else peak(np.concatenate(bands))
 
 
-def fuse(scores: Sequence[float] | F64, mean: F64, std: F64, names: Sequence[str]) -> float:
-    """Sum of the standardised scores in `names`; `scores` are in the order of SCORE_NAMES."""
+def fuse(
+    scores: Sequence[float] | F64,
+    mean: F64,
+    std: F64,
+    names: Sequence[str],
+    order: Sequence[str] = SCORE_NAMES,
+) -> float:
+    """Sum of the standardised scores in `names`; `scores`, `mean` and `std` are in this order."""
     z = (np.asarray(scores, np.float64) - mean) / std
-    return float(sum(z[SCORE_NAMES.index(name)] for name in names))
+    return float(sum(z[order.index(name)] for name in names))
 
 
 def p_value(value: float, calibration: F64) -> float:
@@ -179,13 +188,15 @@ def check_false_alarm_rate(rate: float, n: int) -> float:
     return rate
 
 
-def calibrate(table: F64, names: Sequence[str], maxima: F64) -> tuple[F64, F64, F64, F64]:
+def calibrate(
+    table: F64, names: Sequence[str], maxima: F64, order: Sequence[str] = SCORE_NAMES
+) -> tuple[F64, F64, F64, F64]:
     """Score mean, score deviation, ascending fused values and heatmap_vmax of normal images.
 
-    `table [n, 5]` holds their single scores in the order of SCORE_NAMES, `maxima [n]` those
-    of their heat maps.
+    `table [n, S]` holds their single scores in this order, `maxima [n]` those of their heat maps,
+    and `names` are the scores to fuse.
     """
     mean = table.mean(0)
     std = np.maximum(table.std(0), 1e-9 + 1e-6 * np.abs(mean))
-    fused = np.sort([fuse(scores, mean, std, names) for scores in table])
+    fused = np.sort([fuse(scores, mean, std, names, order) for scores in table])
     return mean, std, fused, np.quantile(maxima, [HEATMAP_QUANTILE])

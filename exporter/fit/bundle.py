@@ -9,7 +9,7 @@ from codec import Codec, EncodedImage, Scorer
 from codec.arrays import F32, I32, U8
 from codec.bundle.bundle import Bundle, model_id
 from codec.bundle.manifest import LatentSpec, Manifest, Member
-from codec.bundle.npz import SCORE_NAMES, Calibration, prior_name
+from codec.bundle.npz import SCORE_NAMES, Calibration, prior_name, score_names
 from codec.errors import BundleError, InvalidInput
 from codec.graphs.protocol import Graphs
 from codec.images import comparison
@@ -180,9 +180,11 @@ def calibrate(
     first = replace(bundle.calibration, residual_variance=variance)
     scorer = Scorer(Codec(replace(bundle, calibration=first), graphs))
     results = list(scorer.raw_scores(images))
-    table = np.array([[raw.scores[name] for name in SCORE_NAMES] for raw in results])
+    spec = bundle.manifest.score
+    names = score_names(spec)
+    table = np.array([[raw.scores[name] for name in names] for raw in results])
     peaks = np.array([float(raw.heatmap.max()) for raw in results])
-    mean, std, fused, vmax = formulas.calibrate(table, bundle.manifest.score.fused, peaks)
+    mean, std, fused, vmax = formulas.calibrate(table, spec.fused, peaks, names)
     return replace(first, score_mean=mean, score_std=std, fused=fused, heatmap_vmax=vmax)
 
 

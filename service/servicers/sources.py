@@ -13,7 +13,7 @@ from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
 from codec.outcomes import attempt
 from codec.record.frame import unpack
-from codec.scores.scores import MAX_WHOLE_PIXELS
+from codec.scores.bands import MAX_WHOLE_PIXELS
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
 from protos.residuum.v1.images_pb2 import Pixels
