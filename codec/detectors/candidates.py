@@ -16,9 +16,8 @@ Statistic = Literal["peak", "mean"]
 # of the first two.
 NATIVE_MAPS = ("residual", "structure", "comparator")
 MAX_WINDOW = 101
-_MAP = re.compile(
-    rf"components[1-9]\d{{0,2}}|neighbour|(cells|bank)(4|8|16)|{'|'.join(NATIVE_MAPS)}"
-)
+# Names of detectors: kind and number of components, or side of the cells.
+DETECTOR = re.compile(r"(components)[1-9]\d{0,2}|(neighbour)|(cells|bank)(?:4|8|16)")
 _LEAST = 1e-12
 
 
@@ -39,7 +38,8 @@ class Candidate:
 
     def __post_init__(self) -> None:
         _require(
-            isinstance(self.map, str) and _MAP.fullmatch(self.map) is not None,
+            self.map in NATIVE_MAPS
+            or (isinstance(self.map, str) and DETECTOR.fullmatch(self.map) is not None),
             f"map={self.map!r}, expected a detector or one of {NATIVE_MAPS}",
         )
         _require(type(self.normalised) is bool, f"normalised={self.normalised!r}")

@@ -16,6 +16,8 @@ from codec.detectors.statistics import (
 
 MAX_CELLS_SIDE = 128
 MAX_BANK = 4000
+# A thousandth below 1e-6 in float32.
+MIN_DEVIATION = 0.999e-6
 # Cells compared with the bank at once, to bound the memory: 4 MB with the largest bank.
 _CHUNK = 256
 
@@ -97,8 +99,8 @@ class CellBank:
     """Remembered cells of training images from any position, for textures and moving objects.
 
     `size` and `side` as in `Cells`; `cells [m, D]` are statistics, m at most 4000, rounded to the
-    float16 of the file; `deviation [D]` float32, above 0, is that of each value over training.
-    Raises BundleError.
+    float16 of the file; `deviation [D]` float32, at least 1e-6, is that of each value over
+    training. Raises BundleError.
     """
 
     size: tuple[int, int]
@@ -116,9 +118,8 @@ class CellBank:
         require(len(self.cells) <= MAX_BANK, f"a bank of {len(self.cells)}, at most {MAX_BANK}")
         _channels(self.cells.shape[1])
         require_array(self.deviation, "deviation", np.float32, (self.cells.shape[1],))
-        require(bool((self.deviation > 0).all()), "deviation must be above 0")
+        require(float(self.deviation.min()) >= MIN_DEVIATION, "deviation must be at least 1e-6")
         points = self.cells / self.deviation
-        require(bool(np.isfinite(points).all()), "cells over their deviation must be finite")
         lengths = np.square(points).sum(1, keepdims=True)
         object.__setattr__(self, "_points", points)
         columns = np.ascontiguousarray(np.concatenate([-2.0 * points, lengths], 1).T)

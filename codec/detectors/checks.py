@@ -8,6 +8,8 @@ import numpy.typing as npt
 from codec.arrays import F32, Array
 from codec.errors import BundleError
 
+LARGEST = 65504.0  # of float16
+
 
 def require(condition: bool, sentence: str) -> None:
     """Raises BundleError unless a condition on a detector holds."""
@@ -18,9 +20,8 @@ def require(condition: bool, sentence: str) -> None:
 def require_array(
     array: Array, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]
 ) -> None:
-    """Raises BundleError for an array of another type or shape, or of infinite values.
-
-    None in the shape is any length above 0.
+    """Raises BundleError for an array of another type or shape, or of values beyond those of
+    float16, so that no square overflows. None in the shape is any length above 0.
     """
     fits = array.ndim == len(shape) and all(
         found == wanted if wanted is not None else found > 0
@@ -31,7 +32,9 @@ def require_array(
         fits and array.dtype == np.dtype(dtype),
         f"{name} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} {wanted}",
     )
-    require(bool(np.isfinite(array).all()), f"{name} must be finite")
+    # False for values that are not numbers, too.
+    bounded = array.size == 0 or bool(np.abs(array).max() <= LARGEST)
+    require(bounded, f"{name} must be finite and within {LARGEST:g} of 0")
 
 
 def require_keys(arrays: Mapping[str, Array], kind: str, expected: set[str]) -> None:

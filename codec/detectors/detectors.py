@@ -3,7 +3,7 @@
 The arrays are those of `pack` of each detector under its name, and two more kinds:
 
     components60.basis    an array of the detector components60
-    components60.scale    [h', w'] float32, > 0: what its map is divided by when normalised
+    components60.scale    [h', w'] float32, >= 1e-12: what its map is divided by when normalised
     residual.scale        [H, W] the same of a map at the resolution of the image
     heatmap.floor         [n] float64, for the n maps of the heat map: the value that stays unmarked
     heatmap.full          [n] float64, above the floor: the value that is drawn as 1
@@ -12,29 +12,30 @@ Images are handled one at a time, so an image has the same maps alone and in any
 machines maps may differ by float rounding, since matrix products sum in another order there.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from codec.arrays import F32, F64, U8, Array
-from codec.detectors.candidates import NATIVE_MAPS
+from codec.detectors.candidates import DETECTOR, NATIVE_MAPS
 from codec.detectors.cells import CellBank, Cells
 from codec.detectors.checks import require, require_array
 from codec.detectors.statistics import block_sums, statistics_of
 from codec.detectors.whole import Components, Neighbour
 from codec.detectors.working import working_image
+from codec.errors import BundleError
 
 Detector = Components | Neighbour | Cells | CellBank
 MAX_DETECTORS = 16
+# A thousandth below 1e-12 in float32.
+MIN_SCALE = 0.999e-12
 _KINDS: dict[str, type[Detector]] = {
     "components": Components,
     "neighbour": Neighbour,
     "cells": Cells,
     "bank": CellBank,
 }
-_NAME = re.compile(r"(components|neighbour|cells|bank)([1-9]\d{0,2})?")
 _HEATMAP = "heatmap"
 
 
@@ -67,11 +68,12 @@ class Detectors:
                 name in self.by_name or name in NATIVE_MAPS, f"a scale of {name}, which has no map"
             )
             require_array(scale, f"{name}.scale", np.float32, shape)
-            require(bool((scale > 0).all()), f"{name}.scale must be above 0")
+            require(float(scale.min()) >= MIN_SCALE, f"{name}.scale must be at least 1e-12")
         for name, values in (("heatmap.floor", self.floor), ("heatmap.full", self.full)):
             require(values.ndim == 1, f"{name} has the shape {list(values.shape)}")
             require_array(values, name, np.float64, self.floor.shape)
-        require(bool((self.full > self.floor).all()), "heatmap.full must be above heatmap.floor")
+        ordered = bool((self.full - self.floor >= MIN_SCALE).all())
+        require(ordered, "heatmap.full must be above heatmap.floor")
 
     def maps(self, image: U8, names: Sequence[str]) -> dict[str, F32]:
         """The maps `[h', w']` of an image `[H, W, C]` of any size, by the names of detectors.
@@ -136,7 +138,7 @@ class _Views:
 
 def _kind(name: str) -> type[Detector]:
     """The class of a detector. Raises BundleError for a name that no detector has."""
-    match = _NAME.fullmatch(name)
-    known = match is not None and (match[1] == "neighbour") == (match[2] is None)
-    require(known, f"no detector is called {name!r}")
-    return _KINDS[re.sub(r"\d+", "", name)]
+    match = DETECTOR.fullmatch(name)
+    if match is None:
+        raise BundleError(f"detectors: no detector is called {name!r}")
+    return _KINDS[match[match.lastindex or 0]]

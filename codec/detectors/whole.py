@@ -35,6 +35,7 @@ class Components:
         require_array(self.mean, "mean", np.float32, (None,))
         object.__setattr__(self, "basis", as_half(self.basis))
         require_array(self.basis, "basis", np.float32, (None, len(self.mean)))
+        require(float(np.abs(self.basis).max()) <= 1.001, "basis must be orthonormal")
         require(len(self.basis) <= MAX_COMPONENTS, f"{len(self.basis)} components, at most 512")
         _channels(len(self.mean), self.size)
 
