@@ -14,7 +14,7 @@ LARGEST = 65504.0  # of float16
 def require(condition: bool, sentence: str) -> None:
     """Raises BundleError unless a condition on a detector holds."""
     if not condition:
-        raise BundleError(f"detectors: {sentence}")
+        raise BundleError(sentence)
 
 
 def require_array(

@@ -99,12 +99,12 @@ class Detectors:
             name, _, part = key.partition(".")
             groups.setdefault(name, {})[part] = array
         heatmap = groups.pop(_HEATMAP, {})
-        require(heatmap.keys() == {"floor", "full"}, "expected heatmap.floor and heatmap.full")
+        require(heatmap.keys() == {"floor", "full"}, "detectors.npz lacks heatmap.floor or .full")
         scales = {name: group.pop("scale") for name, group in groups.items() if "scale" in group}
         by_name = {
-            name: _kind(name).unpack(group)
+            name: _unpacked(name, group)
             for name, group in groups.items()
-            if name not in NATIVE_MAPS
+            if group or name not in NATIVE_MAPS
         }
         return cls(by_name, scales, heatmap["floor"], heatmap["full"])
 
@@ -140,5 +140,13 @@ def _kind(name: str) -> type[Detector]:
     """The class of a detector. Raises BundleError for a name that no detector has."""
     match = DETECTOR.fullmatch(name)
     if match is None:
-        raise BundleError(f"detectors: no detector is called {name!r}")
+        raise BundleError(f"no detector is called {name!r}")
     return _KINDS[match[match.lastindex or 0]]
+
+
+def _unpacked(name: str, arrays: Mapping[str, Array]) -> Detector:
+    kind = _kind(name)
+    try:
+        return kind.unpack(arrays)
+    except BundleError as error:
+        raise BundleError(f"{name}: {error}") from error

@@ -9,9 +9,9 @@ from codec.arrays import F32, U8
 def working_image(image: U8, size: tuple[int, int]) -> F32:
     """`[H, W, C]` uint8 as `[C, h, w]` float32 in [0, 1], for `size` (h, w).
 
-    Sides that do not grow are averaged over boxes, otherwise both are interpolated linearly; in
-    either case values are rounded to whole grey levels. Takes one channel at a time from uint8, so
-    that the largest image costs no float copy.
+    If neither side grows, pixels are averaged over boxes, otherwise interpolated linearly. Pillow
+    rounds to whole grey levels after rows and after columns, so values are within one level. One
+    channel at a time is taken from uint8, so that the largest image costs no float copy.
     """
     height, width = size
     shrinks = height <= image.shape[0] and width <= image.shape[1]

@@ -1,0 +1,85 @@
+"""Maps of each detector against scikit-learn and scipy."""
+
+import numpy as np
+import pytest
+from detector_bundles import random_cells
+from scipy.spatial.distance import cdist, mahalanobis
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from codec.detectors import CellBank, Cells, Components, Neighbour, cell_statistics
+
+
+def pictures(count: int, channels: int, side: int = 16) -> np.ndarray:
+    """Random images `[N, C, h, w]` of 8-bit pixels, in [0, 1]."""
+    rng = np.random.default_rng(6)
+    pixels = rng.integers(0, 256, (count, channels, side, side)).astype(np.float32)
+    return pixels / np.float32(255)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_components_leave_what_pca_does_not_explain(channels: int) -> None:
+    training = pictures(40, channels)
+    pca = PCA(20, svd_solver="full").fit(training.reshape(40, -1).astype(np.float64))
+    detector = Components(
+        (16, 16), pca.mean_.astype(np.float32), pca.components_.astype(np.float32)
+    )
+    for image in pictures(45, channels)[40:]:
+        flat = image.reshape(1, -1)
+        residual = flat - pca.inverse_transform(pca.transform(flat))
+        expected = (residual.reshape(image.shape) ** 2).sum(0)
+        # The basis is held in float16.
+        np.testing.assert_allclose(detector.map(image), expected, rtol=0.02, atol=2e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_neighbour_is_the_nearest_training_image(channels: int) -> None:
+    training = pictures(50, channels)
+    flat = np.rint(training.reshape(50, -1) * 255).astype(np.uint8)
+    detector = Neighbour((16, 16), flat)
+    search = NearestNeighbors(n_neighbors=1).fit(training.reshape(50, -1))
+    for image in pictures(60, channels)[50:]:
+        (nearest,) = search.kneighbors(image.reshape(1, -1), return_distance=False)[0]
+        expected = ((image - training[nearest]) ** 2).sum(0)
+        np.testing.assert_allclose(detector.map(image), expected, atol=1e-6)
+    assert detector.map(training[7]).max() == 0
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 4), (3, 8), (1, 16)])
+def test_cells_have_the_mahalanobis_distance_of_their_position(channels: int, side: int) -> None:
+    rng = np.random.default_rng(8)
+    blank = random_cells(rng, side, channels, (16, 16))
+    length = len(blank.mean)
+    root = rng.normal(size=(length, length))
+    covariance = root @ root.T + np.eye(length)
+    inverse = np.linalg.inv(covariance)
+    whitening = np.linalg.cholesky(inverse)[:, :, None, None] * np.ones((1, 1, *blank.shape))
+    detector = Cells((16, 16), side, blank.mean, whitening.astype(np.float32))
+    image = pictures(1, channels)[0]
+    found, statistics = detector.map(image), cell_statistics(image, side)
+    for row, column in np.ndindex(*detector.shape):
+        place = (slice(None), row, column)
+        expected = mahalanobis(statistics[place], blank.mean[place], inverse) ** 2 / length
+        assert found[row, column] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize(("channels", "side", "count"), [(1, 4, 700), (3, 8, 3)])
+def test_a_bank_gives_the_distance_to_its_nearest_cell(
+    channels: int, side: int, count: int
+) -> None:
+    rng = np.random.default_rng(9)
+    length = 8 + 2 * channels
+    cells = rng.random((count, length)).astype(np.float16).astype(np.float32)
+    deviation = rng.random(length, dtype=np.float32) + np.float32(0.1)
+    detector = CellBank((32, 32), side, cells, deviation)
+    image = pictures(1, channels, 32)[0]
+    queries = cell_statistics(image, side).reshape(length, -1).T
+    expected = cdist(queries / deviation, cells / deviation).min(1) ** 2
+    np.testing.assert_allclose(detector.map(image).ravel(), expected, rtol=1e-4)
+
+
+def test_a_remembered_cell_has_no_distance() -> None:
+    image = pictures(1, 1)[0]
+    cells = cell_statistics(image, 4).reshape(10, -1).T
+    detector = CellBank((16, 16), 4, cells, np.ones(10, np.float32))
+    np.testing.assert_allclose(detector.map(image), 0, atol=1e-5)
