@@ -93,8 +93,8 @@ class AsyncClient:
         """One anomaly score per image.
 
         Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
-        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel. Raises InvalidInput for
-        an image or the rate.
+        `heatmaps`, every score has a heat map `[H, W]`. Raises InvalidInput for an image or the
+        rate.
         """
         stream = self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps)
         return [score async for score in stream]

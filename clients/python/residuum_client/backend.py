@@ -80,8 +80,8 @@ class Backend(ABC):
         """One anomaly score per image.
 
         Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
-        `heatmaps`, every score has a heat map `[H, W]` in nats per pixel. Raises InvalidInput for
-        an image or the rate.
+        `heatmaps`, every score has a heat map `[H, W]`. Raises InvalidInput for an image or the
+        rate.
         """
         return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
 

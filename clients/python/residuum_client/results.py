@@ -44,10 +44,12 @@ class Score:
     - `scores`: the single scores by name; those named in the manifest's `score.fused` make up
       `value`, as the sum of their standardised values. `residual` and `peak` are in nats per pixel,
       `structure` has no unit, `rate` is in bits, `latent` in nats; for models of indices `latent`
-      is a squared distance to the codebook, without unit.
+      is a squared distance to the codebook, without unit. Candidates of the bundle, such as
+      `cells8-peak5`, are logarithms without unit.
     - `record_bytes`: size of the record that the image has at the model's default quality.
-    - `heatmap`: float32 `[H, W]` in nats per pixel; None unless it was asked for.
-    - `heatmap_vmax`: the value to draw in full colour, in nats per pixel. One normal image in ten
+    - `heatmap`: float32 `[H, W]` in nats per pixel, or without unit if the manifest's
+      `score.heatmap` names candidates; None unless it was asked for.
+    - `heatmap_vmax`: the value of the heat map to draw in full colour. One normal image in ten
       reaches it at one pixel or more.
     """
 

@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 96d13adcfc428807dc3ee8e850dad040ba2c57b5361034d48b6c61b7139a8b5d
+# Generated from anomaly.proto, SHA-256 e11faed0ca3a914254389588399321d134bc140dc7e11b11e46afb878c38d54d
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
