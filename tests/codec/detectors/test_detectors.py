@@ -1,12 +1,14 @@
 """All detectors of a bundle: written and read back, refused when damaged, computed together."""
 
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from detector_bundles import random_cells, random_detectors
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from codec.bundle.npz import pack_arrays, unpack_arrays
 from codec.detectors import CellBank, Cells, Components, Detectors, Neighbour, working_image
@@ -196,3 +198,15 @@ def test_every_kind_reads_what_it_writes(kind) -> None:
     assert kind.unpack(detector.pack()).pack().keys() == detector.pack().keys()
     with pytest.raises(BundleError, match="expected"):
         kind.unpack({})
+
+
+@given(
+    key=st.sampled_from(sorted(random_detectors().pack())),
+    array=arrays.arrays(
+        st.one_of(arrays.scalar_dtypes(), arrays.floating_dtypes(), arrays.unicode_string_dtypes()),
+        arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
+    ),
+)
+def test_any_array_in_any_place_is_read_or_refused_in_words(key, array):
+    with suppress(BundleError):
+        Detectors.unpack(random_detectors().pack() | {key: array})
