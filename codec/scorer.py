@@ -122,7 +122,7 @@ class Scorer:
         for raw in self._raw_scores(encoded):
             scores = [raw.scores[name] for name in names]
             mean, std = calibration.score_mean, calibration.score_std
-            value = formulas.fuse(scores, mean, std, fused, names)
+            value = formulas.fuse(scores, mean, std, fused, names, calibration.score_weight)
             p = formulas.p_value(value, calibration.fused)
             anomalous = p <= false_alarm_rate
             verdicts.append(Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes))

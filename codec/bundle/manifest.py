@@ -22,7 +22,7 @@ PriorName = Literal["factorised", "mixture", "map", "neighbours"]
 # Checked before anything is allocated.
 MAX_DIMS = 65536
 MAX_CODEBOOK = 65535
-MAX_CANDIDATES = 64
+MAX_CANDIDATES = 128
 _CANDIDATE_FIELDS = ("candidates", "heatmap")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -83,7 +83,7 @@ class ScoreSpec:
     `definition` is the version of the formulas that the calibration was made with. `blur` is the
     side, in pixels, of the smoothing window of the heat map; `peak_blur` that of the maps whose
     largest values are image scores. `candidates` are scores in addition to those of SCORE_NAMES, at
-    most 64, and `fused` names the scores of the verdict among all of them. `heatmap` names the
+    most 128, and `fused` names the scores of the verdict among all of them. `heatmap` names the
     candidates whose maps make the heat map; if it is empty, the residual does. Raises BundleError.
     """
 
@@ -117,7 +117,10 @@ class ScoreSpec:
 
     def _check_candidates(self) -> None:
         names = [candidate.name for candidate in self.candidates]
-        require(len(names) <= MAX_CANDIDATES, f"{len(names)} candidates, expected at most 64")
+        require(
+            len(names) <= MAX_CANDIDATES,
+            f"{len(names)} candidates, expected at most {MAX_CANDIDATES}",
+        )
         for listed in (names, self.heatmap):
             require(len(set(listed)) == len(listed), f"{', '.join(listed)}: a name occurs twice")
         for name in self.heatmap:

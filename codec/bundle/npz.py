@@ -34,6 +34,8 @@ MAX_ARRAY_BYTES = 2**28
 SCORE_NAMES = ("residual", "peak", "structure", "rate", "latent")
 # Names of arrays in the file that are not those of their fields.
 _KEYS = {"heatmap_vmax": "heat_scale"}
+# The array that a calibration has only if its scores are weighted.
+_WEIGHT = "score_weight"
 # Arrays that scores are divided by.
 _DIVISORS = ("residual_variance", "latent_variance", "score_std")
 _HEADERS = {
@@ -62,7 +64,8 @@ class Calibration:
     residual_variance `[C, H, W]` or `[C, 1, 1]`, of pixels in [0, 1]; latent_mean and
     latent_variance `[D]`; score_mean and score_std in the order of `score_names`; fused `[n]`,
     ascending; heatmap_vmax `[1]`, the heat-map value that one normal image in ten reaches at one
-    pixel or more.
+    pixel or more. With a score_weight, at least 0, in the order of `score_names`, scores are fused
+    as weighted squares (codec.scores.scores), and score_mean and score_std are of logarithms.
     """
 
     residual_variance: F32
@@ -72,10 +75,12 @@ class Calibration:
     score_std: F64
     fused: F64
     heatmap_vmax: F64
+    score_weight: F64 | None = None
 
     def to_arrays(self) -> dict[str, Array]:
         """The arrays of `calibration.npz`."""
-        return {key: getattr(self, name) for name, key in _keys().items()}
+        arrays = {key: getattr(self, name) for name, key in _keys().items()}
+        return {key: array for key, array in arrays.items() if array is not None}
 
     @classmethod
     def from_arrays(
@@ -85,8 +90,9 @@ class Calibration:
         or non-finite arrays.
         """
         keys = _keys()
-        if arrays.keys() != set(keys.values()):
-            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(keys.values())}")
+        expected = set(keys.values()) - {_WEIGHT}
+        if arrays.keys() - {_WEIGHT} != expected:
+            raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(expected)}")
         for key, array in arrays.items():
             if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
                 raise BundleError(f"calibration: {key} must hold finite floats")
@@ -95,12 +101,18 @@ class Calibration:
         for key in _DIVISORS:
             if arrays[key].min() <= 0:
                 raise BundleError(f"calibration: {key} must be above 0")
-        for key in ("score_mean", "score_std"):
-            if arrays[key].shape != (scores,):
-                raise BundleError(f"calibration: expected {scores} scores")
+        _check_scores(arrays, scores)
         if arrays["latent_mean"].shape != arrays["latent_variance"].shape:
             raise BundleError("calibration: latent_mean and latent_variance differ in length")
-        return cls(**{name: arrays[key] for name, key in keys.items()})
+        return cls(**{name: arrays[key] for name, key in keys.items() if key in arrays})
+
+
+def _check_scores(arrays: Mapping[str, Array], scores: int) -> None:
+    for key in {"score_mean", "score_std", _WEIGHT} & arrays.keys():
+        if arrays[key].shape != (scores,):
+            raise BundleError(f"calibration: expected {scores} scores")
+    if _WEIGHT in arrays and arrays[_WEIGHT].min() < 0:
+        raise BundleError(f"calibration: {_WEIGHT} must not be below 0")
 
 
 def score_names(spec: ScoreSpec) -> tuple[str, ...]:

@@ -17,9 +17,11 @@ gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnit
 
 A bundle may have more: its candidates, of codec.detectors and of the maps above.
 
-The fused value is the sum of the standardised scores that the manifest names. The verdict is its
-conformal p-value against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1) (Bates et al.,
-"Testing for outliers with conformal p-values", 2023, eq. 2).
+The fused value is the sum of the standardised scores that the manifest names. With weights w it is
+the sum of w max(z, 0)² instead, where z are the standardised natural logarithms of the scores: what
+sees nothing unusual adds nothing, and what is sure decides. The verdict is its conformal p-value
+against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1) (Bates et al., "Testing for outliers
+with conformal p-values", 2023, eq. 2).
 """
 
 import math
@@ -161,10 +163,28 @@ def fuse(
     std: F64,
     names: Sequence[str],
     order: Sequence[str] = SCORE_NAMES,
+    weight: F64 | None = None,
 ) -> float:
-    """Sum of the standardised scores in `names`; `scores`, `mean` and `std` are in this order."""
-    z = (np.asarray(scores, np.float64) - mean) / std
+    """Sum of the standardised scores in `names`, or of their weighted squares.
+
+    `scores`, `mean`, `std` and `weight` are in this order; with weights, the second and the third
+    are of `logarithms`.
+    """
+    values = np.asarray(scores, np.float64)
+    z = ((values if weight is None else logarithms(values)) - mean) / std
+    if weight is not None:
+        z = weight * np.square(np.maximum(z, 0.0))
     return float(sum(z[order.index(name)] for name in names))
+
+
+def logarithms(scores: F64) -> F64:
+    """Natural logarithms of scores `[..., S]` in the order of `score_names`, at least ln 1e-12.
+
+    Candidates are logarithms already; they follow SCORE_NAMES.
+    """
+    own = len(SCORE_NAMES)
+    logs = np.log(np.maximum(scores[..., :own], 1e-12))
+    return np.concatenate([logs, scores[..., own:]], axis=-1)
 
 
 def p_value(value: float, calibration: F64) -> float:

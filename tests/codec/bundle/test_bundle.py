@@ -200,6 +200,8 @@ def test_a_manifest_that_is_not_json_is_refused(copy: Path) -> None:
         ("latent_variance", lambda a: -a, "latent_variance must be above 0"),
         ("score_std", np.zeros_like, "score_std must be above 0"),
         ("latent_mean", lambda a: np.repeat(a, 2), "differ in length"),
+        ("score_weight", lambda _: -np.ones(5), "score_weight must not be below 0"),
+        ("score_weight", lambda _: np.ones(6), "expected 5 scores"),
     ],
 )
 def test_a_calibration_that_cannot_be_computed_with_is_refused(
@@ -207,7 +209,7 @@ def test_a_calibration_that_cannot_be_computed_with_is_refused(
 ) -> None:
     parts = members(tiny_path)
     arrays = unpack_arrays(parts["calibration.npz"], "calibration.npz")
-    parts["calibration.npz"] = pack_arrays({**arrays, name: change(arrays[name])})
+    parts["calibration.npz"] = pack_arrays({**arrays, name: change(arrays.get(name))})
     with pytest.raises(BundleError, match=words):
         write_bundle(tmp_path / "other", load_bundle(tiny_path).manifest, parts)
 

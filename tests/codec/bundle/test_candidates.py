@@ -102,8 +102,8 @@ def test_a_candidate_occurs_once_and_so_does_a_map_of_the_heat_map() -> None:
         ScoreSpec(candidates=(one, one))
     with pytest.raises(BundleError, match="a name occurs twice"):
         ScoreSpec(candidates=(one,), heatmap=(one.name, one.name))
-    with pytest.raises(BundleError, match="65 candidates, expected at most 64"):
-        ScoreSpec(candidates=tuple(Candidate(map=f"components{k}") for k in range(1, 66)))
+    with pytest.raises(BundleError, match="129 candidates, expected at most 128"):
+        ScoreSpec(candidates=tuple(Candidate(map=f"components{k}") for k in range(1, 130)))
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,18 @@ def test_calibration_standardises_the_normal_scores() -> None:
     assert np.isclose(formulas.fuse(table[0], mean, std, ("peak", "rate")), expected[0])
 
 
+def test_weighted_scores_count_only_above_the_mean_and_by_their_squares() -> None:
+    names = (*SCORE_NAMES, "cells4-mean")
+    mean, std = np.array([0, 1, 0, 0, 2, -1.0]), np.array([1, 1, 1, 1, 0.5, 2.0])
+    weight = np.array([0, 0, 0, 1, 0.25, 0.5])
+    scores = [9, 9, 9, np.exp(2), np.exp(3.5), 5]  # candidates are logarithms already
+    value = formulas.fuse(scores, mean, std, ("rate", "latent", "cells4-mean"), names, weight)
+    assert value == pytest.approx(1 * 2**2 + 0.25 * 3**2 + 0.5 * 3**2)
+    scores = [9, 9, 9, np.exp(-2), 0, -5]
+    assert formulas.fuse(scores, mean, std, ("rate", "latent", "cells4-mean"), names, weight) == 0
+    assert formulas.fuse(scores, mean, std, names, names, 0 * weight) == 0
+
+
 def test_the_single_scores_lack_only_those_of_the_codes() -> None:
     x, y = levels(), pair()[1]
     scores, heatmap = formulas.single_scores(x, y, np.float32([[[0.1]]]), ScoreSpec())
