@@ -13,6 +13,7 @@ from codec.arrays import U8
 from codec.bundle.manifest import LatentSpec, Manifest
 from codec.images.comparison import draw_heatmap
 from exporter.fit.bundle import psnr, restored_images
+from exporter.fit.fused import RANKING
 
 PICTURES = "card-samples.png"
 # Figures of a training epoch that show whether a model is healthy: label and unit.
@@ -58,7 +59,7 @@ From top to bottom: held-out images, what their records decode to, and heat maps
 
 All figures were measured on the held-out images that also selected the checkpoint and calibrated
 the scores, so they are optimistic. No test image was used.
-{_diagnostics(manifest.provenance.get("metrics", {}))}
+{_diagnostics(manifest.provenance.get("metrics", {}))}{_ranking(manifest)}
 ## Limitations
 
 - The model is meant for images like its training images. Other images need more bytes, are
@@ -71,7 +72,7 @@ the scores, so they are optimistic. No test image was used.
 ## Provenance
 
 ```json
-{json.dumps(manifest.provenance, indent=1, sort_keys=True)}
+{json.dumps(_without_ranking(manifest), indent=1, sort_keys=True)}
 ```
 """
 
@@ -106,6 +107,35 @@ def _diagnostics(record: Mapping[str, Any]) -> str:
         when = "before quantisation"
     head = f"Figures of the network on the same images, after epoch {epoch}, {when}:"
     return "\n".join(["", head, "", "| measure | value | unit |", "|---|---|---|", *lines, ""])
+
+
+def _ranking(manifest: Manifest) -> str:
+    """A table of the best scores for drawn defects; empty if none were ranked."""
+    ranking = manifest.provenance.get(RANKING)
+    if not ranking:
+        return ""
+    groups = list(ranking["scores"][0]["auroc"])
+    head = ["score", *groups, "weight in the verdict", "heat map"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for one in ranking["scores"]:
+        figures = [f"{one['auroc'][group]:.3f}" for group in groups]
+        weight = f"{one['weight']:.2f}" if one["weight"] else ""
+        shown = "yes" if one["heatmap"] else ""
+        lines.append(f"| {' | '.join([one['name'], *figures, weight, shown])} |")
+    table = "\n".join(lines)
+    return f"""
+## Scores
+
+AUROC of single scores: {ranking["images"]} held-out normal images against
+{ranking["drawn"]} copies with drawn defects of each group. These defects are drawn, not real: the
+figures choose scores, and do not say how many real defects are found.
+
+{table}
+"""
+
+
+def _without_ranking(manifest: Manifest) -> dict[str, Any]:
+    return {key: value for key, value in manifest.provenance.items() if key != RANKING}
 
 
 def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:

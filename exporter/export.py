@@ -20,12 +20,14 @@ from codec.warm_up import warm_up
 from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
+from exporter.fit.fused import RANKING
 from exporter.fit.latents import batches
 from exporter.graphs import Parity, export_graphs, measure_parity
 from exporter.options import (
     FALSE_ALARM_RATE,
     Options,
     check_quality,
+    chooses_scores,
     default_false_alarm_rate,
     raised_rate,
     read_as,
@@ -34,6 +36,7 @@ from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
 from training.config.run import DataConfig, TrainConfig
 from training.data import datasets
 from training.data.datasets import source_of
+from training.data.file_names import file_names
 from training.errors import TrainingError, UsageError
 from training.models.base import symbols
 from training.run.checkpoint import load_run
@@ -71,13 +74,16 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
         held_out,
         target_psnr=options.target_psnr,
         registered=options.registered,
+        choose_scores=chooses_scores(options, len(held_out), log),
         log=log,
     )
+    report_suspects(bundle.manifest, data, calibrate, held_out, log)
     step = bundle.steps[bundle.manifest.quality_default]
     first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
     certificate = measure_parity(network, graphs, first, step)
     log(certificate.sentence())
     provenance = _provenance(info, certificate, len(held_out), options)
+    provenance = {**bundle.manifest.provenance, **provenance}
     bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
     return write(out, bundle, graphs, held_out)
 
@@ -89,6 +95,21 @@ def read_images(config: DataConfig, folder: Path, log: Log) -> tuple[list[U8], l
     """
     training, held_out = datasets.training_and_validation(config, folder, log)
     return [x.transpose(1, 2, 0) for x in training], [x.transpose(1, 2, 0) for x in held_out]
+
+
+def report_suspects(
+    manifest: Manifest, config: DataConfig, folder: Path, held_out: Sequence[U8], log: Log
+) -> None:
+    """A line that names held-out images whose scores are far outside of those of the others."""
+    far = manifest.provenance.get(RANKING, {}).get("far_outside", [])
+    if not far:
+        return
+    found = file_names(config, folder, [held_out[i].transpose(2, 0, 1) for i in far])
+    named = ", ".join(found) or ", ".join(f"number {i + 1}" for i in far)
+    log(
+        f"{len(far)} of {len(held_out)} held-out images look defective: {named}; if they are, "
+        "remove them and export again, since they hide defects like theirs"
+    )
 
 
 def check_target(out: Path) -> None:
@@ -132,7 +153,7 @@ def describe(
         score=ScoreSpec(
             blur=options.blur,
             peak_blur=options.peak_blur,
-            fused=check_score_names(options.fused or _fused(model)),
+            fused=check_score_names(options.fused or family_scores(free_size)),
             false_alarm_rate=default_false_alarm_rate(options.false_alarm_rate, held_out),
         ),
     )
@@ -149,10 +170,9 @@ def describe_latent(model: ModelConfig) -> LatentSpec:
     return LatentSpec(kind="indices", dims=dims, codebook=codebook, grid=grid)
 
 
-def _fused(model: ModelConfig) -> tuple[str, ...]:
-    if model.height == 0:
-        return ("peak",)  # in a large image a defect is small
-    return ("residual", "latent")
+def family_scores(any_size: bool) -> tuple[str, ...]:
+    """The scores that decide if none are chosen."""
+    return ("peak",) if any_size else ("residual", "latent")  # in a large image a defect is small
 
 
 def _grid(model: ModelConfig) -> tuple[int, int] | None:

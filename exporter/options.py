@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Literal
 
 from codec.images.input_spec import Fit
 from codec.scores.scores import check_false_alarm_rate
+from exporter.fit.ranking import LEAST_IMAGES
 from training.config.run import DataConfig, LayoutName
 from training.errors import UsageError
 
@@ -33,7 +36,11 @@ class Options:
     """share of normal images that may be flagged by default; if absent, 0.01 (for a bundle, what it
     had) or the smallest that the held-out images support"""
     fused: tuple[str, ...] = ()
-    """scores that decide whether an image is anomalous; chosen from the family if empty"""
+    """scores that decide whether an image is anomalous; if empty, those that find drawn defects
+    best on the held-out images, or with --detectors none those of the family"""
+    detectors: Literal["auto", "none"] = "auto"
+    """auto: fit detectors to the training images and choose the scores that find drawn defects
+    best, if there are 20 held-out images and no --fused; none: only the scores of the records"""
     blur: int = 13
     """side of the heat map's smoothing window, pixels, odd"""
     peak_blur: int = 3
@@ -80,6 +87,20 @@ def raised_rate(rate: float, held_out: int, usual: float = FALSE_ALARM_RATE) -> 
         f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out {images}; "
         f"{usual:g} needs {ceil(1 / usual) - 1}"
     )
+
+
+def chooses_scores(options: Options, held_out: int, log: Callable[[str], None]) -> bool:
+    """Whether scores are chosen by drawn defects; a line says why not, if few images are."""
+    if options.fused or options.detectors == "none":
+        return False
+    if held_out < LEAST_IMAGES:
+        images = "image is" if held_out == 1 else "images are"
+        log(
+            f"{held_out} held-out {images} too few to choose scores by drawn defects: "
+            f"{LEAST_IMAGES} are needed; the scores of the family decide"
+        )
+        return False
+    return True
 
 
 def rate_before_raised(rate: float, held_out: int) -> float:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from codec.bundle.bundle import load_bundle
-from codec.bundle.manifest import Manifest
+from codec.bundle.manifest import Manifest, ScoreSpec
+from codec.detectors import Detectors
 from codec.graphs.onnx import open_graphs
-from exporter.export import check_target, read_images, write
+from exporter.export import check_target, family_scores, read_images, report_suspects, write
 from exporter.fit.bundle import Log, fit_bundle
+from exporter.fit.fused import RANKING
 from exporter.options import (
     Options,
     check_quality,
+    chooses_scores,
     default_false_alarm_rate,
     raised_rate,
     rate_before_raised,
@@ -28,42 +31,64 @@ MIN_STRIDES = 4
 def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) -> Manifest:
     """Writes the bundle at `path` to `out`, fitted to the images of the folder `calibrate`.
 
-    Of the options only version, layout, quality, target_psnr, false_alarm_rate, registered and
-    threads apply. Raises BundleError, TrainingError for the data, UsageError for an option, and
-    InvalidInput for a false-alarm rate that needs more images.
+    Of the options only version, layout, quality, target_psnr, false_alarm_rate, detectors,
+    registered and threads apply. Scores are chosen anew unless they were chosen by hand. Raises
+    BundleError, TrainingError for the data, UsageError for an option, and InvalidInput for a
+    false-alarm rate that needs more images.
     """
     check_target(out)
     old = load_bundle(path)
-    training, held_out = read_images(read_as(_data_config(old.manifest), options), calibrate, log)
+    data = read_as(_data_config(old.manifest), options)
+    training, held_out = read_images(data, calibrate, log)
+    choose_scores = _may_choose(old.manifest) and chooses_scores(options, len(held_out), log)
     score = old.manifest.score
     usual = rate_before_raised(score.false_alarm_rate, len(old.calibration.fused))
     rate = default_false_alarm_rate(options.false_alarm_rate, len(held_out), usual)
     if options.false_alarm_rate is None and rate > usual:
         log(raised_rate(rate, len(held_out), usual))
+    kept = old.manifest.provenance.keys() - {RANKING}
     manifest = replace(
         old.manifest,
-        score=replace(score, false_alarm_rate=rate),
+        score=replace(_own_scores(old.manifest), false_alarm_rate=rate),
         version=options.version,
         quality_default=check_quality(
             options.quality, old.manifest.quality_default, old.manifest.quality_levels
         ),
         provenance={
-            **old.manifest.provenance,
+            **{key: old.manifest.provenance[key] for key in kept},
             "calibration_images": len(held_out),
             "refitted": {"target_psnr": options.target_psnr, "registered": options.registered},
         },
     )
     graphs = open_graphs(old, "cpu", options.threads)
     bundle = fit_bundle(
-        replace(old, manifest=manifest),
+        replace(old, manifest=manifest, detectors=Detectors()),
         graphs,
         training,
         held_out,
         target_psnr=options.target_psnr,
         registered=options.registered,
+        choose_scores=choose_scores,
         log=log,
     )
+    report_suspects(bundle.manifest, data, calibrate, held_out, log)
     return write(out, bundle, graphs, held_out)
+
+
+def _may_choose(manifest: Manifest) -> bool:
+    """Whether the scores of a bundle were not chosen by hand when it was exported."""
+    asked = manifest.provenance.get("export", {})
+    return not asked.get("fused") and asked.get("detectors", "auto") == "auto"
+
+
+def _own_scores(manifest: Manifest) -> ScoreSpec:
+    """The scores of a bundle without candidates; those of its family in place of candidates."""
+    score = manifest.score
+    if not score.candidates:
+        return score
+    return replace(
+        score, candidates=(), heatmap=(), fused=family_scores(manifest.input.height is None)
+    )
 
 
 def _data_config(manifest: Manifest) -> DataConfig:

@@ -18,6 +18,7 @@ from codec.priors.base import FactorisedPrior, Prior
 from codec.priors.tables import index_tables
 from codec.quantise import log2_step_scale, steps
 from codec.scores import scores as formulas
+from exporter.fit.fused import with_chosen_scores
 from exporter.fit.index_map import can_fit, fit_index_prior
 from exporter.fit.latent_map import fit_map_priors
 from exporter.fit.latents import Latents, batches, encode_all, statistics, thin_out
@@ -62,12 +63,14 @@ def fit_bundle(
     target_psnr: float | None,
     registered: bool,
     log: Log,
+    choose_scores: bool = False,
 ) -> Bundle:
     """A bundle with tables fitted to training images and calibrated on held-out ones.
 
     Images are `[H, W, C]`. With `target_psnr`, in dB, the default quality is the coarsest that
-    reaches it on the held-out images. Raises BundleError if none does, InvalidInput for registered
-    images of several sizes.
+    reaches it on the held-out images. With `choose_scores` the scores that decide are those that
+    find drawn defects best, which needs 20 held-out images; otherwise those of the draft. Raises
+    BundleError if no level has the PSNR, InvalidInput for registered images of several sizes.
     """
     manifest = draft.manifest
     drawn = thin_out(training, manifest)
@@ -83,9 +86,12 @@ def fit_bundle(
     step = bundle.steps[bundle.manifest.quality_default]
     mean, variance = statistics(latents, manifest.latent, step)
     blank = blank_calibration(mean, variance, manifest.input.channels)
+    bundle = replace(bundle, calibration=blank)
+    bundle = with_residual_variance(bundle, graphs, held_out, registered)
+    if choose_scores:
+        return with_chosen_scores(bundle, graphs, training, held_out, log)
     log(f"calibrating on {len(held_out)} held-out images")
-    calibration = calibrate(replace(bundle, calibration=blank), graphs, held_out, registered)
-    return replace(bundle, calibration=calibration)
+    return replace(bundle, calibration=calibrate(bundle, graphs, held_out))
 
 
 def with_tables(draft: Bundle, latents: Latents) -> Bundle:
@@ -164,28 +170,31 @@ def psnr(images: Sequence[U8], restored: Sequence[U8]) -> float:
     return comparison.psnr(max(float(np.mean(errors)), 1e-12))
 
 
-def calibrate(
+def with_residual_variance(
     bundle: Bundle, graphs: Graphs, images: Sequence[U8], registered: bool
-) -> Calibration:
-    """Calibration from held-out normal images `[H, W, C]`, scored as a server scores them.
+) -> Bundle:
+    """The bundle with the residual variance of held-out normal images `[H, W, C]`.
 
     `registered` keeps a variance per pixel, for cameras that always see the same scene. Raises
     InvalidInput for registered images of several sizes.
     """
     codec = Codec(bundle, graphs)
-    level = bundle.manifest.quality_default
-    variance = residual_variance(
-        images, restored_images(codec, codec.run_encoder(images), level), registered
-    )
-    first = replace(bundle.calibration, residual_variance=variance)
-    scorer = Scorer(Codec(replace(bundle, calibration=first), graphs))
-    results = list(scorer.raw_scores(images))
+    encoded, level = codec.run_encoder(images), bundle.manifest.quality_default
+    variance = residual_variance(images, restored_images(codec, encoded, level), registered)
+    return replace(bundle, calibration=replace(bundle.calibration, residual_variance=variance))
+
+
+def calibrate(bundle: Bundle, graphs: Graphs, images: Sequence[U8]) -> Calibration:
+    """Calibration from held-out normal images `[H, W, C]`, scored as a server scores them."""
+    results = list(Scorer(Codec(bundle, graphs)).raw_scores(images))
     spec = bundle.manifest.score
     names = score_names(spec)
     table = np.array([[raw.scores[name] for name in names] for raw in results])
     peaks = np.array([float(raw.heatmap.max()) for raw in results])
     mean, std, fused, vmax = formulas.calibrate(table, spec.fused, peaks, names)
-    return replace(first, score_mean=mean, score_std=std, fused=fused, heatmap_vmax=vmax)
+    return replace(
+        bundle.calibration, score_mean=mean, score_std=std, fused=fused, heatmap_vmax=vmax
+    )
 
 
 def residual_variance(images: Sequence[U8], restored: Sequence[U8], registered: bool) -> F32:

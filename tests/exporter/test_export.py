@@ -57,12 +57,13 @@ def test_a_run_becomes_a_bundle_that_works(bundle_path, held_out):
     restored = codec.decompress(codec.compress(held_out))
     assert [image.shape for image in restored] == [image.shape for image in held_out]
     p = np.sort([score.p_value for score in Scorer(codec).score(held_out)])
-    np.testing.assert_allclose(p, np.arange(2, 26) / 25)
+    # Each was calibrated as if it were new, so it is hardly more unusual among all of them.
+    assert (p > np.arange(1, 25) / 25).all()
 
 
 def test_a_bundle_holds_its_members_and_nothing_else(bundle_path):
     files = {path.name for path in bundle_path.iterdir()}
-    assert files == REQUIRED | {"manifest.json", "card-samples.png"}
+    assert files == REQUIRED | {"manifest.json", "card-samples.png", "detectors.npz"}
     assert [path.name for path in bundle_path.parent.iterdir()] == ["discs"]
 
 
