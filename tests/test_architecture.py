@@ -70,7 +70,7 @@ ARROWS = {
         "graphs": "",
         "receptive_field": "",
         "card": "fit",
-        "options": "",
+        "options": "fit",
         "export": "fit graphs receptive_field card options",
         "refit": "fit options export",
         "__init__": "options export refit",
