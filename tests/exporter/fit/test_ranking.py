@@ -1,0 +1,92 @@
+"""What scores are ranked on, and how the maps of the heat map are chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from exporter.fit.candidates import all_candidates
+from exporter.fit.fused import sizes_note
+from exporter.fit.heat_choice import grow
+from exporter.fit.ranking import Drawings, copies_of, ranked_positions
+from training.data.defects import RANKING_GROUPS
+
+
+def pictures(count, seed):
+    """Smooth ramps with noise, uint8 [16, 16, 1]."""
+    rng = np.random.default_rng(seed)
+    ramps = np.linspace(40, 200, 16)[:, None, None] * rng.uniform(0.8, 1.2, (count, 1, 1, 1))
+    return list((ramps + rng.normal(0, 4, (count, 16, 16, 1))).clip(0, 255).astype(np.uint8))
+
+
+def test_candidates_have_names_of_their_own_and_windows_that_fit():
+    shapes = {"cells16": (7, 7), "bank4": (31, 31), "residual": (256, 256), "structure": None}
+    found = all_candidates(shapes)
+    names = [one.name for one in found]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if name.startswith("cells16")] == [
+        "cells16-peak1",
+        "cells16-peak3",
+        "cells16-mean",
+        "cells16-normalised-peak1",
+        "cells16-normalised-peak3",
+        "cells16-normalised-mean",
+    ]
+    assert {"bank4-peak13", "residual-normalised-peak7", "structure-peak13"} <= set(names)
+    assert not any(one.normalised for one in found if one.map == "structure")
+
+
+def test_all_detectors_together_have_no_more_candidates_than_a_manifest_holds():
+    grids = {f"components{k}": (64, 64) for k in (20, 60, 150)}
+    grids |= {f"{kind}{side}": (31, 31) for kind in ("cells", "bank") for side in (4, 8)}
+    grids |= {"cells16": (26, 26), "neighbour": (32, 32)}
+    native = dict.fromkeys(("residual", "structure", "comparator"), (256, 256))
+    assert len(all_candidates(grids | native)) <= 128
+
+
+def test_copies_are_drawn_alike_each_time_and_differ_from_each_other():
+    images = pictures(20, 0)
+    first, again = (Drawings(images, pictures(5, 1)) for _ in range(2))
+    for group in RANKING_GROUPS:
+        (a, mask), (b, _), (c, _) = (
+            first.draw(group, 2),
+            again.draw(group, 2),
+            first.draw(group, 22),
+        )
+        np.testing.assert_array_equal(a, b)
+        assert (a != c).any()
+        np.testing.assert_array_equal((a != images[2]).any(2), mask)
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "ranked", "copies"),
+    [(20, 16, 20, 60), (100, 16, 100, 200), (5000, 16, 200, 200), (300, 1024, 20, 20)],
+)
+def test_the_work_is_bounded(count, side, ranked, copies):
+    images = [np.zeros((side, side, 1), np.uint8)] * count
+    positions = ranked_positions(images)
+    assert len(positions) == len(set(positions)) == ranked
+    assert copies_of([images[i] for i in positions]) == copies
+
+
+def test_maps_are_added_as_long_as_they_show_more():
+    rng = np.random.default_rng(0)
+    mask = rng.random(4000) < 0.1
+    noise = rng.normal(size=(4, 4000)).astype(np.float32)
+    half = rng.random(4000) < 0.5
+    values = {
+        "useless": noise[0],
+        "one half": 4 * (mask & half) + noise[1],
+        "the other": 2 * (mask & ~half) + noise[2],
+        "none more": 0.3 * mask + 9 * noise[3],
+    }
+    chosen = grow({name: {"a": one} for name, one in values.items()}, {"a": mask})
+    assert chosen == ["one half", "the other"]
+    assert grow({"useless": {"a": noise[0]}}, {"a": mask}) == ["useless"]
+    assert len(grow({"x": {"a": noise[0]}, "y": {"a": noise[1]}}, {"a": mask & False})) == 1
+
+
+def test_images_of_several_sizes_are_a_line():
+    images = [np.zeros((size, 8, 1), np.uint8) for size in (8, 9, 9)]
+    assert sizes_note(images, sized=True).startswith("images of 2 sizes: detectors")
+    assert sizes_note(images, sized=False) == sizes_note(images[1:], sized=True) == ""
