@@ -67,6 +67,21 @@ def test_a_bundle_holds_its_members_and_nothing_else(bundle_path):
     assert [path.name for path in bundle_path.parent.iterdir()] == ["discs"]
 
 
+@pytest.mark.slow
+def test_without_detectors_the_scores_of_the_family_decide(command, run, data, held_out, tmp_path):
+    out = tmp_path / "plain"
+    status, said, _ = command(run, "--out", out, "--calibrate", data, "--detectors", "none")
+    assert status == 0
+    assert "ranking" not in said
+    bundle = load_bundle(out)
+    assert (out / "detectors.npz").exists() is False
+    assert bundle.manifest.score.fused == ("residual", "latent")
+    assert (bundle.manifest.score.candidates, bundle.calibration.score_weight) == ((), None)
+    scores = Scorer(Codec(bundle, open_graphs(bundle, "cpu"))).score(held_out)
+    p = np.sort([score.p_value for score in scores])
+    np.testing.assert_allclose(p, np.arange(2, 26) / 25)
+
+
 def test_the_manifest_records_the_origin_of_the_model(bundle_path, run):
     facts = load_bundle(bundle_path).manifest.provenance
     config = json.loads((run / "config.json").read_text())
@@ -268,6 +283,7 @@ def test_a_few_images_are_enough_for_a_bundle_that_works(command, data, tmp_path
         status, said, _ = command(*places)
         assert status == 0
         assert "false-alarm rate 0.500, the smallest for 1 held-out image; 0.01 needs 99" in said
+        assert "too few to choose scores by drawn defects: 20 are needed" in said
         bundle = load_bundle(tmp_path / out)
         scores = Scorer(Codec(bundle, open_graphs(bundle, "cpu"))).score(
             [np.full((16, 16, 1), value, np.uint8) for value in (0, 90)]

@@ -25,6 +25,10 @@ def test_a_bundle_fitted_to_the_same_images_stays_as_it_was(bundle_path, data, t
     old, new = load_bundle(bundle_path), load_bundle(tmp_path / "again")
     assert new.model_id == old.model_id
     np.testing.assert_array_equal(new.calibration.fused, old.calibration.fused)
+    assert new.manifest.score == old.manifest.score
+    arrays = new.detectors.pack()
+    for name, array in old.detectors.pack().items():
+        np.testing.assert_array_equal(array, arrays[name])
     assert new.manifest.provenance["refitted"] == {"target_psnr": None, "registered": False}
 
 
@@ -106,6 +110,55 @@ def test_few_images_raise_the_false_alarm_rate_with_a_line(bundle_path, few, tmp
     manifest = refit(old, tmp_path / "new", few, Options(), lines.append)
     assert manifest.score.false_alarm_rate == pytest.approx(1 / 11)
     assert "false-alarm rate 0.091, the smallest for 10 held-out images; 0.05 needs 19" in lines
+
+
+def test_with_few_images_the_scores_of_the_family_decide(bundle_path, few, data, tmp_path):
+    """The detectors of another camera would not do; with more images there are new ones."""
+    lines = []
+    manifest = refit(bundle_path, tmp_path / "new", few, Options(), lines.append)
+    assert manifest.score.fused == ("residual", "latent")
+    assert not manifest.score.candidates
+    assert "ranking" not in manifest.provenance
+    assert "detectors.npz" not in manifest.members
+    assert (
+        "10 held-out images are too few to choose scores by drawn defects: 20 are needed; the "
+        "scores of the family decide"
+    ) in lines
+    again = refit(tmp_path / "new", tmp_path / "again", data, Options(), str)
+    assert again.score.candidates
+
+
+def test_scores_that_were_chosen_by_hand_stay(bundle_path, data, tmp_path):
+    old = load_bundle(bundle_path).manifest
+    members = {name: (bundle_path / name).read_bytes() for name in old.members}
+    chosen = replace(old, provenance={**old.provenance, "export": {"fused": ["peak"]}})
+    write_bundle(tmp_path / "old", chosen, members)
+    assert not refit(tmp_path / "old", tmp_path / "new", data, Options(), str).score.candidates
+    options = Options(detectors="none")
+    assert not refit(bundle_path, tmp_path / "none", data, options, str).score.candidates
+
+
+def test_held_out_images_that_look_defective_are_named(bundle_path, data, tmp_path):
+    split = load_bundle(bundle_path).manifest.provenance["config"]
+    config = training_data.DataConfig(
+        **{key: split[key] for key in ("seed", "validation_fraction")}
+    )
+    held_out = training_data.split_indices(config, 60)[1][[3, 11]]
+    spoiled = [f"{i:03d}.png" for i in held_out]
+    (tmp_path / "images").mkdir()
+    for path in data.iterdir():
+        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for name in spoiled:
+        pixels = 255 * rng.integers(0, 2, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / name)
+    lines = []
+    refit(bundle_path, tmp_path / "new", tmp_path / "images", Options(), lines.append)
+    found = [line for line in lines if "look defective" in line]
+    assert found == [
+        f"2 of 24 held-out images look defective: {', '.join(spoiled)}; if they are, remove them "
+        "and export again, since they hide defects like theirs"
+    ]
 
 
 def test_a_raised_false_alarm_rate_falls_with_more_images(bundle_path, few, data, tmp_path):

@@ -178,3 +178,29 @@ def fitted_tables(draft, graphs):
         registered=False,
         log=lambda _: None,
     )
+
+
+@pytest.mark.parametrize("name", ["sigma_vae_map", "vq_vae", "vq_vae_fixed"])
+def test_every_kind_of_model_has_chosen_scores(exported, name):
+    """Images of one size or of several, gray or RGB, with latents or indices."""
+    each, lines = exported(name), []
+    bundle = fit_bundle(
+        each.draft,
+        each.graphs,
+        each.training,
+        each.held_out,
+        target_psnr=None,
+        registered=False,
+        log=lines.append,
+        choose_scores=True,
+    )
+    several = each.draft.manifest.input.sized
+    assert any(line.startswith("images of 2 sizes") for line in lines) == several
+    native = [one for one in bundle.manifest.score.candidates if one.map == "residual"]
+    assert not (several and any(one.normalised for one in native))
+    scores = Scorer(Codec(bundle, each.graphs)).score(each.held_out)
+    for image, score in zip(each.held_out, scores, strict=True):
+        assert score.heatmap.shape == image.shape[:2]
+        assert np.isfinite(score.heatmap).all()
+        assert score.scores.keys() == set(score_names(bundle.manifest.score))
+    assert sum(score.p_value <= 1 / 25 for score in scores) <= 2
