@@ -19,7 +19,7 @@ from exporter.fit.heat_choice import choose_heatmap, heat_candidates
 from exporter.fit.ranking import Drawings, Ranking, rank, ranked_positions
 from exporter.fit.weighted import calibrate_weighted, far_outside
 
-# The best scores that the model card shows, besides those that are used.
+# Scores in the model card: the best, and all that are used.
 SHOWN = 12
 RANKING = "ranking"
 
