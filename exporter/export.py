@@ -82,8 +82,7 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
     certificate = measure_parity(network, graphs, first, step)
     log(certificate.sentence())
-    provenance = _provenance(info, certificate, len(held_out), options)
-    provenance = {**bundle.manifest.provenance, **provenance}
+    provenance = bundle.manifest.provenance | _provenance(info, certificate, len(held_out), options)
     bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
     return write(out, bundle, graphs, held_out)
 

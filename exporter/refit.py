@@ -41,25 +41,11 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     data = read_as(_data_config(old.manifest), options)
     training, held_out = read_images(data, calibrate, log)
     choose_scores = _may_choose(old.manifest) and chooses_scores(options, len(held_out), log)
-    score = old.manifest.score
-    usual = rate_before_raised(score.false_alarm_rate, len(old.calibration.fused))
+    usual = rate_before_raised(old.manifest.score.false_alarm_rate, len(old.calibration.fused))
     rate = default_false_alarm_rate(options.false_alarm_rate, len(held_out), usual)
     if options.false_alarm_rate is None and rate > usual:
         log(raised_rate(rate, len(held_out), usual))
-    kept = old.manifest.provenance.keys() - {RANKING}
-    manifest = replace(
-        old.manifest,
-        score=replace(_own_scores(old.manifest), false_alarm_rate=rate),
-        version=options.version,
-        quality_default=check_quality(
-            options.quality, old.manifest.quality_default, old.manifest.quality_levels
-        ),
-        provenance={
-            **{key: old.manifest.provenance[key] for key in kept},
-            "calibration_images": len(held_out),
-            "refitted": {"target_psnr": options.target_psnr, "registered": options.registered},
-        },
-    )
+    manifest = _manifest(old.manifest, options, rate, len(held_out))
     graphs = open_graphs(old, "cpu", options.threads)
     bundle = fit_bundle(
         replace(old, manifest=manifest, detectors=Detectors()),
@@ -73,6 +59,19 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     )
     report_suspects(bundle.manifest, data, calibrate, held_out, log)
     return write(out, bundle, graphs, held_out)
+
+
+def _manifest(old: Manifest, options: Options, rate: float, held_out: int) -> Manifest:
+    """The manifest before anything is fitted, without the candidates of the old images."""
+    refitted = {"target_psnr": options.target_psnr, "registered": options.registered}
+    kept = {key: value for key, value in old.provenance.items() if key != RANKING}
+    return replace(
+        old,
+        score=replace(_own_scores(old), false_alarm_rate=rate),
+        version=options.version,
+        quality_default=check_quality(options.quality, old.quality_default, old.quality_levels),
+        provenance={**kept, "calibration_images": held_out, "refitted": refitted},
+    )
 
 
 def _may_choose(manifest: Manifest) -> bool:
