@@ -59,6 +59,7 @@ ARROWS = {
         "objectives": "errors config distributed models",
         "run": "errors config distributed data models objectives",
         "loop": "errors metrics config distributed data models objectives run",
+        "comparator": "errors metrics config data models objectives run loop",
         "cli": "errors config distributed data presets objectives run loop",
         "evaluation": "errors metrics config data models objectives run loop",
         "__init__": "",

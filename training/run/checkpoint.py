@@ -72,14 +72,14 @@ class Saver:
 
 def write(path: Path, state: State, provenance: Mapping[str, Any], *, whole: bool) -> None:
     """Writes a state; `whole` False leaves out everything that only a resumed run needs."""
-    tensors = _prefixed("average", state.ema_model.state_dict())
+    tensors = prefixed("average", state.ema_model.state_dict())
     if state.log_variance is not None:
         tensors["log_variance"] = state.log_variance
     if whole:
         if state.model is not state.ema_model:
-            tensors |= _prefixed("model", state.model.state_dict())
+            tensors |= prefixed("model", state.model.state_dict())
         for part, optimizer in state.optimizers().items():
-            tensors |= _prefixed(f"{part}_optimizer", _optimizer_tensors(optimizer))
+            tensors |= prefixed(f"{part}_optimizer", optimizer_tensors(optimizer))
         tensors["noise"] = state.noise.get_state()
     info = {
         "format": FORMAT,
@@ -120,11 +120,11 @@ def resume(
     if "noise" not in tensors:
         raise TrainingError("cannot resume: the checkpoint has weights only")
     state = new_state(config, device, group)
-    _load(state.ema_model, _below("average", tensors))
+    _load(state.ema_model, below("average", tensors))
     if state.model is not state.ema_model:
-        _load(state.model, _below("model", tensors))
+        _load(state.model, below("model", tensors))
     for part, optimizer in state.optimizers().items():
-        _load_optimizer(optimizer, _below(f"{part}_optimizer", tensors))
+        load_optimizer(optimizer, below(f"{part}_optimizer", tensors))
     state.noise.set_state(tensors["noise"])
     if state.log_variance is not None:
         state.log_variance.data.copy_(tensors["log_variance"])
@@ -143,15 +143,17 @@ def load_run(
     checkpoint = read(run / (BEST if which == "best" else LAST))
     config = from_json(checkpoint.info["config"])
     model = build(config.model)
-    _load(model, _below("average", checkpoint.tensors))
+    _load(model, below("average", checkpoint.tensors))
     return config, model.eval().requires_grad_(False), checkpoint.info
 
 
-def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a part of the state, under the names that they have in a file."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undoes `prefixed`: the tensors of a part of a file."""
     start = f"{prefix}."
     return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
 
@@ -163,12 +165,13 @@ def _load(model: Model, tensors: Mapping[str, Tensor]) -> None:
         raise TrainingError("the weights do not fit the configuration of the checkpoint") from error
 
 
-def _optimizer_tensors(optimizer: AdamW) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: AdamW) -> dict[str, Tensor]:
+    """The moments of an optimiser."""
     state = optimizer.state_dict()["state"]
     return {f"{i}.{key}": value for i, entry in state.items() for key, value in entry.items()}
 
 
-def _load_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
+def load_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
     """Sets the moments of an optimiser, in the memory layout of their parameters."""
     parameters = optimizer.param_groups[0]["params"]
     for name, tensor in tensors.items():

@@ -1,0 +1,81 @@
+"""A comparator in training: what changes from step to step, and what the training is for."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from training.comparator.network import Comparator, ComparatorConfig, build_comparator
+
+RATE, WEIGHT_DECAY = 2e-3, 1e-3
+WARMUP_STEPS, LAST_SHARE = 100, 0.01
+# The average forgets the first weights: its decay is n / (n + 50) after n steps, at most this.
+DECAY, DECAY_STEPS = 0.998, 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a comparator is trained for. All of it, and the images, decide its weights."""
+
+    steps: int
+    seed: int
+    weights: str
+    """SHA-256 of the file with the weights of the autoencoder"""
+    network: ComparatorConfig
+
+
+@dataclass(kw_only=True)
+class ComparatorState:
+    """A comparator between two steps."""
+
+    task: Task
+    network: Comparator
+    average: Comparator
+    """moving average of the weights, which is the result"""
+    optimizer: AdamW
+    step: int = 0
+    loss: float = 0.0
+    """running mean of the loss"""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """step, loss and auroc at a few points"""
+
+
+def new_state(task: Task, device: torch.device) -> ComparatorState:
+    """The state before the first step; the same task gives the same weights."""
+    network = build_comparator(task.network, task.seed)
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ComparatorState(
+        task=task,
+        network=network,
+        average=copy.deepcopy(network).requires_grad_(False).eval(),
+        optimizer=AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY, fused=True),
+    )
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """A linear warm-up, then a cosine from 2e-3 down to 1 % of it at the last of `steps` steps."""
+    warmup = min(WARMUP_STEPS, max(1, steps // 10))
+    cosine = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+    return RATE * min(1.0, (step + 1) / warmup) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
+
+
+@torch.no_grad()
+def update_average(state: ComparatorState) -> None:
+    """Moves the average towards the weights after `state.step` steps."""
+    decay = min(DECAY, state.step / (state.step + DECAY_STEPS))
+    pairs = list(zip(_tensors(state.average), _tensors(state.network), strict=True))
+    for old, new in pairs:
+        if old.is_floating_point():
+            old.lerp_(new, 1 - decay)
+        else:
+            old.copy_(new)
+
+
+def _tensors(network: Comparator) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]

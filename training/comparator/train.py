@@ -1,0 +1,149 @@
+"""Trains the comparator of a run: a plain loop over a fixed number of steps.
+
+Normal images get drawn defects of the kinds that are trained with, go through the frozen
+autoencoder as their records would, and the comparator learns the masks of the defects. A step
+depends only on the weights before it, the seed and its number, so a training that was interrupted
+ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from codec.arrays import U8
+from training.comparator import files
+from training.comparator.drawn import draw_judged
+from training.comparator.network import ComparatorConfig
+from training.comparator.state import ComparatorState, Task, new_state
+from training.comparator.step import Setting, auroc, prepare, step
+from training.data.image_files import Images
+from training.errors import TrainingError
+from training.run.checkpoint import load_run
+
+SAVE_SECONDS, LOG_SECONDS = 60.0, 20.0
+POINTS = 10
+# The first steps of a process are slower than the others; this many are timed after them.
+COLD_STEPS, TIMED_STEPS, TIMED_SECONDS = 2, 20, 4.0
+# Part of a time budget that is left for the points, and for the file at the end.
+SPARE = 0.05
+
+Log = Callable[[str], None]
+
+
+def never() -> bool:
+    """Does not stop."""
+    return False
+
+
+def train_comparator(
+    run: Path,
+    training: Images,
+    held_out: Images,
+    *,
+    steps: int,
+    seed: int = 0,
+    device: torch.device,
+    log: Log,
+    should_stop: Callable[[], bool] = never,
+) -> bool:
+    """Writes RUN/comparator.safetensors; False when `should_stop` ended it before.
+
+    A training that was interrupted continues, with the `steps` and the seed that it began with, if
+    the autoencoder still has the same weights. `log` gets lines about progress, and at ten points
+    the loss and the AUROC of held-out images with drawn defects of kinds that are not trained with.
+    Raises TrainingError for a run without weights, or fewer than 1 step.
+    """
+    if steps < 1:
+        raise TrainingError(f"{steps} steps for the comparator; at least 1 expected")
+    config = load_run(run)[0]
+    network = ComparatorConfig(channels=config.model.channels)
+    task = Task(steps=steps, seed=seed, weights=files.weights_digest(run), network=network)
+    if files.task_of(run / files.COMPARATOR) == task:
+        log(f"comparator: {run / files.COMPARATOR} is there already")
+        return True
+    state = _begin(run, task, device, log)
+    setting = prepare(run, training, seed=state.task.seed, device=device)
+    judged = draw_judged(config, held_out, training, state.task.seed)
+    finished = _train(run, setting, state, judged, log, should_stop)
+    if finished:
+        files.save_result(run, state)
+        log(f"comparator: done: {run / files.COMPARATOR}")
+    return finished
+
+
+def measure(run: Path, training: Images, *, device: torch.device) -> float:
+    """Seconds per step, measured over a few; nothing is kept."""
+    setting = prepare(run, training, seed=0, device=device)
+    network = ComparatorConfig(channels=setting.config.model.channels)
+    steps = COLD_STEPS + TIMED_STEPS
+    state = new_state(Task(steps=steps, seed=0, weights="", network=network), device)
+    begun = time.monotonic()
+    for done in range(steps):
+        if done == COLD_STEPS:
+            begun = time.monotonic()
+        step(setting, state)
+        if done > COLD_STEPS and time.monotonic() - begun > TIMED_SECONDS:
+            break
+    return (time.monotonic() - begun) / (state.step - COLD_STEPS)
+
+
+def steps_within(seconds: float, seconds_per_step: float) -> int:
+    """How many steps a time budget is enough for; 0 if for none."""
+    return max(0, int((1 - SPARE) * seconds / seconds_per_step))
+
+
+def _begin(run: Path, task: Task, device: torch.device, log: Log) -> ComparatorState:
+    before = files.task_of(run / files.STATE)
+    if before is None:
+        return new_state(task, device)
+    if before.weights != task.weights or before.network != task.network:
+        log("comparator: the autoencoder has changed since it was begun; it begins anew")
+        return new_state(task, device)
+    state = files.resume(run, device)
+    log(f"comparator: continues after step {state.step} of {state.task.steps}")
+    return state
+
+
+def _train(
+    run: Path,
+    setting: Setting,
+    state: ComparatorState,
+    judged: tuple[U8, U8],
+    log: Log,
+    should_stop: Callable[[], bool],
+) -> bool:
+    steps = state.task.steps
+    points = {-(-steps * number // POINTS) for number in range(1, POINTS + 1)}
+    begun, first = time.monotonic(), state.step
+    saved, told = begun, 0.0
+    while state.step < steps:
+        step(setting, state)
+        now = time.monotonic()
+        left = (now - begun) / (state.step - first) * (steps - state.step)
+        if state.step in points:
+            figure = auroc(setting, state.average, *judged)
+            state.history.append({"step": state.step, "loss": state.loss, "auroc": figure})
+            log(_line(state, left) + f"  AUROC of defects drawn on held-out images {figure:.3f}")
+            told = now
+        elif now - told >= LOG_SECONDS:
+            log(_line(state, left))
+            told = now
+        stopped = state.step < steps and should_stop()
+        if stopped or now - saved >= SAVE_SECONDS:
+            files.save_state(run, state)
+            saved = now
+        if stopped:
+            return False
+    return True
+
+
+def _line(state: ComparatorState, left: float) -> str:
+    minutes, seconds = divmod(round(left), 60)
+    return (
+        f"comparator: step {state.step}/{state.task.steps}  loss {state.loss:.4f}  "
+        f"{minutes}:{seconds:02d} left"
+    )
