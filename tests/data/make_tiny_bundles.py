@@ -62,7 +62,8 @@ def main() -> None:
             run("training", preset, *folders, *COMMON.split(), *options.split())
             shutil.rmtree(out, ignore_errors=True)
             folders = [str(trained), "--out", str(out), "--calibrate", str(data)]
-            run("exporter", *folders, "--name", name, "--false-alarm-rate", "0.05", *more.split())
+            more = f"{more} --name {name} --false-alarm-rate 0.05 --detectors none"
+            run("exporter", *folders, *more.split())
 
 
 if __name__ == "__main__":
