@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codec.arrays import F32, U8
+from codec.bundle.fitted_detectors import needs_comparator
 from codec.bundle.npz import score_names
 from codec.codec import Codec
 from codec.errors import InvalidInput
@@ -42,6 +43,7 @@ class Scorer:
         self.manifest = codec.manifest
         self._codec = codec
         self._calibration = codec.bundle.calibration
+        self._compares = needs_comparator(codec.manifest)
 
     @property
     def heatmap_vmax(self) -> float:
@@ -132,8 +134,11 @@ class Scorer:
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
         records, bits = self._codec.records.write(coded), self._codec.records.bits(coded)
         decoded = self._codec.decode(coded)  # last, since it takes the most memory
+        logits = self._codec.compare(encoded, decoded) if self._compares else []
         for i, one in enumerate(encoded):
             found = self._candidates(one)
+            if self._compares:
+                found.add_comparator(logits[i])
             scores, heatmap = self._residual_scores(one, decoded[i], found)
             scores["rate"] = bits[i]
             scores["latent"] = self._latent_score(one, coded[i])

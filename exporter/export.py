@@ -1,16 +1,15 @@
 """Turns a training run into a bundle; the steps are in reading order."""
 
-import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from codec import Codec
 from codec.arrays import U8
 from codec.atomic import staged
-from codec.bundle.bundle import DETECTORS, Bundle, load_bundle, write_bundle
+from codec.bundle.bundle import COMPARATOR, DETECTORS, Bundle, load_bundle, write_bundle
+from codec.bundle.fitted_detectors import needs_comparator
 from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
 from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
@@ -19,10 +18,11 @@ from codec.images.input_spec import Fit, InputSpec
 from codec.warm_up import warm_up
 from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
+from exporter.comparator import exported_comparator
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.fused import RANKING
 from exporter.fit.latents import batches
-from exporter.graphs import Parity, export_graphs, measure_parity
+from exporter.graphs import export_graphs, measure_parity
 from exporter.options import (
     FALSE_ALARM_RATE,
     Options,
@@ -32,6 +32,7 @@ from exporter.options import (
     raised_rate,
     read_as,
 )
+from exporter.provenance import facts
 from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
 from training.config.run import DataConfig, TrainConfig
 from training.data import datasets
@@ -57,14 +58,12 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     training, held_out = read_images(data, calibrate, log)
     exact = source_of(data, calibrate) != "folder"
     name = options.name or run.resolve().name
-    try:
-        manifest = describe(config, options, name, exact=exact, held_out=len(held_out))
-    except BundleError as error:
-        raise UsageError(str(error)) from error
-    if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
-        log(raised_rate(manifest.score.false_alarm_rate, len(held_out)))
+    manifest = _described(config, options, name, exact, len(held_out), log)
+    choose_scores = chooses_scores(options, len(held_out), log)
     log("exporting and checking the graphs")
+    comparator = exported_comparator(run) if choose_scores else None
     draft = draft_bundle(manifest, *export_graphs(network))
+    draft = replace(draft, comparator=None if comparator is None else comparator.graph)
     graphs = open_graphs(draft, "cpu", options.threads)
     draft = replace(draft, manifest=with_radius(manifest, graphs))
     bundle = fit_bundle(
@@ -74,15 +73,17 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
         held_out,
         target_psnr=options.target_psnr,
         registered=options.registered,
-        choose_scores=chooses_scores(options, len(held_out), log),
+        choose_scores=choose_scores,
         log=log,
     )
     report_suspects(bundle.manifest, data, calibrate, held_out, log)
-    step = bundle.steps[bundle.manifest.quality_default]
     first = next(batches(held_out, manifest.input))[:PARITY_IMAGES]
+    step = bundle.steps[bundle.manifest.quality_default]
     certificate = measure_parity(network, graphs, first, step)
     log(certificate.sentence())
-    provenance = bundle.manifest.provenance | _provenance(info, certificate, len(held_out), options)
+    provenance = bundle.manifest.provenance | facts(info, certificate, len(held_out), options)
+    if comparator is not None:
+        provenance["comparator"] = comparator.facts(graphs, first, log)
     bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
     return write(out, bundle, graphs, held_out)
 
@@ -118,6 +119,19 @@ def check_target(out: Path) -> None:
     parent = next(folder for folder in out.parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise BundleError(f"cannot write {out}: {parent} is not a writable folder")
+
+
+def _described(
+    config: TrainConfig, options: Options, name: str, exact: bool, held_out: int, log: Log
+) -> Manifest:
+    """As `describe`, with a line about a false-alarm rate that few images have raised."""
+    try:
+        manifest = describe(config, options, name, exact=exact, held_out=held_out)
+    except BundleError as error:
+        raise UsageError(str(error)) from error
+    if options.false_alarm_rate is None and manifest.score.false_alarm_rate > FALSE_ALARM_RATE:
+        log(raised_rate(manifest.score.false_alarm_rate, held_out))
+    return manifest
 
 
 def describe(
@@ -191,20 +205,6 @@ def with_radius(manifest: Manifest, graphs: OnnxGraphs) -> Manifest:
     return replace(manifest, input=replace(manifest.input, reach=radius))
 
 
-def _provenance(
-    info: dict[str, Any], certificate: Parity, calibration_images: int, options: Options
-) -> dict[str, Any]:
-    return {
-        **info["provenance"],
-        "command": portable(info["provenance"].get("command", [])),
-        "config": info["config"],
-        "metrics": info["metrics"],
-        "parity": certificate.to_json(),
-        "calibration_images": calibration_images,
-        "export": asdict(options),
-    }
-
-
 def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -> Manifest:
     """Writes a fitted bundle, with a card about held-out images `[H, W, C]`.
 
@@ -222,20 +222,10 @@ def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -
     }
     if bundle.manifest.score.candidates:
         members[DETECTORS] = pack_arrays(bundle.detectors.pack())
+    if bundle.comparator is not None and needs_comparator(bundle.manifest):
+        members[COMPARATOR] = bundle.comparator
     with staged(out) as target:
         manifest = write_bundle(target, bundle.manifest, members)
         written = load_bundle(target)
         warm_up(Codec(written, open_graphs(written, "cpu")))
     return manifest
-
-
-def portable(command: Sequence[str]) -> str:
-    """The command that trained a run, with placeholders for the paths of its machine."""
-    folders = {"--data": "DIR", "--out": "RUN"}
-    words = []
-    for before, word in itertools.pairwise(["", *command]):
-        option, equals, _ = word.partition("=")
-        if equals and option in folders:
-            word = f"{option}={folders[option]}"
-        words.append(folders.get(before, word))
-    return " ".join(words)

@@ -92,12 +92,12 @@ def export_graphs(model: Model) -> tuple[bytes, bytes]:
     with torch.no_grad():
         if isinstance(model, IndexModel):
             codes = model.encode(x.float()).indices.int()
-            encoder = _export(IndexEncoder(model), x, "x", ["codes", "distance"], image)
-            return encoder, _export(IndexDecoder(model), codes, "codes", ["x_hat"], latent)
+            encoder = to_onnx(IndexEncoder(model), {"x": (x, image)}, ["codes", "distance"])
+            return encoder, to_onnx(IndexDecoder(model), {"codes": (codes, latent)}, ["x_hat"])
         z = model.encode(x.float()).mu
         z = append_rate_channel(z, None) if config.rate_aware else z
-        encoder = _export(GaussianEncoder(model), x, "x", ["mu", "log_var"], image)
-        return encoder, _export(GaussianDecoder(model), z, "z", ["x_hat"], latent)
+        encoder = to_onnx(GaussianEncoder(model), {"x": (x, image)}, ["mu", "log_var"])
+        return encoder, to_onnx(GaussianDecoder(model), {"z": (z, latent)}, ["x_hat"])
 
 
 def _image_shape(model: Model, free_size: bool) -> Mapping[int, object]:
@@ -108,17 +108,23 @@ def _image_shape(model: Model, free_size: bool) -> Mapping[int, object]:
     return {0: "batch", 2: stride * Dim("rows", max=2048), 3: stride * Dim("columns", max=2048)}
 
 
-def _export(
-    module: nn.Module, example: Tensor, name: str, outputs: list[str], shape: Mapping[int, object]
+def to_onnx(
+    module: nn.Module,
+    inputs: Mapping[str, tuple[Tensor, Mapping[int, object]]],
+    outputs: list[str],
 ) -> bytes:
+    """A module in eval mode as an ONNX file, checked by onnx.checker.
+
+    `inputs` are, by name, an example and its dynamic dimensions. Raises BundleError.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch and onnxscript warn about their own internals
         program = torch.onnx.export(
             module.eval(),
-            (example,),
-            input_names=[name],
+            tuple(example for example, _ in inputs.values()),
+            input_names=list(inputs),
             output_names=outputs,
-            dynamic_shapes=(shape,),
+            dynamic_shapes=tuple(shape for _, shape in inputs.values()),
             dynamo=True,
             opset_version=OPSET,
             verbose=False,

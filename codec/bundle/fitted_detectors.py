@@ -5,12 +5,17 @@ from codec.detectors.candidates import NATIVE_MAPS, Candidate
 from codec.detectors.detectors import Detectors
 from codec.errors import BundleError
 
-COMPARATOR = "comparator"
+COMPARATOR_MAP = "comparator"
 
 
-def check_detectors(manifest: Manifest, detectors: Detectors) -> None:
+def needs_comparator(manifest: Manifest) -> bool:
+    """Whether a score or the heat map of a bundle is made of the map of the comparator."""
+    return any(one.map == COMPARATOR_MAP for one in manifest.score.candidates)
+
+
+def check_detectors(manifest: Manifest, detectors: Detectors, *, comparator: bool) -> None:
     """Raises BundleError unless every candidate has its map, and every map of the heat map its
-    range; detectors that no candidate uses are accepted.
+    range; detectors that no candidate uses are accepted. `comparator` says whether there is one.
     """
     for name, detector in detectors.by_name.items():
         if detector.channels != manifest.input.channels:
@@ -19,7 +24,7 @@ def check_detectors(manifest: Manifest, detectors: Detectors) -> None:
                 f"the manifest says {manifest.input.channels}"
             )
     for candidate in manifest.score.candidates:
-        _check_map(candidate, detectors)
+        _check_map(candidate, detectors, comparator)
         if candidate.normalised:
             _check_scale(candidate, manifest, detectors)
     count, wanted = len(detectors.floor), len(manifest.score.heatmap)
@@ -27,10 +32,9 @@ def check_detectors(manifest: Manifest, detectors: Detectors) -> None:
         raise BundleError(f"ranges of {count} maps for a heat map of {wanted}")
 
 
-def _check_map(candidate: Candidate, detectors: Detectors) -> None:
-    if candidate.map == COMPARATOR:
-        # The name is reserved for a third graph.
-        raise BundleError(f"{candidate.name} needs comparator.onnx, which is not in this version")
+def _check_map(candidate: Candidate, detectors: Detectors, comparator: bool) -> None:
+    if candidate.map == COMPARATOR_MAP and not comparator:
+        raise BundleError(f"{candidate.name} needs comparator.onnx, which is missing")
     if candidate.map not in NATIVE_MAPS and candidate.map not in detectors.by_name:
         raise BundleError(f"{candidate.name} needs the detector {candidate.map}, which is missing")
 

@@ -23,7 +23,7 @@ _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
 
 
 class OnnxGraphs:
-    """Encoder and decoder of a bundle; thread-safe. `provider` is "cpu" or "cuda"."""
+    """The graphs of a bundle; thread-safe. `provider` is "cpu" or "cuda"."""
 
     def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
         kind = bundle.manifest.latent.kind
@@ -33,6 +33,11 @@ class OnnxGraphs:
         self._decoder = _session(bundle.decoder, "decoder.onnx", self.provider, threads)
         _expect(self._encoder, "encoder.onnx", ["x"], self._outputs)
         _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
+        self._comparator: ort.InferenceSession | None = None
+        if bundle.comparator is not None:
+            name = "comparator.onnx"
+            self._comparator = _session(bundle.comparator, name, self.provider, threads)
+            _expect(self._comparator, name, ["x", "x_hat"], ["logit"])
         channels, taken = bundle.manifest.input.channels, self._encoder.get_inputs()[0].shape[1]
         if isinstance(taken, int) and taken != channels:
             raise BundleError(f"encoder.onnx takes {taken} channels, the manifest says {channels}")
@@ -50,6 +55,16 @@ class OnnxGraphs:
         """Runs the decoder on latents float32 or codes int32: x_hat `[B, C, H, W]` in [0, 1]."""
         x_hat: F32 = self._decoder.run(["x_hat"], {self._latent: latent})[0]
         return x_hat
+
+    def compare(self, x: U8, x_hat: F32) -> F32:
+        """Runs the comparator on x uint8 and x_hat in [0, 1], `[B, C, H, W]` each: `[B, H, W]`.
+
+        Raises BundleError if the bundle has none.
+        """
+        if self._comparator is None:
+            raise BundleError("the bundle has no comparator.onnx")
+        logits: F32 = self._comparator.run(["logit"], {"x": x, "x_hat": x_hat})[0]
+        return logits
 
 
 def open_graphs(bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> OnnxGraphs:

@@ -1,4 +1,4 @@
-"""The interface of the two graphs of a model."""
+"""The interface of the graphs of a model."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ MAX_THREADS = 1024
 
 
 class Graphs(Protocol):
-    """The encoder and the decoder of a model, wherever they run."""
+    """The encoder, the decoder and perhaps the comparator of a model, wherever they run."""
 
     def encode(self, x: U8) -> tuple[Array, Array]:
         """Runs the encoder on x `[B, C, H, W]` uint8.
@@ -23,4 +23,11 @@ class Graphs(Protocol):
 
         `latent` has the shape of the encoder's output, float32 or, for indices, int32, with an
         additional rate channel if the decoder takes one.
+        """
+
+    def compare(self, x: U8, x_hat: F32) -> F32:
+        """Runs the comparator on images and decoded images: logits `[B, H, W]`.
+
+        Both are `[B, C, H, W]` with sides that are multiples of 16, x_hat in [0, 1]. Raises
+        BundleError for a model that has none; only the scores of some bundles call it.
         """

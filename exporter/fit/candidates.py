@@ -8,8 +8,10 @@ import numpy as np
 from codec import Codec, Scorer
 from codec.arrays import F32, F64, U8
 from codec.bundle.bundle import Bundle
+from codec.bundle.fitted_detectors import COMPARATOR_MAP
 from codec.bundle.manifest import ScoreSpec
 from codec.detectors import Candidate, Detectors
+from codec.detectors.candidates import NATIVE_MAPS
 from codec.graphs.protocol import Graphs
 from codec.images.files import prepare
 
@@ -31,7 +33,7 @@ def all_candidates(shapes: Mapping[str, tuple[int, int] | None]) -> tuple[Candid
     found = []
     for name, shape in shapes.items():
         smallest = 2 * max(NATIVE_WINDOWS) if shape is None else min(shape)
-        windows = NATIVE_WINDOWS if name in native_maps() else WINDOWS
+        windows = NATIVE_WINDOWS if name in NATIVE_MAPS else WINDOWS
         for normalised in (False, True) if shape else (False,):
             found += [
                 Candidate(map=name, normalised=normalised, window=window)
@@ -48,13 +50,17 @@ def native_maps() -> tuple[str, ...]:
 
 
 def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:
-    """Rows and columns of all maps of a bundle with its detectors; None for any."""
+    """Rows and columns of all maps of a bundle with its detectors; None for any size, and for the
+    map of the comparator.
+    """
     spec = bundle.manifest.input
     fixed = None
     if not spec.sized and spec.height is not None and spec.width is not None:
         fixed = spec.height, spec.width
     detectors = {name: one.shape for name, one in bundle.detectors.by_name.items()}
-    return {**detectors, **dict.fromkeys(native_maps(), fixed)}
+    found = {**detectors, **dict.fromkeys(native_maps(), fixed)}
+    # A comparator knows what is usual where: its map is not divided by anything.
+    return found if bundle.comparator is None else {**found, COMPARATOR_MAP: None}
 
 
 def scorer_with(bundle: Bundle, graphs: Graphs, detectors: Detectors, score: ScoreSpec) -> Scorer:
@@ -72,7 +78,7 @@ def chunks(images: Sequence[U8]) -> list[slice]:
 
 def maps_of(bundle: Bundle, graphs: Graphs, images: Sequence[U8], name: str) -> Iterator[F32]:
     """A map of each of the images `[H, W, C]`, `[h', w']`, neither normalised nor smoothed."""
-    if name not in native_maps():
+    if name not in NATIVE_MAPS:
         for image in images:
             target = prepare(image, bundle.manifest.input).target
             yield bundle.detectors.maps(target, [name])[name]

@@ -21,7 +21,6 @@ import numpy as np
 from codec.arrays import Array
 from codec.errors import BundleError, Overloaded
 from codec.graphs.batches import batch_size
-from codec.graphs.protocol import Graphs
 
 # Whether the client of the current call still waits for its response. A context variable, because
 # the pipeline between the call and its batch does not know about calls.
@@ -203,29 +202,3 @@ class MicroBatcher:
                 raise BundleError(f"the graph returned {len(output)} rows, expected {len(rows)}")
         self._observer.batch_rows(len(rows))
         return outputs
-
-
-@final
-class BatchedGraphs:
-    """Graphs with a micro-batcher in front of each; satisfies the protocol `Graphs`."""
-
-    def __init__(
-        self, graphs: Graphs, limits: Limits, encoder: BatchObserver, decoder: BatchObserver
-    ) -> None:
-        self._encode = MicroBatcher(graphs.encode, limits, encoder, "encoder")
-        self._decode = MicroBatcher(lambda z: (graphs.decode(z),), limits, decoder, "decoder")
-
-    def encode(self, x: Array) -> tuple[Array, Array]:
-        """Both outputs of the encoder. Raises what MicroBatcher raises."""
-        first, second = self._encode(x)
-        return first, second
-
-    def decode(self, latent: Array) -> Array:
-        """The output of the decoder. Raises what MicroBatcher raises."""
-        (x_hat,) = self._decode(latent)
-        return x_hat
-
-    def close(self) -> None:
-        """Closes both micro-batchers."""
-        self._encode.close()
-        self._decode.close()

@@ -10,7 +10,8 @@ from codec.errors import BundleError
 from codec.graphs.onnx import Provider, open_graphs
 from codec.warm_up import warm_up
 from service.metrics import ModelMetrics
-from service.runtime.batching import BatchedGraphs, BatchObserver, Limits
+from service.runtime.batched_graphs import BatchedGraphs
+from service.runtime.batching import BatchObserver, Limits
 
 # A CPU is saturated by a few rows, a GPU needs many.
 BATCH_ROWS = {"cpu": 32, "cuda": 256}
@@ -60,15 +61,16 @@ def open_model(
         window=config.window,
         queue_rows=config.queue_rows,
     )
-    encoder, decoder = (
+    names = ["encoder", "decoder", *(["comparator"] if bundle.comparator is not None else [])]
+    observers = [
         BatchObserver(
             batch_rows=metrics.batch_rows.labels(manifest.name, graph).observe,
             queue_rows=metrics.queue_rows.labels(manifest.name, graph).set,
             calls_in_progress=calls_in_progress,
         )
-        for graph in ("encoder", "decoder")
-    )
-    batched = BatchedGraphs(graphs, limits, encoder, decoder)
+        for graph in names
+    ]
+    batched = BatchedGraphs(graphs, limits, *observers)
     codec = Codec(bundle, batched)
     return LoadedModel(
         name=manifest.name,

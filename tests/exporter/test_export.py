@@ -18,8 +18,9 @@ from codec.bundle.manifest import LatentSpec
 from codec.errors import InvalidInput
 from codec.graphs.onnx import open_graphs
 from exporter.__main__ import main
-from exporter.export import describe, portable
+from exporter.export import describe
 from exporter.options import Options, raised_rate
+from exporter.provenance import portable
 from training.__main__ import main as train
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
