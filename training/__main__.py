@@ -1,4 +1,4 @@
-"""The command `residuum-train PRESET --data DIR --out RUN [--resume] [overrides]`."""
+"""The commands `residuum-train detect` and `residuum-train PRESET`, each with --data and --out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from codec.errors import ResiduumError
-from training.cli import session
+from training.cli import detect, session
 from training.cli.options import PROGRAM, parse
 from training.cli.progress import print_plain
 from training.errors import UsageError
 from training.presets.lookup import preset_names
 
 FAILED, WRONG_USAGE = 1, 2
-USAGE = f"""usage: {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
+USAGE = f"""usage: {PROGRAM} detect --data DIR --out RUN [--minutes 30]   an anomaly detector
+       {PROGRAM} PRESET --data DIR --out RUN [--resume] [overrides]
        torchrun --nproc-per-node N -m training PRESET ...     N processes, one GPU each
 
 PRESET is one of
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     rank = os.environ.get(RANK, "0")
     name = PROGRAM if rank == "0" else f"{PROGRAM} (process {rank})"
     try:
+        if arguments[0] == detect.NAME:
+            return detect.run(arguments[1:])
         return session.run(parse(arguments), arguments)
     except (ResiduumError, OSError) as error:
         print_plain(errors, f"{name}: {error}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -34,17 +36,25 @@ DONE, INTERRUPTED = 0, 130
 LOCAL_RANK = "LOCAL_RANK"
 
 
-def run(options: Options, arguments: list[str]) -> int:
+def run(
+    options: Options,
+    arguments: list[str],
+    *,
+    console: Console | None = None,
+    notes: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
     """Trains; returns the exit status. Raises TrainingError, OSError.
 
-    `arguments` are the words of the command line, for the provenance of the run.
+    `arguments` are the words of the command line and `notes` anything else for the provenance of
+    the run.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
     device = find_device(options.device)
     group = join(device) if LOCAL_RANK in os.environ else SINGLE_PROCESS
     try:
-        return _run(options, arguments, device, group)
+        console = console or Console(quiet=group.rank > 0)
+        return _run(options, arguments, console, dict(notes), device, group)
     finally:
         leave()
 
@@ -63,15 +73,21 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _run(options: Options, arguments: list[str], device: torch.device, group: ProcessGroup) -> int:
-    console = Console(quiet=group.rank > 0)
+def _run(
+    options: Options,
+    arguments: list[str],
+    console: Console,
+    notes: dict[str, Any],
+    device: torch.device,
+    group: ProcessGroup,
+) -> int:
     report = functools.partial(print_plain, console)
     check_batch_size(group, options.config.batch_size)
     check_precision(options.config, device)
     if group.rank == 0:
-        _check_folder(options.out, options.resume)
+        check_folder(options.out, options.resume)
     training, held_out = training_and_validation(options.config.data, options.data, report)
-    facts = provenance([PROGRAM, *arguments], training, held_out)
+    facts = provenance([PROGRAM, *arguments], training, held_out) | notes
     state = _start(options, training, facts, device, group)
     facts |= machine(state)
     if state.config.compile:
@@ -91,7 +107,7 @@ def _run(options: Options, arguments: list[str], device: torch.device, group: Pr
     return DONE
 
 
-def _check_folder(run: Path, resume: bool) -> None:
+def check_folder(run: Path, resume: bool) -> None:
     """Checks that nothing is overwritten, and removes temporary files of a killed run.
 
     Raises TrainingError if the folder of a new run is not empty.

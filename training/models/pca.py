@@ -13,6 +13,8 @@ from training.errors import TrainingError
 
 # Images that are converted to floats at a time.
 ROWS = 4096
+# More values than this, and fewer images, take minutes through the covariance.
+MOST_VALUES = 4096
 
 
 class Pca(NamedTuple):
@@ -47,6 +49,8 @@ def fit_pca(images: Images, components: int) -> Pca:
             f"{components} principal components of {len(images)} images of {values} values"
         )
     mean = mean_image(images)
+    if values > MOST_VALUES and len(images) < values:
+        return _fit_few(images, mean, components)
     covariance = np.zeros((values, values))
     for rows in _rows(images):
         centred = rows - mean.astype(np.float32)
@@ -58,6 +62,25 @@ def fit_pca(images: Images, components: int) -> Pca:
         components=np.ascontiguousarray(vectors[:, : -components - 1 : -1].T),
         variances=variances[: -components - 1 : -1].clip(min=0),
         residual=float(max(left.mean(), 0.0)),
+    )
+
+
+def _fit_few(images: Images, mean: F64, components: int) -> Pca:
+    """PCA of fewer images than values, from the eigenvectors of their inner products.
+
+    X^T u is an eigenvector of X^T X for each eigenvector u of X X^T, with the same eigenvalue.
+    """
+    centred = np.concatenate([rows - mean.astype(np.float32) for rows in _rows(images)])
+    eigenvalues, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64) / len(images))
+    chosen = np.ascontiguousarray(vectors[:, : -components - 1 : -1])
+    # Orthonormal also where an eigenvalue is 0 and the product has no direction.
+    basis = np.linalg.qr(centred.T @ chosen)[0].T
+    left = eigenvalues[:-components].clip(min=0)
+    return Pca(
+        mean=mean,
+        components=basis,
+        variances=eigenvalues[: -components - 1 : -1].clip(min=0),
+        residual=float(left.sum() / (mean.size - components)),
     )
 
 

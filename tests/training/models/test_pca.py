@@ -116,3 +116,19 @@ def test_the_rate_of_a_linear_vae_is_the_kl_at_the_posterior_of_probabilistic_pc
     v = noise / variances
     expected = 0.5 * ((1 - v) + v - 1 - np.log(v)).sum()
     assert linear_kl(variances, noise) == pytest.approx(expected)
+
+
+def test_few_images_of_many_values_have_the_same_components(monkeypatch):
+    data = images(60, side=12)
+    whole = fit_pca(data, 5)
+    monkeypatch.setattr("training.models.pca.MOST_VALUES", 100)
+    few = fit_pca(data, 5)
+    np.testing.assert_allclose(few.variances, whole.variances, rtol=1e-4)
+    np.testing.assert_allclose(np.abs((few.components * whole.components).sum(1)), 1, atol=1e-4)
+    assert few.residual == pytest.approx(whole.residual, rel=1e-3)
+
+
+def test_components_of_equal_images_are_orthonormal(monkeypatch):
+    monkeypatch.setattr("training.models.pca.MOST_VALUES", 100)
+    components = fit_pca(np.full((20, 1, 12, 12), 90, np.uint8), 5).components
+    np.testing.assert_allclose(components @ components.T, np.eye(5), atol=1e-6)

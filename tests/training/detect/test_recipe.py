@@ -1,0 +1,89 @@
+"""What the recipe chooses from facts alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from training.detect import Facts, choose, sentences
+from training.detect.budget import Speed
+from training.errors import TrainingError
+
+TEXTURE = Facts(
+    count=400,
+    channels=1,
+    smallest=(256, 256),
+    largest=(256, 256),
+    shift=1.0,
+    mirror=1.0,
+    turn=1.05,
+)
+SCENE = replace(TEXTURE, channels=3, shift=6.0, mirror=2.0, turn=9.0)
+
+
+def chosen(facts, steps=1000):
+    return choose(facts, steps=steps, seed=3)
+
+
+def test_a_texture_gets_a_map_of_crops_that_are_mirrored_and_turned():
+    config = chosen(TEXTURE)
+    assert (config.model.family, config.crop) == ("sigma_vae_map", 128)
+    assert config.flip
+    assert config.rotate
+
+
+def test_a_registered_scene_gets_one_code_for_the_whole_image_and_is_left_as_it_is():
+    config = chosen(SCENE)
+    assert (config.model.family, config.crop, config.model.channels) == ("pca_vae", 0, 3)
+    assert not config.flip
+    assert not config.rotate
+
+
+def test_small_images_are_encoded_whole_wherever_their_content_is():
+    small = replace(TEXTURE, smallest=(28, 28), largest=(28, 28))
+    assert chosen(small).model.height == 28
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1600, 800), (128, 64)), ((50, 100), (48, 100)), ((1000, 3), None), ((129, 129), (128, 128))],
+)
+def test_whole_images_keep_their_aspect_within_128_pixels(size, expected):
+    facts = replace(SCENE, smallest=size, largest=size)
+    if expected is None:
+        with pytest.raises(TrainingError, match="1000x3 pixels"):
+            chosen(facts)
+        return
+    model = chosen(facts).model
+    assert (model.height, model.width) == expected
+
+
+def test_crops_fit_into_the_smallest_image():
+    config = chosen(replace(TEXTURE, smallest=(40, 300)))
+    assert config.crop == 80
+    assert config.data.min_side == 40
+
+
+@pytest.mark.parametrize("steps", [1, 7, 10, 300, 12345])
+def test_the_steps_are_about_those_asked_for(steps):
+    config = chosen(TEXTURE, steps)
+    total = config.epochs * config.epoch_steps
+    assert steps - 20 <= total <= steps
+    assert config.objective.kl_warmup_steps <= total // 5
+    assert config.decoded_fraction > 0
+
+
+def test_few_images_are_refused_with_the_number_that_is_needed():
+    with pytest.raises(TrainingError, match="12 normal images; at least 20 are needed"):
+        chosen(replace(TEXTURE, count=12))
+
+
+def test_the_sentences_name_what_was_found():
+    text = "\n".join(sentences(TEXTURE, chosen(TEXTURE)))
+    for word in ("400 gray images of 256x256", "not registered", "turns", "crops of 128"):
+        assert word in text
+
+
+def test_a_budget_leaves_time_for_validation_and_is_not_negative():
+    speed = Speed(step=0.1, validation=1.0)
+    assert speed.steps_within(0) == speed.steps_within(15) == 0
+    assert speed.steps_within(100) == int((0.95 * 100 - 20) / 0.1)

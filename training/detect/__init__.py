@@ -1,0 +1,6 @@
+"""The recipe of `residuum-train detect`: it looks at the images and chooses what is trained."""
+
+from training.detect.look import Facts, look
+from training.detect.recipe import choose, sentences
+
+__all__ = ["Facts", "choose", "look", "sentences"]

@@ -1,0 +1,54 @@
+"""How many steps fit into a time budget, from steps of a state that is thrown away."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from training.config.run import TrainConfig
+from training.data.batches import make_batches
+from training.data.image_files import Images
+from training.detect.recipe import EPOCHS
+from training.loop.loop import step, to_float
+from training.loop.validation import validate
+from training.run.start import init_from_images, new_state
+
+# The first steps of a process are slower than the others.
+COLD_STEPS, MOST_STEPS, SECONDS = 2, 50, 6.0
+# Part of the time that is kept back: machines are not equally fast all the time.
+SPARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds that a step and a validation take."""
+
+    step: float
+    validation: float
+
+    def steps_within(self, seconds: float) -> int:
+        """The number of steps that fit, with EPOCHS validations; 0 if none do."""
+        left = (1 - SPARE) * seconds - EPOCHS * self.validation
+        return max(0, int(left / self.step))
+
+
+def measure(config: TrainConfig, training: Images, held_out: Images, device: torch.device) -> Speed:
+    """The speed of training with this configuration on this machine now."""
+    state = new_state(config, device)
+    init_from_images(state, training)
+    batches = make_batches(config, training, device)
+    begun, done = time.monotonic(), 0
+    for number in range(MOST_STEPS):
+        if number == COLD_STEPS:
+            begun, done = time.monotonic(), 0
+        source, target = batches.batch(0, number)
+        step(state, to_float(source), to_float(target))
+        done += 1
+        if number > COLD_STEPS and time.monotonic() - begun > SECONDS:
+            break
+    seconds = (time.monotonic() - begun) / done
+    begun = time.monotonic()
+    validate(state, held_out)
+    return Speed(seconds, time.monotonic() - begun)
