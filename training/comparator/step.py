@@ -24,7 +24,8 @@ from training.metrics.detection import auroc_of_counts, count_scores
 from training.run.checkpoint import load_run
 
 GRADIENT = 1.0
-LOSS_DECAY = 0.99
+# Share of the newest loss in the running mean.
+LOSS_SHARE = 0.01
 # Pixels of the images in one call when scores of held-out images are measured.
 CALL_PIXELS = 2**18
 
@@ -79,7 +80,7 @@ def step(setting: Setting, state: ComparatorState) -> None:
     state.optimizer.step()
     state.step += 1
     update_average(state)
-    state.loss = value if state.step == 1 else LOSS_DECAY * state.loss + (1 - LOSS_DECAY) * value
+    state.loss += (value - state.loss) * max(LOSS_SHARE, 1 / state.step)
 
 
 def auroc(setting: Setting, network: Comparator, clean: U8, drawn: U8) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -52,18 +53,19 @@ def train_comparator(
 ) -> bool:
     """Writes RUN/comparator.safetensors; False when `should_stop` ended it before.
 
-    A training that was interrupted continues, with the `steps` and the seed that it began with, if
-    the autoencoder still has the same weights. `log` gets lines about progress, and at ten points
-    the loss and the AUROC of held-out images with drawn defects of kinds that are not trained with.
-    Raises TrainingError for a run without weights, or fewer than 1 step.
+    A training that was interrupted continues with the `steps` that it began with, and a finished
+    one is kept, if seed and autoencoder are still the same. `log` gets lines about progress,
+    and at ten points the loss and the AUROC of held-out images with drawn defects, of kinds that
+    are not trained with. Raises TrainingError for a run without weights, or fewer than 1 step.
     """
     if steps < 1:
         raise TrainingError(f"{steps} steps for the comparator; at least 1 expected")
     config = load_run(run)[0]
     network = ComparatorConfig(channels=config.model.channels)
     task = Task(steps=steps, seed=seed, weights=files.weights_digest(run), network=network)
-    if files.task_of(run / files.COMPARATOR) == task:
-        log(f"comparator: {run / files.COMPARATOR} is there already")
+    done = files.task_of(run / files.COMPARATOR)
+    if done is not None and done == replace(task, steps=done.steps):
+        log(f"comparator: there is one already, of {done.steps} steps: {run / files.COMPARATOR}")
         return True
     state = _begin(run, task, device, log)
     setting = prepare(run, training, seed=state.task.seed, device=device)
@@ -100,8 +102,8 @@ def _begin(run: Path, task: Task, device: torch.device, log: Log) -> ComparatorS
     before = files.task_of(run / files.STATE)
     if before is None:
         return new_state(task, device)
-    if before.weights != task.weights or before.network != task.network:
-        log("comparator: the autoencoder has changed since it was begun; it begins anew")
+    if before != replace(task, steps=before.steps):
+        log("comparator: autoencoder or seed have changed since it was begun; it begins anew")
         return new_state(task, device)
     state = files.resume(run, device)
     log(f"comparator: continues after step {state.step} of {state.task.steps}")
