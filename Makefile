@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -71,6 +71,15 @@ bench-bundles: $(VENV)/.complete
 bench-fuzz: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/fuzz_records.py --out build/bench/fuzz_records.json
 	$(BIN)/python tests/benchmarks/fuzz_archives.py --out build/bench/fuzz_archives.json
+
+# Our recipe for anomalies and cheap baselines on every set, in one table; resumes what was begun.
+# DETECT_OPTIONS='--minutes 30 --seeds 0 1 2 --sets pcb tile --jobs 1'
+bench-detect: $(VENV)/.complete
+	PYTHONPATH=tests/benchmarks:. $(BIN)/python -m detection.detect --data $(DATA) --out build/bench/detect $(DETECT_OPTIONS)
+
+# The same in under 20 minutes: one seed and a minute of training.
+bench-detect-quick: $(VENV)/.complete
+	PYTHONPATH=tests/benchmarks:. $(BIN)/python -m detection.detect --data $(DATA) --out build/bench/detect --minutes 1 --seeds 0 $(DETECT_OPTIONS)
 
 # How much of the defects of circuit boards is kept as evidence, and for how many bytes; with a picture.
 bench-evidence: $(VENV)/.complete
