@@ -22,11 +22,11 @@ from training.cli.log_file import LoggedConsole
 from training.cli.options import PROGRAM, Options
 from training.cli.progress import print_plain
 from training.comparator import train as comparator
-from training.config.run import DataConfig, LayoutName, TrainConfig, from_json
+from training.config.run import DataConfig, LayoutName, Precision, TrainConfig, from_json
 from training.data import datasets
 from training.data.image_files import Images
 from training.detect import choose, look, sentences
-from training.detect.budget import measure
+from training.detect.budget import fastest, precisions
 from training.errors import TrainingError, UsageError
 from training.run import checkpoint
 from training.run.files import LAST
@@ -125,16 +125,17 @@ def _new_plan(options: DetectOptions, device: torch.device, report: Report) -> P
     for sentence in said:
         report(sentence)
     seconds = 0.0 if options.steps else 60 * options.minutes
-    steps = options.steps or _steps_within(AUTOENCODER * seconds, first, options, device, report)
+    steps, precision = options.steps, precisions(device)[-1]
+    if not steps:
+        steps, precision = _steps_within(AUTOENCODER * seconds, first, options, device, report)
     if steps < LEAST_STEPS:
         report(
             f"--minutes {options.minutes:g} is too short to train a network: only the detectors "
             "that residuum-export fits to the images will find anything"
         )
+    config = choose(facts, steps=max(LEAST_STEPS, steps), seed=options.seed, layout=options.layout)
     return Plan(
-        config=choose(
-            facts, steps=max(LEAST_STEPS, steps), seed=options.seed, layout=options.layout
-        ),
+        config=dataclasses.replace(config, precision=precision),
         comparator_seconds=COMPARATOR * seconds if steps >= LEAST_STEPS else 0.0,
         comparator_steps=options.steps,
         sentences=tuple(said),
@@ -147,16 +148,19 @@ def _steps_within(
     options: DetectOptions,
     device: torch.device,
     report: Report,
-) -> int:
-    """The steps of the autoencoder that fit into a time, from a measurement."""
+) -> tuple[int, Precision]:
+    """The steps of the autoencoder that fit into a time, and in which precision: measured."""
     if seconds <= 0:
-        return 0
+        return 0, config.precision
     report("measuring the speed of training")
     training, held_out = datasets.training_and_validation(config.data, options.data)
-    speed = measure(config, training, held_out, device)
+    fast, speed = fastest(config, training, held_out, device)
     steps = speed.steps_within(seconds)
-    report(f"{1 / speed.step:.1f} steps a second: {steps} steps in {seconds / 60:.1f} minutes")
-    return steps
+    bf16 = " in bfloat16" if fast.precision == "bf16" else ""
+    report(
+        f"{1 / speed.step:.1f} steps a second{bf16}: {steps} steps in {seconds / 60:.1f} minutes"
+    )
+    return steps, fast.precision
 
 
 def _saved_plan(options: DetectOptions) -> Plan:

@@ -158,7 +158,7 @@ class TrainConfig:
     patience: Count = 0
     """epochs without a better validation loss after which training ends; 0 = never"""
     precision: Precision = "auto"
-    """auto: bf16 autocast on a GPU, fp32 on a CPU"""
+    """auto: bf16 autocast on a GPU, fp32 on a CPU; bf16 needs a GPU or a CPU with AMX"""
     compile: bool = False
     """torch.compile the network: worth its minute for long runs on a GPU"""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from training.config.run import TrainConfig
+from training.config.run import Precision, TrainConfig
 from training.data.batches import make_batches
 from training.data.image_files import Images
 from training.detect.recipe import EPOCHS
 from training.loop.loop import step, to_float
 from training.loop.validation import validate
-from training.run.start import init_from_images, new_state
+from training.run.start import has_fast_bf16, init_from_images, new_state
 
 # The first steps of a process are slower than the others.
 COLD_STEPS, MOST_STEPS, SECONDS = 2, 50, 6.0
@@ -32,6 +32,20 @@ class Speed:
         """The number of steps that fit, with EPOCHS validations; 0 if none do."""
         left = (1 - SPARE) * seconds - EPOCHS * self.validation
         return max(0, int(left / self.step))
+
+
+def precisions(device: torch.device) -> tuple[Precision, ...]:
+    """The precisions that are worth measuring on a device, the one expected to be fastest last."""
+    return ("auto", "bf16") if device.type == "cpu" and has_fast_bf16(device) else ("auto",)
+
+
+def fastest(
+    config: TrainConfig, training: Images, held_out: Images, device: torch.device
+) -> tuple[TrainConfig, Speed]:
+    """The configuration in the precision that is fastest here, and its speed."""
+    candidates = [replace(config, precision=precision) for precision in precisions(device)]
+    measured = [(one, measure(one, training, held_out, device)) for one in candidates]
+    return min(measured, key=lambda pair: pair[1].step)
 
 
 def measure(config: TrainConfig, training: Images, held_out: Images, device: torch.device) -> Speed:

@@ -271,11 +271,19 @@ def test_gradients_are_clipped_to_the_norm_of_the_configuration(tiny):
         assert norm == pytest.approx(expected, rel=1e-4) if expected else norm > 1e-2
 
 
-def test_bfloat16_is_refused_on_a_cpu_with_the_reason(tiny):
+def test_bfloat16_is_refused_on_a_cpu_without_amx_with_the_reason(tiny, monkeypatch):
     config = dataclasses.replace(tiny["reslag"], precision="bf16")
-    with pytest.raises(TrainingError, match="on a CPU it trains 17 times slower than fp32"):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+    with pytest.raises(TrainingError, match="on other CPUs it trains 17 times slower than fp32"):
         check_precision(config, CPU)
-    assert not new_state(config, CPU).bf16  # a run of a GPU can be evaluated on a CPU
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    check_precision(config, CPU)
+
+
+@pytest.mark.parametrize(("precision", "bf16"), [("auto", False), ("fp32", False), ("bf16", True)])
+def test_a_cpu_trains_in_bfloat16_only_if_that_is_asked_for(precision, bf16, tiny):
+    config = dataclasses.replace(tiny["reslag"], precision=precision)
+    assert new_state(config, CPU).bf16 is bf16
 
 
 @pytest.mark.parametrize("family", ["reslag", "sigma_vae_map", "vq_vae"])
