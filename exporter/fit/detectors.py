@@ -18,7 +18,8 @@ from codec.images.input_spec import InputSpec
 from training.metrics.images import evenly
 
 COMPONENTS = (20, 60, 150)
-BANK_SIDES = (4, 8)
+# Cells of side 4 as well would take most of the time of scoring and decide next to nothing.
+BANK_SIDES = (8,)
 # A bank remembers cells of at most this many images; more bring hardly any other cells.
 BANK_IMAGES = 500
 # The covariance at a position is shrunk towards the mean over positions by this share, and has

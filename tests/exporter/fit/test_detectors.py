@@ -121,10 +121,10 @@ def test_cells_of_normal_images_are_at_a_distance_of_one(fitted):
 
 
 def test_a_bank_remembers_cells_of_training_images(training, fitted):
-    detector = fitted["bank4"]
+    detector = fitted["bank8"]
     assert isinstance(detector, CellBank)
     pictures = [working_image(image, detector.size) for image in training]
-    statistics = np.stack([cell_statistics(picture, 4) for picture in pictures])
+    statistics = np.stack([cell_statistics(picture, 8) for picture in pictures])
     cells = statistics.transpose(0, 2, 3, 1).reshape(-1, statistics.shape[1])
     assert len(detector.cells) == 4000
     distances = NearestNeighbors(n_neighbors=1).fit(cells).kneighbors(detector.cells)[0]
@@ -156,7 +156,7 @@ def test_images_of_several_sizes_share_the_middle_one():
 def test_images_without_any_variation_give_finite_maps(level):
     blank = np.full((16, 16, 1), level, np.uint8)
     found = fit_detectors([blank] * 45, ANY)
-    assert set(found) == {"components20", "neighbour", "cells4", "cells8", "bank4", "bank8"}
+    assert set(found) == {"components20", "neighbour", "cells4", "cells8", "bank8"}
     other = np.full((16, 16, 1), 100, np.uint8)
     for values in Detectors(found).maps(other, list(found)).values():
         assert np.isfinite(values).all()

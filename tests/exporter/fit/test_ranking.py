@@ -69,21 +69,27 @@ def test_the_work_is_bounded(count, side, ranked, copies):
     assert copies_of([images[i] for i in positions]) == copies
 
 
-def test_maps_are_added_as_long_as_they_show_more():
+def test_the_best_map_is_joined_by_the_best_of_other_kinds():
     rng = np.random.default_rng(0)
     mask = rng.random(4000) < 0.1
     noise = rng.normal(size=(4, 4000)).astype(np.float32)
     half = rng.random(4000) < 0.5
     values = {
-        "useless": noise[0],
-        "one half": 4 * (mask & half) + noise[1],
-        "the other": 2 * (mask & ~half) + noise[2],
-        "none more": 0.3 * mask + 9 * noise[3],
+        "cells8-peak1": 4 * (mask & half) + noise[1],
+        "cells4-peak1": 3.9 * (mask & half) + noise[1],
+        "neighbour-peak3": 2 * (mask & ~half) + noise[2],
+        "residual-peak3": 0.3 * mask + 9 * noise[3],
     }
     chosen = grow({name: {"a": one} for name, one in values.items()}, {"a": mask})
-    assert chosen == ["one half", "the other"]
-    assert grow({"useless": {"a": noise[0]}}, {"a": mask}) == ["useless"]
-    assert len(grow({"x": {"a": noise[0]}, "y": {"a": noise[1]}}, {"a": mask & False})) == 1
+    assert chosen == ["cells8-peak1", "neighbour-peak3"]
+
+
+def test_no_more_than_three_maps_make_a_heat_map_and_one_at_least():
+    mask = np.arange(100) < 10
+    values = {f"{kind}-peak1": {"a": mask * 1.0} for kind in ("cells8", "bank8", "residual", "x")}
+    assert len(grow(values, {"a": mask})) == 3
+    assert len(grow({"x-peak1": {"a": mask * 0.0}}, {"a": mask})) == 1
+    assert len(grow(values, {"a": mask & False})) == 3
 
 
 def test_images_of_several_sizes_are_a_line():
