@@ -20,8 +20,8 @@ from training.metrics.images import auroc, evenly
 T = TypeVar("T")
 # Groups whose defects have a place; those of the whole image have none.
 PLACED = tuple(group for group in RANKING_GROUPS if group != "global")
-# Two maps of another kind than the best are added unless the AUROC falls by more than this: they see
-# what drawn defects do not show. A gain on drawn defects alone had chosen one map of narrow windows.
+# Maps of two other kinds than the best are added unless the AUROC falls by more than this: they see
+# what drawn defects do not show. A gain on drawn defects alone chose one map of a narrow window.
 MOST_MAPS, MOST_LOSS = 3, 0.02
 # Copies of each group that are drawn, normal images that give the range, and rows and columns of a
 # map that are compared.
