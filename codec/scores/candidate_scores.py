@@ -59,7 +59,9 @@ class CandidateScores:
         windows = [one.window for one in self._candidates if one.map == "comparator"]
         # A smoothing reaches half of its window, twice.
         for rows, inner in bands(height, width, margin=2 * (max(windows, default=1) // 2)):
-            values = np.logaddexp(np.float32(0), logits[rows], dtype=np.float32)
+            part = logits[rows]
+            # ln(1 + e^l) without overflow; np.logaddexp takes six times as long.
+            values = np.maximum(part, 0) + np.log1p(np.exp(-np.abs(part)))
             self.add_rows("comparator", values, rows, inner)
 
     def scores(self) -> dict[str, float]:
