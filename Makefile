@@ -73,7 +73,7 @@ bench-fuzz: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/fuzz_archives.py --out build/bench/fuzz_archives.json
 
 # Our recipe for anomalies and cheap baselines on every set, in one table; resumes what was begun.
-# DETECT_OPTIONS='--minutes 30 --seeds 0 1 2 --sets pcb tile --jobs 1'
+# DETECT_OPTIONS='--minutes 30 --seeds 0 1 2 --sets pcb tile mnist --methods ours'
 bench-detect: $(VENV)/.complete
 	PYTHONPATH=tests/benchmarks:. $(BIN)/python -m detection.detect --data $(DATA) --out build/bench/detect $(DETECT_OPTIONS)
 

@@ -117,3 +117,17 @@ def test_masks_of_a_normalised_copy_are_the_same_files(folder: Path, tmp_path: P
 def test_a_set_that_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert sets.find("tile", tmp_path, tmp_path / "made") is None
     assert sets.find(sets.NORMALISED, tmp_path, tmp_path / "made") is None
+
+
+def test_images_smaller_than_the_maps_keep_their_size(tmp_path: Path) -> None:
+    for index in range(30):
+        save(tmp_path / f"train/good/{index:02}.png", scene(RNG.uniform(0, 60))[:28, :28])
+    for index in range(4):
+        save(tmp_path / f"test/good/{index}.png", scene(RNG.uniform(0, 60))[:28, :28])
+        save(tmp_path / f"test/bad/{index}.png", scene(RNG.uniform(0, 60), (12, 9))[:28, :28])
+    assert sets.longest_side(tmp_path) == 28
+    found = baselines.measure(tmp_path, seed=0)
+    assert found["PCA 20, maximum"]["image"] == 1.0
+    assert found["1-NN of patches"]["image"] == 1.0
+    (_, _, maps), *_ = baselines.patches(sets.pictures(tmp_path, 28, colour=True), 0)
+    assert maps.shape == (8, 28, 28)

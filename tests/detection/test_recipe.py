@@ -80,9 +80,27 @@ def test_a_command_that_failed_is_run_again_without_those_before(
 def test_seeds_and_sets_make_a_row_each(tmp_path: Path, calls: Path) -> None:
     options = detect._options(["--data", ".", "--out", str(tmp_path / "o"), "--seeds", "0", "1"])
     work = detect.plan(options, {"a": tmp_path, "b": tmp_path})
-    assert len(work) == len({task.place for task in work}) == 8
+    assert len(work) == len({task.place for task in work}) == 12
     for task in work:
-        if task.minutes is not None:
+        if task.kind == "ours":
             assert tasks.run(task) == ""
     results, _ = detect.collect(work)
     assert {name: len(methods["ours"]) for name, methods in results.items()} == {"a": 2, "b": 2}
+
+
+def test_a_word_for_ten_sets_means_each_of_them(tmp_path: Path) -> None:
+    assert detect.GROUPS["mnist"] == [f"mnist-{number}" for number in range(10)]
+    words = ["--data", str(tmp_path), "--out", str(tmp_path), "--sets", "mnist", "--seeds", "0"]
+    options = detect._options([*words, "--methods", "baselines"])
+    assert detect._folders(options) == {}  # the data is not there
+    work = detect.plan(options, dict.fromkeys(detect.GROUPS["mnist"], tmp_path))
+    assert [(task.kind, task.name) for task in work] == [
+        ("baselines", f"mnist-{number}") for number in range(10)
+    ]
+
+
+def test_figures_of_minutes_with_a_point_have_files_of_their_own(tmp_path: Path) -> None:
+    options = detect._options(["--data", ".", "--out", str(tmp_path), "--minutes", "0.5"])
+    files = {tasks._file(task) for task in detect.plan(options, {"a.b": tmp_path})}
+    assert len(files) == 9
+    assert all(file.suffix == ".json" for file in files)

@@ -1,8 +1,8 @@
 """Cheap baselines: PCA of whole images and nearest neighbours of images and of patches.
 
 Every method gives an image score and, of some, a map; the higher the more anomalous. Images are
-128x128 (64x64 for neighbours of whole images), gray or RGB as the set is. AUROC of pixels is that
-of 128x128 maps and masks of all test images.
+128x128 (64x64 for neighbours of whole images) or as small as they are, gray or RGB as the set is.
+AUROC of pixels is that of maps and masks of all test images, 128x128 too.
 """
 
 import time
@@ -20,7 +20,7 @@ from training.metrics.images import auroc
 SIDE, SMALL = 128, 64
 COMPONENTS = (20, 60, 150)
 # Standard deviations of the smoothing of maps, in pixels: of PCA, and of neighbours at 64x64.
-PCA_SMOOTHING, NEIGHBOUR_SMOOTHING = 2.0, 1.0
+SMOOTHING, NEIGHBOUR_SMOOTHING = 2.0, 1.0
 # A tenth of the training images measure the residual of each pixel; this share of their mean is
 # added, so that a pixel that is always alike does not decide alone.
 HELD_OUT, FLOOR = 10, 0.2
@@ -35,13 +35,15 @@ def measure(folder: Path, seed: int) -> dict[str, Figures]:
 
     Seconds include fitting and scoring, not reading; methods that share a fit share its seconds.
     """
-    truth = sets.truth(folder, SIDE)
-    large, small = sets.pictures(folder, SIDE, colour=True), sets.pictures(folder, SMALL, False)
+    side = min(SIDE, sets.longest_side(folder))
+    truth = sets.truth(folder, side)
+    large = sets.pictures(folder, side, colour=True)
+    small = sets.pictures(folder, min(SMALL, side), colour=False)
     found: dict[str, Figures] = {}
     start = time.perf_counter()
     for methods in (
         *(principal(large, count, seed) for count in COMPONENTS),
-        neighbours(small),
+        neighbours(small, side),
         patches(large, seed),
     ):
         for name, scores, maps in methods:
@@ -52,7 +54,7 @@ def measure(folder: Path, seed: int) -> dict[str, Figures]:
 
 
 def figures(scores: np.ndarray, maps: np.ndarray | None, truth: Truth) -> Figures:
-    """AUROC of image scores [N], and of maps [N, 128, 128] where there are maps and masks."""
+    """AUROC of image scores [N], and of maps [N, S, S] where there are maps and masks."""
     pixel = None
     if maps is not None and truth.masks is not None:
         pixel = float(auroc(maps.ravel(), truth.masks.ravel()))
@@ -84,8 +86,8 @@ def principal(images: Pictures, count: int, seed: int) -> Iterator[Method]:
     model = PCA(count, svd_solver="randomized", random_state=seed).fit(fitted)
     usual = _residuals(model, held_out, images.train.shape).mean(0)
     maps = _residuals(model, images.test.reshape(len(images.test), -1), images.test.shape)
-    plain = smooth(maps, PCA_SMOOTHING)
-    normalised = smooth(maps / (usual + FLOOR * usual.mean()), PCA_SMOOTHING)
+    plain = smooth(maps, SMOOTHING)
+    normalised = smooth(maps / (usual + FLOOR * usual.mean()), SMOOTHING)
     yield f"PCA {count}, mean", maps.mean((1, 2)), None
     yield f"PCA {count}, maximum", plain.max((1, 2)), plain
     yield f"PCA {count}, normalised maximum", normalised.max((1, 2)), normalised
@@ -97,18 +99,21 @@ def _residuals(model: PCA, flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
     return residual
 
 
-def neighbours(images: Pictures) -> Iterator[Method]:
+def neighbours(images: Pictures, side: int) -> Iterator[Method]:
     """Squared distance to the nearest training image, of pixels as they are and less their mean."""
-    flat = [part.reshape(len(part), -1) for part in (images.train, images.test)]
-    yield _nearest_image("1-NN of images", *flat)
-    centred = [part - part.mean(1, keepdims=True) for part in flat]
-    yield _nearest_image("1-NN of images, zero mean", *centred)
+    train, test = (part.reshape(len(part), -1) for part in (images.train, images.test))
+    yield _nearest_image("1-NN of images", train, test, side)
+    train, test = (part - part.mean(1, keepdims=True) for part in (train, test))
+    yield _nearest_image("1-NN of images, zero mean", train, test, side)
 
 
-def _nearest_image(name: str, train: np.ndarray, test: np.ndarray) -> Method:
+def _nearest_image(name: str, train: np.ndarray, test: np.ndarray, side: int) -> Method:
     nearest, distance = closest(test, train)
-    maps = np.abs(test - train[nearest]).reshape(len(test), SMALL, SMALL)
-    return name, distance, _enlarged(smooth(maps, NEIGHBOUR_SMOOTHING))
+    small = min(SMALL, side)
+    maps = np.abs(test - train[nearest]).reshape(len(test), small, small)
+    factor = side // small
+    smoothed = smooth(maps, NEIGHBOUR_SMOOTHING)
+    return name, distance, smoothed.repeat(factor, 1).repeat(factor, 2)
 
 
 def patches(images: Pictures, seed: int) -> Iterator[Method]:
@@ -124,7 +129,7 @@ def patches(images: Pictures, seed: int) -> Iterator[Method]:
         maps.append(closest(cut.reshape(-1, cut.shape[-1]), memory)[1].reshape(cut.shape[1:3]))
     smoothed = smooth(np.stack(maps), PATCH_SMOOTHING)
     margin = (PATCH - STEP) // 2
-    inner = SIDE - 2 * margin
+    inner = images.test.shape[1] - 2 * margin
     large = np.stack(
         [zoom(m, inner / len(m), order=1, grid_mode=True, mode="nearest") for m in smoothed]
     )
@@ -149,8 +154,3 @@ def closest(queries: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.nda
 def smooth(maps: np.ndarray, deviation: float) -> np.ndarray:
     """Maps [N, h, w], each smoothed by a Gaussian."""
     return np.stack([gaussian_filter(one, deviation) for one in maps])
-
-
-def _enlarged(maps: np.ndarray) -> np.ndarray:
-    factor = SIDE // maps.shape[1]
-    return maps.repeat(factor, 1).repeat(factor, 2)

@@ -57,15 +57,15 @@ def measure(recipe: Recipe) -> dict[str, Any]:
         done = recipe.out / f"{folder}-minutes.json"
         if not done.exists():
             shutil.rmtree(recipe.out / folder, ignore_errors=True)
-            seconds = _run(command, recipe.out / f"{folder}.log", recipe.threads)
+            seconds = run_command(command, recipe.out / f"{folder}.log", recipe.threads)
             done.write_text(json.dumps(seconds / 60))
         minutes[folder] = json.loads(done.read_text())
     report = json.loads((recipe.out / "report" / "report.json").read_text())
     return {**figures(report), "minutes": minutes["run"], "export_minutes": minutes["bundle"]}
 
 
-def _run(command: Sequence[str], log: Path, threads: int) -> float:
-    """The seconds that a command took; what it prints is in the log."""
+def run_command(command: Sequence[str], log: Path, threads: int) -> float:
+    """The seconds that a command took; what it prints is in the log. Raises CommandFailed."""
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     start = time.perf_counter()

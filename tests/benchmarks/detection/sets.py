@@ -116,6 +116,12 @@ def _read(paths: list[Path], side: int, mode: str) -> np.ndarray:
     return np.stack(found)
 
 
+def longest_side(folder: Path) -> int:
+    """Pixels of the first training image."""
+    with Image.open(min((folder / "train" / "good").glob("*.png"))) as image:
+        return max(image.size)
+
+
 def truth(folder: Path, side: int) -> Truth:
     """Labels of the test images, and masks at side x side pixels (nearest neighbours)."""
     files = test_files(folder)

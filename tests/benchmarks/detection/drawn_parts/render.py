@@ -145,8 +145,8 @@ def _scratch(surface: F32, scratch: Scratch, canvas: Canvas) -> None:
         inside = covered(segment(u, v, start, end) - half, canvas.softness)
         np.maximum(groove[box], inside, out=groove[box])
         x, y = u + np.float32(1.6 * canvas.light[0]), v + np.float32(1.6 * canvas.light[1])
-        beside = covered(segment(x, y, start, end) - half, canvas.softness)
-        np.maximum(ridge[box], beside, out=ridge[box])
+        shifted = covered(segment(x, y, start, end) - half, canvas.softness)
+        np.maximum(ridge[box], shifted, out=ridge[box])
     surface *= 1 + np.float32(scratch.depth) * (0.7 * ridge * (1 - groove) - 0.6 * groove)
 
 
