@@ -9,7 +9,7 @@ from __future__ import annotations
 from training.config.model import ModelConfig
 from training.config.objective import ObjectiveConfig
 from training.config.run import LayoutName, TrainConfig
-from training.detect.look import Facts
+from training.detect.look import CORRELATED, FREE, LIKE, Facts
 from training.errors import TrainingError
 
 # Fewer images leave too few for learning and for calibration.
@@ -112,9 +112,10 @@ def sentences(facts: Facts, config: TrainConfig) -> list[str]:
     scene = "registered" if facts.registered else "not registered"
     lines = [
         f"{facts.count} {colour} images of {sizes} pixels",
-        f"the scene is {scene}: shifted images are {facts.shift:.1f} times as strange",
-        f"mirrored images are {facts.mirror:.2f} times as strange, turned ones {facts.turn:.2f}: "
-        + _moves(config),
+        f"the scene is {scene}: two images correlate by {facts.correlation:.2f} (above "
+        f"{CORRELATED}), an image and those most like it by {facts.likeness:.2f} (above {LIKE})",
+        f"mirrored images stand out by {facts.mirror:.2f}, turned ones by {facts.turn:.2f} "
+        f"(0.5: not at all; usable below {FREE}): {_moves(config)}",
     ]
     model = config.model
     if model.height:

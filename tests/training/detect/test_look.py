@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from training.detect import look
 
@@ -25,6 +26,54 @@ def registered(count=60, seed=0):
 def texture(count=60, seed=0):
     rng = np.random.default_rng(seed)
     return [smooth_noise(rng, SIDE, SIDE) for _ in range(count)]
+
+
+def window(rng, scene, reach):
+    """SIDE x SIDE of a larger scene, up to `reach` pixels from its middle."""
+    middle = (scene.shape[1] - SIDE) // 2
+    top, left = middle + rng.integers(-reach, reach + 1, 2)
+    return scene[:, top : top + SIDE, left : left + SIDE]
+
+
+def turned_part(rng):
+    """A hammer on a plain ground, in any direction."""
+    part = Image.new("L", (SIDE, SIDE), 40)
+    part.paste(200, (28, 14, 36, 50))
+    part.paste(200, (20, 14, 44, 24))
+    turned = part.rotate(rng.uniform(0, 360), Image.Resampling.BILINEAR, fillcolor=40)
+    return np.asarray(turned)[None]
+
+
+@pytest.mark.parametrize(("reach", "expected"), [(0, True), (3, True), (20, False)])
+def test_a_scene_that_moves_a_little_is_still_registered(reach, expected):
+    rng = np.random.default_rng(0)
+    scene = smooth_noise(rng, 128, 128, block=8)
+    facts = look([window(rng, scene, reach) for _ in range(60)])
+    assert facts.registered is expected
+
+
+def test_a_part_in_any_direction_is_not_registered_and_may_be_mirrored_and_turned():
+    rng = np.random.default_rng(0)
+    facts = look([turned_part(rng) for _ in range(100)])
+    assert not facts.registered
+    assert facts.turns
+
+
+def test_several_cameras_in_turn_are_registered():
+    views = [registered(20, seed) for seed in range(5)]
+    facts = look([image for images in zip(*views, strict=True) for image in images])
+    assert facts.correlation < 0.3
+    assert facts.registered
+
+
+def test_stripes_are_not_turned():
+    rng = np.random.default_rng(0)
+    phases = rng.uniform(0, 2 * np.pi, 60)
+    waves = [128 + 80 * np.sin(np.arange(SIDE) / 2 + phase) for phase in phases]
+    noise = rng.normal(0, 12, (60, 1, SIDE, SIDE))
+    facts = look(list((np.array(waves)[:, None, None] + noise).clip(0, 255).astype(np.uint8)))
+    assert not facts.registered
+    assert not facts.turns
 
 
 def test_a_part_in_one_place_is_registered():
@@ -74,4 +123,4 @@ def test_sizes_are_those_of_the_shortest_side_and_of_the_most_pixels():
 @pytest.mark.parametrize("level", [0, 255])
 def test_images_without_any_content_have_facts_that_are_finite(level):
     facts = look([np.full((1, 24, 24), level, np.uint8)] * 20)
-    assert np.isfinite([facts.shift, facts.mirror, facts.turn]).all()
+    assert np.isfinite([facts.correlation, facts.likeness, facts.mirror, facts.turn]).all()

@@ -13,11 +13,10 @@ TEXTURE = Facts(
     channels=1,
     smallest=(256, 256),
     largest=(256, 256),
-    shift=1.0,
-    mirror=1.0,
-    turn=1.05,
+    mirror=0.5,
+    turn=0.55,
 )
-SCENE = replace(TEXTURE, channels=3, shift=6.0, mirror=2.0, turn=9.0)
+SCENE = replace(TEXTURE, channels=3, correlation=0.6, mirror=0.9, turn=1.0)
 
 
 def chosen(facts, steps=1000):
