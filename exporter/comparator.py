@@ -83,8 +83,8 @@ class ExportedComparator:
         """
         parity = measure_comparator(self.network, graphs, images)
         log(parity.sentence())
-        told = {name: self.info[name] for name in ("task", "history")}
-        return {**told, "parity": parity.to_json()}
+        kept = {name: self.info[name] for name in ("task", "history")}
+        return {**kept, "parity": parity.to_json()}
 
 
 def exported_comparator(run: Path) -> ExportedComparator | None:

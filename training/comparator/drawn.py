@@ -12,7 +12,7 @@ from training.data.batches import Batches, make_batches
 from training.data.defects import RANKING_KINDS, Bank, draw, draw_bank
 from training.data.image_files import Images
 
-# Images of a batch: so many that they have about PIXELS in all, within these limits.
+# A batch has about PIXELS pixels in all, from LEAST to MOST images.
 PIXELS, LEAST, MOST = 2**18, 8, 64
 SHARE = 0.6
 # Brightness of an image is multiplied and shifted by up to this.

@@ -17,11 +17,12 @@ from training.comparator.loss import close_holes, mask_loss
 from training.comparator.network import Comparator, compare
 from training.comparator.records import Records, make_records
 from training.comparator.state import ComparatorState, learning_rate, update_average
-from training.config.run import Precision, TrainConfig
+from training.config.run import TrainConfig
 from training.data.image_files import Images
 from training.errors import TrainingError
 from training.metrics.detection import auroc_of_counts, count_scores
 from training.run.checkpoint import load_run
+from training.run.start import trains_in_bf16
 
 GRADIENT = 1.0
 # Share of the newest loss in the running mean.
@@ -49,15 +50,8 @@ def prepare(run: Path, training: Images, *, seed: int, device: torch.device) -> 
         records=make_records(config, model, training, device),
         batches=make_drawn_batches(config, training, seed),
         device=device,
-        bf16=uses_bf16(config.precision, device),
+        bf16=trains_in_bf16(config.precision, device),
     )
-
-
-def uses_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether the comparator is trained in bfloat16: on a GPU, and on a CPU with tiles (AMX)."""
-    if precision == "fp32":
-        return False
-    return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def step(setting: Setting, state: ComparatorState) -> None:

@@ -121,7 +121,7 @@ def _train(
     steps = state.task.steps
     points = {-(-steps * number // POINTS) for number in range(1, POINTS + 1)}
     begun, first = time.monotonic(), state.step
-    saved, told = begun, 0.0
+    saved, logged = begun, 0.0
     while state.step < steps:
         step(setting, state)
         now = time.monotonic()
@@ -130,10 +130,10 @@ def _train(
             figure = auroc(setting, state.average, *judged)
             state.history.append({"step": state.step, "loss": state.loss, "auroc": figure})
             log(_line(state, left) + f"  AUROC of defects drawn on held-out images {figure:.3f}")
-            told = now
-        elif now - told >= LOG_SECONDS:
+            logged = now
+        elif now - logged >= LOG_SECONDS:
             log(_line(state, left))
-            told = now
+            logged = now
         stopped = state.step < steps and should_stop()
         if stopped or now - saved >= SAVE_SECONDS:
             files.save_state(run, state)

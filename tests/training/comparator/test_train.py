@@ -24,7 +24,6 @@ from training.comparator.files import STATE
 from training.comparator.network import STRIDE, build_comparator, compare
 from training.comparator.records import make_records
 from training.comparator.state import learning_rate
-from training.comparator.step import uses_bf16
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
 from training.data.defects import bank
@@ -256,11 +255,6 @@ def test_the_rate_warms_up_and_ends_at_a_hundredth():
     assert max(rates) == pytest.approx(2e-3, rel=0.05)
     assert rates[0] == pytest.approx(2e-5, rel=0.01)
     assert rates[-1] == pytest.approx(2e-5, rel=0.01)
-
-
-def test_fp32_asks_for_fp32():
-    assert not uses_bf16("fp32", CPU)
-    assert uses_bf16("auto", torch.device("cuda"))
 
 
 @pytest.mark.parametrize("widths", [(1, 2), (8, 0, 8), (1, 2, 3, 4)])
