@@ -8,82 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from shlex import quote
 
 import torch
 import tyro
 
-from codec.graphs.protocol import MAX_THREADS
 from training.cli import session, signals
 from training.cli.log_file import LoggedConsole
-from training.cli.options import PROGRAM, Options
+from training.cli.options import PROGRAM, DetectOptions, Options
+from training.cli.plan import Plan, new_plan, saved_plan
 from training.cli.progress import print_plain
 from training.comparator import train as comparator
-from training.config.run import DataConfig, LayoutName, Precision, TrainConfig, from_json
 from training.data import datasets
 from training.data.image_files import Images
-from training.detect import choose, look, sentences
-from training.detect.budget import fastest, precisions
-from training.errors import TrainingError, UsageError
-from training.run import checkpoint
-from training.run.files import LAST
+from training.errors import UsageError
 
 NAME = "detect"
-# The parts of the time for the autoencoder and for the comparator; the rest is for reading.
-AUTOENCODER, COMPARATOR = 0.3, 0.65
-# Steps of a run that has no time to train: it has the network that follows from the images.
-LEAST_STEPS = 10
-
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectOptions:
-    """Train an anomaly detector on a folder of normal images, with nothing to tune."""
-
-    data: Path
-    """folder with the images, or a csv file that lists them"""
-    out: Path
-    """folder of the run, created if it does not exist"""
-    minutes: float = 30.0
-    """time for training; more gives a better detector"""
-    steps: int = 0
-    """steps of each network instead of a time: the same steps give the same weights"""
-    comparator: bool = True
-    """train the comparator too, which compares images with their reconstructions"""
-    resume: bool = False
-    """continue the run in --out, with what was chosen when it began"""
-    seed: int = 0
-    layout: LayoutName = "auto"
-    """how image files are arranged under --data; auto recognises it or says what is missing"""
-    threads: int = 0
-    """CPU threads; 0 = torch's default"""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N"""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.threads <= MAX_THREADS:
-            raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
-        if not 0 <= self.minutes < float("inf"):
-            raise UsageError(f"--minutes is {self.minutes}; expected 0 or more")
-        for name in ("steps", "seed"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"--{name} is {getattr(self, name)}; expected 0 or more")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is trained: it is kept in the provenance of the run."""
-
-    config: TrainConfig
-    comparator_seconds: float
-    """time for the comparator, whose speed is measured when the autoencoder is done"""
-    comparator_steps: int
-    """0 = as many as fit into that time"""
-    sentences: tuple[str, ...]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -92,12 +36,14 @@ def run(arguments: Sequence[str]) -> int:
     Raises UsageError, TrainingError, OSError.
     """
     options = tyro.cli(DetectOptions, prog=f"{PROGRAM} {NAME}", args=arguments)
+    if session.LOCAL_RANK in os.environ:
+        raise UsageError(f"'{NAME}' trains in one process; start it without torchrun")
     console = LoggedConsole(options.out)
     report = functools.partial(print_plain, console)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = session.find_device(options.device)
-    plan = _saved_plan(options) if options.resume else _new_plan(options, device, report)
+    plan = saved_plan(options) if options.resume else new_plan(options, device, report)
     chosen = Options(
         data=options.data,
         out=options.out,
@@ -111,68 +57,21 @@ def run(arguments: Sequence[str]) -> int:
     if status == session.DONE and options.comparator:
         status = _train_comparator(options, plan, device, report)
     if status == session.DONE:
-        report(f"next: residuum-export {options.out} --calibrate {options.data} --out BUNDLE")
+        for line in _next_commands(options):
+            report(line)
     return status
 
 
-def _new_plan(options: DetectOptions, device: torch.device, report: Report) -> Plan:
-    session.check_folder(options.out, resume=False)
-    report(f"reading {options.data}")
-    read_as = DataConfig(channels=3, layout=options.layout)
-    facts = look(datasets.images(read_as, options.data, report=report))
-    first = choose(facts, steps=options.steps or 1000, seed=options.seed, layout=options.layout)
-    said = sentences(facts, first)
-    for sentence in said:
-        report(sentence)
-    seconds = 0.0 if options.steps else 60 * options.minutes
-    steps, precision = options.steps, precisions(device)[-1]
-    if not steps:
-        steps, precision = _steps_within(AUTOENCODER * seconds, first, options, device, report)
-    if steps < LEAST_STEPS:
-        report(
-            f"--minutes {options.minutes:g} is too short to train a network: only the detectors "
-            "that residuum-export fits to the images will find anything"
-        )
-    config = choose(facts, steps=max(LEAST_STEPS, steps), seed=options.seed, layout=options.layout)
-    return Plan(
-        config=dataclasses.replace(config, precision=precision),
-        comparator_seconds=COMPARATOR * seconds if steps >= LEAST_STEPS else 0.0,
-        comparator_steps=options.steps,
-        sentences=tuple(said),
+def _next_commands(options: DetectOptions) -> list[str]:
+    """The commands that make a bundle of the run, and measure it if there are test images."""
+    run, data = options.out, quote(str(options.data))
+    bundle, figures = (
+        quote(str(run.with_name(f"{run.name}-{end}"))) for end in ("bundle", "report")
     )
-
-
-def _steps_within(
-    seconds: float,
-    config: TrainConfig,
-    options: DetectOptions,
-    device: torch.device,
-    report: Report,
-) -> tuple[int, Precision]:
-    """The steps of the autoencoder that fit into a time, and in which precision: measured."""
-    if seconds <= 0:
-        return 0, config.precision
-    report("measuring the speed of training")
-    training, held_out = datasets.training_and_validation(config.data, options.data)
-    fast, speed = fastest(config, training, held_out, device)
-    steps = speed.steps_within(seconds)
-    bf16 = " in bfloat16" if fast.precision == "bf16" else ""
-    report(
-        f"{1 / speed.step:.1f} steps a second{bf16}: {steps} steps in {seconds / 60:.1f} minutes"
-    )
-    return steps, fast.precision
-
-
-def _saved_plan(options: DetectOptions) -> Plan:
-    path = options.out / LAST
-    if not path.exists():
-        raise TrainingError(f"{options.out} holds no run to resume")
-    info = checkpoint.read(path).info
-    notes: dict[str, Any] | None = info["provenance"].get("detect")
-    if notes is None:
-        raise UsageError(f"the run in {options.out} began with a preset, not with '{NAME}'")
-    kept = {**notes, "sentences": tuple(notes["sentences"]), "config": from_json(info["config"])}
-    return Plan(**kept)
+    return [
+        f"next: residuum-export {quote(str(run))} --calibrate {data} --out {bundle}",
+        f"then: residuum-evaluate {bundle} --data {data} --out {figures}   (if there are defects)",
+    ]
 
 
 def _train_comparator(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from codec.graphs.protocol import MAX_THREADS
-from training.config.run import TrainConfig, from_json, to_json
+from training.config.run import LayoutName, TrainConfig, from_json, to_json
 from training.errors import TrainingError, UsageError
 from training.presets.lookup import PRESETS
 from training.run import checkpoint
@@ -44,6 +44,40 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= MAX_THREADS:
             raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """Train an anomaly detector on a folder of normal images, with nothing to tune."""
+
+    data: Path
+    """folder with the images, or a csv file that lists them"""
+    out: Path
+    """folder of the run, created if it does not exist"""
+    minutes: float = 30.0
+    """time for training; more gives a better detector"""
+    steps: int = 0
+    """steps of each network instead of a time: the same steps give the same weights"""
+    comparator: bool = True
+    """train the comparator too, which compares images with their reconstructions"""
+    resume: bool = False
+    """continue the run in --out, with what was chosen when it began"""
+    seed: int = 0
+    layout: LayoutName = "auto"
+    """how image files are arranged under --data; auto recognises it or says what is missing"""
+    threads: int = 0
+    """CPU threads; 0 = torch's default"""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
+        if not 0 <= self.minutes < float("inf"):
+            raise UsageError(f"--minutes is {self.minutes}; expected 0 or more")
+        for name in ("steps", "seed"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name} is {getattr(self, name)}; expected 0 or more")
 
 
 def parse(arguments: Sequence[str]) -> Options:

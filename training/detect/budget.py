@@ -19,6 +19,8 @@ from training.run.start import has_fast_bf16, init_from_images, new_state
 COLD_STEPS, MOST_STEPS, SECONDS = 2, 50, 6.0
 # Part of the time that is kept back: machines are not equally fast all the time.
 SPARE = 0.05
+# Part of it for validations, of which there are so many at least.
+VALIDATION, FEWEST_EPOCHS = 0.15, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,14 @@ class Speed:
     step: float
     validation: float
 
+    def epochs_within(self, seconds: float) -> int:
+        """The number of validations: EPOCHS, or fewer if these would take much of the time."""
+        affordable = int(VALIDATION * seconds / max(self.validation, 1e-9))
+        return max(FEWEST_EPOCHS, min(EPOCHS, affordable))
+
     def steps_within(self, seconds: float) -> int:
-        """The number of steps that fit, with EPOCHS validations; 0 if none do."""
-        left = (1 - SPARE) * seconds - EPOCHS * self.validation
+        """The number of steps that fit beside these validations; 0 if none do."""
+        left = (1 - SPARE) * seconds - self.epochs_within(seconds) * self.validation
         return max(0, int(left / self.step))
 
 

@@ -38,7 +38,7 @@ class Facts:
 
     count: int
     channels: int
-    """1 gray, 3 colour"""
+    """1 if all images are gray, 3 if not"""
     smallest: tuple[int, int]
     """(height, width) of the image with the shortest side, pixels"""
     largest: tuple[int, int]
@@ -49,6 +49,8 @@ class Facts:
     """the same of images that are turned by 90, 180 or 270 degrees, the largest"""
     correlation: float = 0.0
     """mean correlation of two images, pixel by pixel, without what is smooth: up to 1"""
+    coloured: float = 0.0
+    """share of the images that are not gray"""
     likeness: float = 0.0
     """such correlation with the nearest tenth of the others that half of the images exceed"""
 
@@ -79,11 +81,13 @@ def look(images: Images) -> Facts:
     shapes = [image.shape[1:] for image in images]
     chosen = [images[i] for i in evenly(len(images), LOOKED_AT)]
     gray = [Image.fromarray(image.mean(0).round().astype(np.uint8)) for image in chosen]
+    coloured = float(np.mean([_is_coloured(image) for image in chosen]))
     squares = np.stack([_square(picture) for picture in gray])
     correlations = _correlations(np.stack([_detail(picture) for picture in gray]))
     return Facts(
         count=len(images),
-        channels=3 if any(_is_coloured(image) for image in chosen) else 1,
+        channels=3 if coloured else 1,
+        coloured=coloured,
         smallest=min(shapes, key=lambda shape: (min(shape), shape)),
         largest=max(shapes, key=lambda shape: (shape[0] * shape[1], shape)),
         mirror=strangeness(squares, lambda x: x[:, :, ::-1]),

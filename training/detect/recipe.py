@@ -19,7 +19,8 @@ WHOLE_SIDE, SMALL_SIDE = 128, 64
 # Pixels per position of the networks: of whole images, and of maps.
 WHOLE_STRIDE, MAP_STRIDE = 4, 8
 CROP, LEAST_CROP = 128, 32
-HELD_OUT = 0.2
+# Part of the images that calibrates: more of few, so that there are CALIBRATION of them.
+HELD_OUT, MOST_HELD_OUT, CALIBRATION = 0.2, 0.4, 20
 EPOCHS = 20
 # Part of the steps in which the weights of the loss, and the learning rate, grow.
 KL_WARMUP, LR_WARMUP = 0.1, 0.03
@@ -27,8 +28,12 @@ KL_WARMUP, LR_WARMUP = 0.1, 0.03
 AVERAGED = 0.02
 
 
-def choose(facts: Facts, *, steps: int, seed: int, layout: LayoutName = "auto") -> TrainConfig:
+def choose(
+    facts: Facts, *, steps: int, seed: int, layout: LayoutName = "auto", epochs: int = EPOCHS
+) -> TrainConfig:
     """The configuration of the autoencoder for images like these, trained for about `steps` steps.
+
+    It is validated after each of `epochs` parts of them.
 
     Raises TrainingError for too few or too small images.
     """
@@ -45,13 +50,13 @@ def choose(facts: Facts, *, steps: int, seed: int, layout: LayoutName = "auto") 
     whole = encodes_whole(facts)
     crop = 0 if whole else _crop(facts)
     steps = max(1, steps)
-    epochs = min(EPOCHS, steps)
+    epochs = min(epochs, steps)
     return TrainConfig(
         model=_whole_model(facts) if whole else _map_model(facts),
         objective=ObjectiveConfig(kl_warmup_steps=round(KL_WARMUP * steps), variance_floor=1e-5),
         seed=seed,
         layout=layout,
-        validation_fraction=HELD_OUT,
+        validation_fraction=min(MOST_HELD_OUT, max(HELD_OUT, CALIBRATION / facts.count)),
         crop=crop,
         scale_jitter=(1.0, 1.0) if whole else (0.8, 1.25),
         rotate=facts.turns and not whole,
@@ -107,6 +112,8 @@ def _crop(facts: Facts) -> int:
 def sentences(facts: Facts, config: TrainConfig) -> list[str]:
     """What was found and chosen, a line each."""
     colour = "gray" if facts.channels == 1 else "colour"
+    if 0 < facts.coloured < 1:
+        colour = f"mixed (colour: {facts.coloured:.0%}, gray: {1 - facts.coloured:.0%})"
     (h, w), (high, wide) = facts.smallest, facts.largest
     sizes = f"{wide}x{high}" if facts.one_size else f"{w}x{h} to {wide}x{high}"
     scene = "registered" if facts.registered else "not registered"
@@ -117,12 +124,25 @@ def sentences(facts: Facts, config: TrainConfig) -> list[str]:
         f"mirrored images stand out by {facts.mirror:.2f}, turned ones by {facts.turn:.2f} "
         f"(0.5: not at all; usable below {FREE}): {_moves(config)}",
     ]
+    if 0 < facts.coloured < 1:
+        lines.append(
+            "gray and colour images are mixed, so a missing colour is normal: convert all to gray, "
+            "or keep those of one kind"
+        )
     model = config.model
     if model.height:
         lines.append(f"whole images of {model.width}x{model.height}, {model.latent} numbers each")
     else:
         lines.append(f"crops of {config.crop} pixels, a map of {model.latent} numbers per 8x8")
     return lines
+
+
+def calibration(held_out: int) -> str:
+    """What the number of images for calibration allows: p-values are multiples of 1 / (n + 1)."""
+    least = 1 / (held_out + 1)
+    line = f"{held_out} images calibrate: false-alarm rates from {least:.3f} on"
+    missing = [f"{rate} needs {need}" for rate, need in ((0.05, 19), (0.01, 99)) if need > held_out]
+    return f"{line}; {', '.join(missing)}" if missing else line
 
 
 def _moves(config: TrainConfig) -> str:

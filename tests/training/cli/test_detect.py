@@ -1,6 +1,8 @@
 """`residuum-train detect` from a folder of files to a run, with as few steps as possible."""
 
 import hashlib
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -82,6 +84,25 @@ def test_a_folder_with_few_images_is_refused_before_anything_is_written(tmp_path
     assert detect(data, tmp_path / "run") == 1
     assert "normal images; at least 20 are needed" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_kinds_of_training_images_are_named_since_all_count_as_normal(folder, tmp_path, capsys):
+    for kind in ("cat", "dog"):
+        shutil.copytree(folder, tmp_path / "data" / kind)
+    run = tmp_path / "run"
+    assert detect(tmp_path / "data", run, "--steps", "1", "--no-comparator") == 0
+    said = capsys.readouterr().out
+    assert "the images for training are of 2 kinds (cat, dog), which all count as normal" in said
+    kept = json.loads((run / "config.json").read_text())["provenance"]["detect"]
+    assert kept["facts"]["count"] == 48
+    assert any("2 kinds (cat, dog)" in sentence for sentence in kept["sentences"])
+
+
+def test_several_processes_are_refused(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert detect(folder, tmp_path / "run") == 2
+    assert "'detect' trains in one process; start it without torchrun" in capsys.readouterr().err
 
 
 def test_a_run_of_a_preset_is_not_continued_by_detect(folder, tmp_path, capsys):

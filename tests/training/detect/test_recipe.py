@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from training.detect import Facts, choose, sentences
+from training.detect import Facts, calibration, choose, sentences
 from training.detect.budget import Speed
 from training.errors import TrainingError
 
@@ -84,5 +84,41 @@ def test_the_sentences_name_what_was_found():
 
 def test_a_budget_leaves_time_for_validation_and_is_not_negative():
     speed = Speed(step=0.1, validation=1.0)
-    assert speed.steps_within(0) == speed.steps_within(15) == 0
-    assert speed.steps_within(100) == int((0.95 * 100 - 20) / 0.1)
+    assert speed.steps_within(0) == 0
+    assert speed.steps_within(3) == 0
+    assert speed.epochs_within(1000) == 20
+    assert speed.steps_within(1000) == int((0.95 * 1000 - 20) / 0.1)
+
+
+def test_slow_validations_become_fewer_instead_of_taking_the_time():
+    speed = Speed(step=0.1, validation=1.0)
+    assert speed.epochs_within(60) == 9
+    assert speed.steps_within(60) == int((0.95 * 60 - 9) / 0.1)
+    assert speed.epochs_within(1) == 4
+    assert chosen(TEXTURE, 100).epochs == 20
+    assert choose(TEXTURE, steps=100, epochs=9, seed=0).epochs == 9
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1000, 0.2), (100, 0.2), (60, 1 / 3), (25, 0.4)])
+def test_of_few_images_more_calibrate(count, expected):
+    config = chosen(replace(TEXTURE, count=count))
+    assert config.validation_fraction == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "words"),
+    [
+        (9, "9 images calibrate: false-alarm rates from 0.100 on; 0.05 needs 19, 0.01 needs 99"),
+        (19, "19 images calibrate: false-alarm rates from 0.050 on; 0.01 needs 99"),
+        (99, "99 images calibrate: false-alarm rates from 0.010 on"),
+    ],
+)
+def test_the_rates_that_images_for_calibration_support_are_said(held_out, words):
+    assert calibration(held_out) == words
+
+
+def test_mixed_gray_and_colour_images_are_said_with_the_remedy():
+    mixed = replace(TEXTURE, channels=3, coloured=0.25)
+    text = "\n".join(sentences(mixed, chosen(mixed)))
+    assert "mixed (colour: 25%, gray: 75%)" in text
+    assert "convert all to gray" in text
