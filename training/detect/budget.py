@@ -19,7 +19,7 @@ from training.run.start import has_fast_bf16, init_from_images, new_state
 COLD_STEPS, MOST_STEPS, SECONDS = 2, 50, 6.0
 # Part of the time that is kept back: machines are not equally fast all the time.
 SPARE = 0.05
-# Part of it for validations, of which there are so many at least.
+# The largest part of it for validations, and their smallest number.
 VALIDATION, FEWEST_EPOCHS = 0.15, 4
 
 
@@ -36,7 +36,7 @@ class Speed:
         return max(FEWEST_EPOCHS, min(EPOCHS, affordable))
 
     def steps_within(self, seconds: float) -> int:
-        """The number of steps that fit beside these validations; 0 if none do."""
+        """The number of steps that fit next to the validations; 0 if none do."""
         left = (1 - SPARE) * seconds - self.epochs_within(seconds) * self.validation
         return max(0, int(left / self.step))
 

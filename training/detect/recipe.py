@@ -37,16 +37,7 @@ def choose(
 
     Raises TrainingError for too few or too small images.
     """
-    if facts.count < LEAST_IMAGES:
-        raise TrainingError(
-            f"{facts.count} normal images; at least {LEAST_IMAGES} are needed, a few hundred are "
-            "better"
-        )
-    if min(facts.smallest) < LEAST_CROP // 2:
-        raise TrainingError(
-            f"an image has {facts.smallest[0]}x{facts.smallest[1]} pixels; the recipe needs at "
-            f"least {LEAST_CROP // 2} a side"
-        )
+    _check(facts)
     whole = encodes_whole(facts)
     crop = 0 if whole else _crop(facts)
     steps = max(1, steps)
@@ -70,6 +61,19 @@ def choose(
         lr_warmup_steps=round(LR_WARMUP * steps),
         ema_decay=1 - 1 / max(2.0, AVERAGED * steps),
     )
+
+
+def _check(facts: Facts) -> None:
+    if facts.count < LEAST_IMAGES:
+        raise TrainingError(
+            f"{facts.count} normal images; at least {LEAST_IMAGES} are needed, a few hundred are "
+            "better"
+        )
+    if min(facts.smallest) < LEAST_CROP // 2:
+        raise TrainingError(
+            f"an image has {facts.smallest[0]}x{facts.smallest[1]} pixels; the recipe needs at "
+            f"least {LEAST_CROP // 2} a side"
+        )
 
 
 def encodes_whole(facts: Facts) -> bool:
