@@ -31,7 +31,7 @@ def facts(shift: float, channels: int = 1) -> Facts:
 
 @pytest.mark.parametrize("shift", [0.9, 50.0], ids=["a map", "whole images"])
 def test_the_command_trains_what_was_configured(shift: float, tmp_path: Path) -> None:
-    config = autoencoder.plain(choose(facts(shift, channels=3), steps=77, seed=4), steps=200)
+    config = autoencoder.plain(choose(facts(shift, channels=3), steps=77, seed=4), 7, 200)
     words = autoencoder.arguments(config, tmp_path, tmp_path / "run", 1)
     parsed = parse(words)
     assert differences(to_json(parsed.config), to_json(config)) == set()
@@ -41,10 +41,23 @@ def test_the_command_trains_what_was_configured(shift: float, tmp_path: Path) ->
 @pytest.mark.parametrize("shift", [0.9, 50.0], ids=["a map", "whole images"])
 def test_it_has_the_codes_of_the_recipe_and_none_of_its_defects(shift: float) -> None:
     chosen = choose(facts(shift), steps=1000, seed=0)
-    config = autoencoder.plain(chosen, steps=1000)
+    config = autoencoder.plain(chosen, 20, 1000)
     assert config.model.latent == chosen.model.latent
     assert (config.defects, config.objective.regulariser) == (0.0, "none")
     assert config.objective.distortion == "squared"
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected"),
+    [
+        (Speed(step=0.1, validation=0.1), (20, 580)),
+        (Speed(step=0.1, validation=3.0), (2, 540)),
+        (Speed(step=90.0, validation=70.0), (1, 1)),
+    ],
+    ids=["quick", "slow to validate", "slow"],
+)
+def test_steps_and_validations_fit_into_the_time(speed: Speed, expected: tuple[int, int]) -> None:
+    assert autoencoder.fitting(speed, 60.0) == expected
 
 
 def test_a_residual_is_the_squared_difference_at_any_size() -> None:

@@ -25,13 +25,16 @@ from training.config.run import DataConfig, TrainConfig, to_json
 from training.data import datasets
 from training.data.labelled import labelled_test
 from training.detect import choose, look
+from training.detect.budget import Speed
 from training.detect.budget import measure as measure_speed
 from training.models.families import Model
 from training.presets.lookup import PRESETS
 from training.run.checkpoint import load_run
 
 NAME, PRESET, MINUTES = "autoencoder", "sigma-vae-map", "run-minutes.json"
-WIDTHS, EPOCHS = (32, 64, 128), 20
+WIDTHS, EPOCHS = (16, 32, 64), 20
+# Part of the images that is held out, at most that many; part of the time for validation.
+HELD_OUT, HELD_OUT_IMAGES, VALIDATING = 0.1, 200, 0.1
 
 
 def measure(folder: Path, out: Path, minutes: float, seed: int, threads: int) -> dict[str, Figures]:
@@ -67,13 +70,24 @@ def config_for(folder: Path, minutes: float, seed: int) -> TrainConfig:
     """What fits into that time on this machine, measured."""
     everything = datasets.images(DataConfig(channels=3), folder)
     chosen = choose(look(everything), steps=1000, seed=seed)
-    config = plain(chosen, steps=1000)
+    chosen = replace(chosen, validation_fraction=min(HELD_OUT, HELD_OUT_IMAGES / len(everything)))
+    config = plain(chosen, EPOCHS, 1000)
     training, held_out = datasets.training_and_validation(config.data, folder)
     speed = measure_speed(config, training, held_out, torch.device("cpu"))
-    return plain(chosen, steps=max(EPOCHS, speed.steps_within(60 * minutes)))
+    return plain(chosen, *fitting(speed, 60 * minutes))
 
 
-def plain(chosen: TrainConfig, steps: int) -> TrainConfig:
+def fitting(speed: Speed, seconds: float) -> tuple[int, int]:
+    """The epochs, and the steps of them all, that take about that time.
+
+    A validation after each epoch takes at most a tenth of it, or there is one epoch.
+    """
+    epochs = max(1, min(EPOCHS, int(VALIDATING * seconds / max(speed.validation, 1e-9))))
+    steps = int((seconds - epochs * speed.validation) / speed.step)
+    return epochs, max(epochs, steps)
+
+
+def plain(chosen: TrainConfig, epochs: int, steps: int) -> TrainConfig:
     """The configuration that the recipe chose, as an autoencoder with squared error."""
     return replace(
         chosen,
@@ -83,8 +97,8 @@ def plain(chosen: TrainConfig, steps: int) -> TrainConfig:
         ),
         defects=0.0,
         decoded_fraction=0.0,
-        epochs=EPOCHS,
-        epoch_steps=max(1, steps // EPOCHS),
+        epochs=epochs,
+        epoch_steps=max(1, steps // epochs),
         lr_warmup_steps=round(0.03 * steps),
         ema_decay=1 - 1 / max(2.0, 0.02 * steps),
     )
