@@ -42,7 +42,8 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-# What reading a damaged npz file may raise.
+# What reading a damaged npz file may raise; RuntimeError for members that seem encrypted,
+# NotImplementedError for methods of compression that zipfile does not know.
 _DAMAGE = (
     *(ValueError, OSError, KeyError, EOFError, NotImplementedError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),

@@ -1,5 +1,6 @@
 """Detectors of small cells: a Gaussian per position, and a bank of remembered cells."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,8 +23,34 @@ MIN_DEVIATION = 0.999e-6
 _CHUNK = 256
 
 
+class _OfCells(ABC):
+    """What both detectors have in common: a map of one value for each cell."""
+
+    __slots__ = ()
+    size: tuple[int, int]
+    side: int
+
+    @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 1.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of its maps."""
+        return cell_grid(self.size, self.side)
+
+    def map(self, image: F32) -> F32:
+        """`distances` of a working image `[C, h, w]`."""
+        return self.distances(cell_statistics(image, self.side))
+
+    @abstractmethod
+    def distances(self, statistics: F32) -> F32:
+        """How unusual the statistics `[D, h', w']` of cells are, `[h', w']`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Cells:
+class Cells(_OfCells):
     """A Gaussian of the statistics of a cell at each position, for registered images.
 
     `size` is the working size (h, w), sides of `side`..128; `side` is that of a cell: 4, 8 or 16.
@@ -50,20 +77,6 @@ class Cells:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(len(self.mean))
-
-    @property
-    def offset(self) -> float:
-        """Distance of the first value of a map from the border, in steps of the map."""
-        return 1.0
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of its maps."""
-        return cell_grid(self.size, self.side)
-
-    def map(self, image: F32) -> F32:
-        """`distances` of a working image `[C, h, w]`."""
-        return self.distances(cell_statistics(image, self.side))
 
     def distances(self, statistics: F32) -> F32:
         """Squared Mahalanobis distance over D, `[h', w']`, of statistics `[D, h', w']`.
@@ -95,7 +108,7 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CellBank:
+class CellBank(_OfCells):
     """Remembered cells of training images from any position, for textures and moving objects.
 
     `size` and `side` as in `Cells`; `cells [m, D]` are statistics, m at most 4000, rounded to the
@@ -129,20 +142,6 @@ class CellBank:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(self.cells.shape[1])
-
-    @property
-    def offset(self) -> float:
-        """Distance of the first value of a map from the border, in steps of the map."""
-        return 1.0
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of its maps."""
-        return cell_grid(self.size, self.side)
-
-    def map(self, image: F32) -> F32:
-        """`distances` of a working image `[C, h, w]`."""
-        return self.distances(cell_statistics(image, self.side))
 
     def distances(self, statistics: F32) -> F32:
         """Squared distance to the nearest remembered cell, `[h', w']`, of statistics

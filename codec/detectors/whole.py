@@ -17,8 +17,25 @@ MAX_COMPONENTS = 512
 MAX_IMAGES = 2000
 
 
+class _OfPixels:
+    """What both detectors have in common: a map of one value for each pixel."""
+
+    __slots__ = ()
+    size: tuple[int, int]
+
+    @property
+    def offset(self) -> float:
+        """Distance of the first value of a map from the border, in steps of the map."""
+        return 0.5
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of its maps."""
+        return self.size
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Components:
+class Components(_OfPixels):
     """Principal component analysis of whole images: what k components cannot explain.
 
     `size` is the working size (h, w), sides of 1..64; `mean [n]` float32 and `basis [k, n]` with
@@ -43,16 +60,6 @@ class Components:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(len(self.mean), self.size)
-
-    @property
-    def offset(self) -> float:
-        """Distance of the first value of a map from the border, in steps of the map."""
-        return 0.5
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of its maps."""
-        return self.size
 
     def map(self, image: F32) -> F32:
         """Squared residual summed over channels, `[h, w]`, of a working image `[C, h, w]`."""
@@ -79,7 +86,7 @@ class Components:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbour:
+class Neighbour(_OfPixels):
     """The nearest of m remembered training images.
 
     `size` is the working size (h, w), sides of 1..32; `images [m, n]` uint8, flattened from
@@ -105,16 +112,6 @@ class Neighbour:
     def channels(self) -> int:
         """Channels of the images that it takes."""
         return _channels(self.images.shape[1], self.size)
-
-    @property
-    def offset(self) -> float:
-        """Distance of the first value of a map from the border, in steps of the map."""
-        return 0.5
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of its maps."""
-        return self.size
 
     def map(self, image: F32) -> F32:
         """Squared difference to the nearest remembered image (Euclidean), summed over channels:

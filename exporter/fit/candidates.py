@@ -15,6 +15,8 @@ from codec.detectors.candidates import NATIVE_MAPS
 from codec.graphs.protocol import Graphs
 from codec.images.files import prepare
 
+# The maps that any bundle has, of an image and its decoded record.
+RECORD_MAPS = ("residual", "structure")
 # Windows that maps are smoothed with, in values of the map.
 WINDOWS, NATIVE_WINDOWS = (1, 3, 7, 13), (3, 7, 13)
 # Part of the mean over all positions that is added to the scale of each.
@@ -44,11 +46,6 @@ def all_candidates(shapes: Mapping[str, tuple[int, int] | None]) -> tuple[Candid
     return tuple(found)
 
 
-def native_maps() -> tuple[str, ...]:
-    """The maps of any bundle at the resolution of the image."""
-    return ("residual", "structure")
-
-
 def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:
     """Rows and columns of all maps of a bundle with its detectors; None for any size, and for the
     map of the comparator.
@@ -58,7 +55,7 @@ def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:
     if not spec.sized and spec.height is not None and spec.width is not None:
         fixed = spec.height, spec.width
     detectors = {name: one.shape for name, one in bundle.detectors.by_name.items()}
-    found = {**detectors, **dict.fromkeys(native_maps(), fixed)}
+    found = {**detectors, **dict.fromkeys(RECORD_MAPS, fixed)}
     # A comparator knows what is usual where: its map is not divided by anything.
     return found if bundle.comparator is None else {**found, COMPARATOR_MAP: None}
 

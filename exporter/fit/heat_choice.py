@@ -12,7 +12,7 @@ from codec.detectors.candidates import smoothed
 from codec.detectors.working import stretched
 from codec.graphs.protocol import Graphs
 from codec.scores.scores import HEATMAP_QUANTILE
-from exporter.fit.candidates import maps_of, native_maps
+from exporter.fit.candidates import RECORD_MAPS, maps_of
 from exporter.fit.ranking import Drawings, Ranking, copies_of
 from training.data.defects import RANKING_GROUPS
 from training.metrics.images import auroc, evenly
@@ -31,7 +31,7 @@ COPIES, NORMAL, SIDE = 16, 40, 64
 def heat_candidates(fused: Sequence[str], ranking: Ranking) -> list[Candidate]:
     """The maps that are computed anyway, with every window."""
     used = {(one.map, one.normalised) for one in ranking.candidates if one.name in fused}
-    used |= {(name, False) for name in native_maps()}
+    used |= {(name, False) for name in RECORD_MAPS}
     return [
         one
         for one in ranking.candidates

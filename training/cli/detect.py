@@ -6,10 +6,9 @@ steps each has is in the provenance of the run, so an interrupted one continues 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -19,7 +18,7 @@ import tyro
 from training.cli import session, signals
 from training.cli.log_file import LoggedConsole
 from training.cli.options import PROGRAM, DetectOptions, Options
-from training.cli.plan import Plan, new_plan, saved_plan
+from training.cli.plan import Plan, Report, new_plan, saved_plan
 from training.cli.progress import print_plain
 from training.comparator import train as comparator
 from training.data import datasets
@@ -27,7 +26,6 @@ from training.data.image_files import Images
 from training.errors import UsageError
 
 NAME = "detect"
-Report = Callable[[str], None]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -52,8 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         device=options.device,
         config=plan.config,
     )
-    notes = {"detect": {**dataclasses.asdict(plan), "config": None}}
-    status = session.run(chosen, [NAME, *arguments], console=console, notes=notes)
+    status = session.run(chosen, [NAME, *arguments], console=console, notes=plan.notes())
     if status == session.DONE and options.comparator:
         status = _train_comparator(options, plan, device, report)
     if status == session.DONE:

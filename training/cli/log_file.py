@@ -22,6 +22,7 @@ class LoggedConsole(Console):
         super().print(*objects, **options)
         if objects and all(isinstance(one, str) for one in objects):
             self._waiting.append(" ".join(objects))
+        # A new run must find its folder empty: the log begins with the first file of the run.
         if self._waiting and any(self._path.parent.glob("*")):
             with self._path.open("a", encoding="utf-8") as log:
                 log.writelines(f"{line}\n" for line in self._waiting)

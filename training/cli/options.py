@@ -42,8 +42,7 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threads <= MAX_THREADS:
-            raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
+        _check_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +70,7 @@ class DetectOptions:
     """auto, cpu, cuda or cuda:N"""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threads <= MAX_THREADS:
-            raise UsageError(f"--threads is {self.threads}; expected 0 to {MAX_THREADS}")
+        _check_threads(self.threads)
         if not 0 <= self.minutes < float("inf"):
             raise UsageError(f"--minutes is {self.minutes}; expected 0 or more")
         for name in ("steps", "seed"):
@@ -109,6 +107,11 @@ def parse(arguments: Sequence[str]) -> Options:
             f"changed: {', '.join(changed)}"
         )
     return options
+
+
+def _check_threads(threads: int) -> None:
+    if not 0 <= threads <= MAX_THREADS:
+        raise UsageError(f"--threads is {threads}; expected 0 to {MAX_THREADS}")
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> set[str]:

@@ -52,6 +52,12 @@ class Plan:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """what was measured on the images"""
 
+    def notes(self) -> dict[str, Any]:
+        """For the provenance of the run, which has the configuration in another place."""
+        notes = dataclasses.asdict(self)
+        del notes["config"]
+        return {"detect": notes}
+
 
 def new_plan(options: DetectOptions, device: torch.device, report: Report) -> Plan:
     """Looks at the images and decides; the lines go to `report`. Raises TrainingError."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from codec.arrays import F32
 from training.config.run import TrainConfig
 from training.data.image_files import Images
-from training.loop.validation import batches
-from training.metrics.images import evenly
+from training.loop.decoded import measure_deviation
 from training.models.base import GaussianModel
 from training.models.families import Model
-from training.objectives.decoded import posterior_deviation, round_to_default
-
-# Images, and pixels of them, that the deviation of the posteriors is measured on.
-LEAST_IMAGES, IMAGES, PIXELS = 32, 1024, 2**23
+from training.objectives.decoded import round_to_default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +39,7 @@ def make_records(
     """The records of a run; evenly spread training images give the deviations, as at export."""
     model = model.eval().requires_grad_(False)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Records(model=model, sigma=_deviation(config, model, images, device))
-
-
-@torch.no_grad()
-def _deviation(
-    config: TrainConfig, model: Model, images: Images, device: torch.device
-) -> F32 | None:
-    if not isinstance(model, GaussianModel):
-        return None
-    pixels = np.mean([images[i][0].size for i in evenly(len(images), LEAST_IMAGES)])
-    count = min(IMAGES, max(LEAST_IMAGES, int(PIXELS / pixels)))
-    chosen = [images[i] for i in evenly(len(images), count)]
-    tensors = (torch.from_numpy(x).to(device).float() / 255 for x in batches(chosen, config))
-    return posterior_deviation(model.encode(x).log_var for x in tensors)
+    sigma = None
+    if isinstance(model, GaussianModel):
+        sigma = measure_deviation(config, model, images, device)
+    return Records(model=model, sigma=sigma)

@@ -21,7 +21,6 @@ COLD_STEPS, MOST_STEPS, SECONDS = 2, 50, 6.0
 SPARE = 0.05
 # The largest part of it for validations, and their smallest number.
 VALIDATION, FEWEST_EPOCHS = 0.15, 4
-
 # How much faster a precision must be than the one that is expected to be fastest.
 CLEARLY = 1.5
 

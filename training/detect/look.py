@@ -3,7 +3,7 @@
 A scene is registered if images correlate pixel by pixel; or if each correlates highly with a tenth
 of the others, which holds for a few scenes in turn, such as several cameras. The thresholds lie in
 wide gaps between families of known nature (`tests/training/detect`) and public sets: correlations
-up to 0.18 and from 0.31 on; likenesses up to 0.46 and from 0.61 on.
+up to 0.18 and from 0.31 on; with the nearest tenth up to 0.48 and from 0.61 on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 
 from codec.arrays import F64, U8
 from training.data.image_files import Images
-from training.detect.orientation import strangeness
+from training.detect.orientation import separability
 from training.metrics.images import evenly
 
 # Images that are looked at, and the side to which they are reduced.
@@ -24,11 +24,11 @@ LOOKED_AT, SIDE = 400, 64
 SMOOTH = 8
 # Channels that differ by less, on average, are those of a gray image (JPEG moves them a little).
 GRAY_LEVELS = 1.0
-# The scene is registered above this correlation; or above this likeness to the nearest tenth, if
-# the images are not a pattern that begins anywhere, whose correlation is 0.
-CORRELATED, NOT_A_PATTERN, LIKE = 0.22, 0.05, 0.54
+# The scene is registered above this correlation; or above this correlation with the nearest
+# tenth, if the images are not a pattern that begins anywhere, whose correlation is 0.
+CORRELATED, NOT_A_PATTERN, NEAREST_CORRELATED = 0.22, 0.05, 0.54
 NEAREST = 0.1
-# Strangeness of mirrored and turned images, 0.5 to 1: below it they could be training images.
+# Separability of mirrored and turned images: below it they could be training images.
 FREE = 0.65
 
 
@@ -44,15 +44,15 @@ class Facts:
     largest: tuple[int, int]
     """(height, width) of the image with the most pixels"""
     mirror: float
-    """strangeness of images that are mirrored left to right, 0.5 (none) to 1"""
+    """AUROC that separates images mirrored left to right from the others: 0.5 is not at all"""
     turn: float
     """the same of images that are turned by 90, 180 or 270 degrees, the largest"""
     correlation: float = 0.0
     """mean correlation of two images, pixel by pixel, without what is smooth: up to 1"""
     coloured: float = 0.0
     """share of the images that are not gray"""
-    likeness: float = 0.0
-    """such correlation with the nearest tenth of the others that half of the images exceed"""
+    nearest_correlation: float = 0.0
+    """the same with the nearest tenth of the others only: what half of the images exceed"""
 
     @property
     def one_size(self) -> bool:
@@ -62,7 +62,7 @@ class Facts:
     @property
     def registered(self) -> bool:
         """The same scene, or each of a few scenes, in the same place."""
-        several = self.likeness > LIKE and self.correlation > NOT_A_PATTERN
+        several = self.nearest_correlation > NEAREST_CORRELATED and self.correlation > NOT_A_PATTERN
         return self.correlation > CORRELATED or several
 
     @property
@@ -90,15 +90,15 @@ def look(images: Images) -> Facts:
         coloured=coloured,
         smallest=min(shapes, key=lambda shape: (min(shape), shape)),
         largest=max(shapes, key=lambda shape: (shape[0] * shape[1], shape)),
-        mirror=strangeness(squares, lambda x: x[:, :, ::-1]),
+        mirror=separability(squares, lambda x: x[:, :, ::-1]),
         turn=max(_turned(squares, quarters) for quarters in (1, 2, 3)),
         correlation=float(correlations.mean()),
-        likeness=float(np.median(np.quantile(correlations, 1 - NEAREST, axis=1))),
+        nearest_correlation=float(np.median(np.quantile(correlations, 1 - NEAREST, axis=1))),
     )
 
 
 def _turned(squares: F64, quarters: int) -> float:
-    return strangeness(squares, lambda x: np.rot90(x, quarters, (1, 2)))
+    return separability(squares, lambda x: np.rot90(x, quarters, (1, 2)))
 
 
 def _square(picture: Image.Image) -> F64:

@@ -12,15 +12,15 @@ from collections.abc import Callable
 import numpy as np
 
 from codec.arrays import F64
+from codec.detectors.statistics import BINS, block_sums
 
-# Directions of a histogram, and the sides of the coarse pictures.
-DIRECTIONS = 8
+# Sides of the coarse pictures.
 SIDES = (4, 8)
 # A feature that hardly varies counts as if it varied by this part of the average deviation.
 LEAST_DEVIATION = 0.02
 
 
-def strangeness(images: F64, change: Callable[[F64], F64]) -> float:
+def separability(images: F64, change: Callable[[F64], F64]) -> float:
     """How often a changed image is farther from its nearest neighbour than an image is: 0 to 1.
 
     `images` [N, S, S] are square, S a multiple of 8; `change` maps them to the same shape. It is
@@ -51,17 +51,9 @@ def reduce(images: F64, side: int) -> F64:
 
 
 def _histogram(images: F64) -> F64:
-    """Shares of the gradient's magnitude by its direction, [N, DIRECTIONS]."""
-    gy, gx = np.gradient(images, axis=(1, 2))
-    magnitude = np.hypot(gx, gy)
-    place = (np.arctan2(gy, gx) / (2 * np.pi) * DIRECTIONS) % DIRECTIONS
-    low = np.floor(place).astype(np.int64) % DIRECTIONS
-    part = place - np.floor(place)
-    shares = np.zeros((len(images), DIRECTIONS))
-    for direction in range(DIRECTIONS):
-        weight = np.where(low == direction, 1 - part, 0.0)
-        weight += np.where((low + 1) % DIRECTIONS == direction, part, 0.0)
-        shares[:, direction] = (magnitude * weight).sum((1, 2))
+    """Shares of the gradient's magnitude by its direction, [N, 8]."""
+    sums = [block_sums(image[None].astype(np.float32))[:BINS].sum((1, 2)) for image in images]
+    shares = np.stack(sums)
     whole: F64 = shares / np.maximum(shares.sum(1, keepdims=True), 1e-9)
     return whole
 

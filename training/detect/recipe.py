@@ -9,7 +9,7 @@ from __future__ import annotations
 from training.config.model import ModelConfig
 from training.config.objective import ObjectiveConfig
 from training.config.run import LayoutName, TrainConfig
-from training.detect.look import CORRELATED, FREE, LIKE, Facts
+from training.detect.look import CORRELATED, FREE, NEAREST_CORRELATED, Facts
 from training.errors import TrainingError
 
 # Fewer images leave too few for learning and for calibration.
@@ -121,10 +121,11 @@ def sentences(facts: Facts, config: TrainConfig) -> list[str]:
     (h, w), (high, wide) = facts.smallest, facts.largest
     sizes = f"{wide}x{high}" if facts.one_size else f"{w}x{h} to {wide}x{high}"
     scene = "registered" if facts.registered else "not registered"
+    nearest = f"{facts.nearest_correlation:.2f} (above {NEAREST_CORRELATED})"
     lines = [
         f"{facts.count} {colour} images of {sizes} pixels",
         f"the scene is {scene}: two images correlate by {facts.correlation:.2f} (above "
-        f"{CORRELATED}), an image and those most like it by {facts.likeness:.2f} (above {LIKE})",
+        f"{CORRELATED}), an image and those nearest to it by {nearest}",
         f"mirrored images stand out by {facts.mirror:.2f}, turned ones by {facts.turn:.2f} "
         f"(0.5: not at all; usable below {FREE}): {_moves(config)}",
     ]

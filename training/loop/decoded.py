@@ -42,21 +42,25 @@ def begin(state: State, images: Images) -> None:
     """Fixes the encoder, measures its deviations on training images, and forgets the best epoch."""
     if state.model is not state.ema_model:
         state.model.load_state_dict(state.ema_model.state_dict())
-    sigma = state.group.broadcast(lambda: measure_deviation(state, images).tolist())
+    model = state.ema_model.eval()
+    sigma = state.group.broadcast(
+        lambda: measure_deviation(state.config, model, images, state.device).tolist()
+    )
     state.decoded = DecodedState(since=state.step, sigma=tuple(sigma))
     state.best, state.epochs_since_best = math.inf, 0
 
 
 @torch.no_grad()
-def measure_deviation(state: State, images: Images) -> F32:
-    """sigma [D] of the averaged weights over evenly spread images [C, H, W]."""
-    model = state.ema_model.eval()
+def measure_deviation(
+    config: TrainConfig, model: Model, images: Images, device: torch.device
+) -> F32:
+    """sigma [D] of a network in eval mode over evenly spread images [C, H, W]."""
     if not isinstance(model, GaussianModel):
         raise TypeError(f"{type(model).__name__} has no posterior")
     pixels = np.mean([images[i][0].size for i in evenly(len(images), LEAST_IMAGES)])
     count = min(IMAGES, max(LEAST_IMAGES, int(PIXELS / pixels)))
     chosen = [images[i] for i in evenly(len(images), count)]
-    return posterior_deviation(model.encode(x).log_var for x in to_floats(state, chosen))
+    return posterior_deviation(model.encode(x).log_var for x in to_floats(config, chosen, device))
 
 
 def training_mode(state: State) -> Model:

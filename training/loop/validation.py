@@ -64,7 +64,7 @@ def validate(state: State, images: Images, mi_images: int = MI_IMAGES) -> dict[s
     records of the default level. The mutual information is that of `mi_images` images, evenly
     spread.
     """
-    model, tensors = state.ema_model.eval(), to_floats(state, images)
+    model, tensors = state.ema_model.eval(), to_floats(state.config, images, state.device)
     if isinstance(model, IndexModel):
         return _validate_indices(validation_context(state), model, tensors)
     context = validation_context(state)
@@ -74,15 +74,15 @@ def validate(state: State, images: Images, mi_images: int = MI_IMAGES) -> dict[s
     return figures | validate_decoded(
         validation_context(state),
         model,
-        zip(to_floats(state, images), posteriors, strict=True),
+        zip(to_floats(state.config, images, state.device), posteriors, strict=True),
         sigma,
     )
 
 
-def to_floats(state: State, images: Images) -> Iterator[Tensor]:
-    """All images as floats [B, C, H, W] in [0, 1] on the device of the network."""
-    for batch in batches(images, state.config):
-        yield torch.from_numpy(batch).to(state.device).float() / 255
+def to_floats(config: TrainConfig, images: Images, device: torch.device) -> Iterator[Tensor]:
+    """All images as floats [B, C, H, W] in [0, 1] on a device."""
+    for batch in batches(images, config):
+        yield torch.from_numpy(batch).to(device).float() / 255
 
 
 def validation_context(state: State) -> LossContext:

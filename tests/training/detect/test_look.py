@@ -123,4 +123,6 @@ def test_sizes_are_those_of_the_shortest_side_and_of_the_most_pixels():
 @pytest.mark.parametrize("level", [0, 255])
 def test_images_without_any_content_have_facts_that_are_finite(level):
     facts = look([np.full((1, 24, 24), level, np.uint8)] * 20)
-    assert np.isfinite([facts.correlation, facts.likeness, facts.mirror, facts.turn]).all()
+    assert np.isfinite(
+        [facts.correlation, facts.nearest_correlation, facts.mirror, facts.turn]
+    ).all()

@@ -140,13 +140,17 @@ def test_the_deviation_is_that_of_the_exported_encoder_over_training_images(conf
 
 
 def test_large_images_are_measured_on_a_part(configs, monkeypatch):
-    state, many = fresh(configs["reslag"]), np.concatenate([PICTURES] * 2)
-    every = measure_deviation(state, many)
-    np.testing.assert_allclose(every, measure_deviation(state, PICTURES), rtol=1e-5)
+    config, many = configs["reslag"], np.concatenate([PICTURES] * 2)
+    model = fresh(config).ema_model.eval()
+
+    def measure(images):
+        return measure_deviation(config, model, images, torch.device("cpu"))
+
+    np.testing.assert_allclose(measure(many), measure(PICTURES), rtol=1e-5)
     monkeypatch.setattr("training.loop.decoded.PIXELS", 0)
     seen = []
-    state.ema_model.encoder.register_forward_pre_hook(lambda _, i: seen.append(len(i[0])))
-    measure_deviation(state, many)
+    model.encoder.register_forward_pre_hook(lambda _, i: seen.append(len(i[0])))
+    measure(many)
     assert sum(seen) == LEAST_IMAGES
 
 
