@@ -92,6 +92,8 @@ class Sandbox:
         text = re.sub(r"--port +\d+", "--port 0", text)
         text = self.with_ports(text)
         plain = re.sub(r"\s+#.*$", "", text)
+        if plain.startswith("residuum-train detect "):
+            return re.sub(r"--minutes +\S+", "--steps 4", plain)
         return f"{plain} {SHORT}" if plain.startswith("residuum-train ") else plain
 
     def python(self, code: str) -> None:
