@@ -43,6 +43,13 @@ def test_smoothing_is_two_box_filters(side: int) -> None:
     assert np.allclose(smooth(image, side), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("side", [3, 7, 13])
+def test_smoothing_a_part_with_its_margins_gives_the_same_values(side: int) -> None:
+    image, margin = pair(height=60)[0][0], 2 * (side // 2)
+    part = smooth(image[20 - margin : 30 + margin], side)[margin:-margin]
+    assert (part == smooth(image, side)[20:30]).all()
+
+
 def test_equal_images_have_no_gradient_dissimilarity() -> None:
     x, _ = pair()
     assert np.abs(formulas.gradient_dissimilarity(x, x)).max() < 1e-6
