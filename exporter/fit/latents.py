@@ -24,7 +24,7 @@ class Latents:
     """The latents of the training images.
 
     `maps` holds codes or means `[N, D, h, w]`, one array for each size of maps; a global latent is
-    a map of 1 by 1. `sigma [D]` is the root mean square of the posterior's standard deviation.
+    a map of 1 by 1. `sigma [D]` is the geometric mean of the posterior's standard deviation.
     """
 
     maps: tuple[Array, ...]
@@ -55,16 +55,16 @@ def batches(images: Iterable[U8], spec: InputSpec) -> Iterator[U8]:
 def encode_all(graphs: Graphs, batches: Iterable[U8], latent: LatentSpec) -> Latents:
     """Runs the encoder over uint8 batches `[B, C, H, W]`."""
     maps: dict[tuple[int, ...], list[Array]] = {}
-    variance, count = np.zeros(latent.dims), 0
+    total, count = np.zeros(latent.dims), 0
     for x in batches:
         values, log_var = graphs.encode(x)
         size = values.shape[2:] or (1, 1)
         maps.setdefault(size, []).append(values.reshape(len(values), latent.dims, *size))
         if latent.kind == "gaussian":
             flat = log_var.reshape(len(log_var), latent.dims, -1).astype(np.float64)
-            variance += np.exp(flat).mean(2).sum(0)
+            total += flat.mean(2).sum(0)
             count += len(log_var)
-    sigma = np.sqrt(variance / max(count, 1)).astype(np.float32)
+    sigma = np.exp(total / max(count, 1) / 2).astype(np.float32)
     joined = tuple(np.concatenate(parts) for parts in maps.values())
     return Latents(joined, np.maximum(sigma, np.float32(MIN_SIGMA)))
 

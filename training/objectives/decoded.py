@@ -37,16 +37,18 @@ def trained_levels(objective: ObjectiveConfig) -> list[int]:
 
 
 def posterior_deviation(log_vars: Iterable[Tensor]) -> F32:
-    """sigma [D], which sets the steps: the root mean square deviation of the posteriors.
+    """sigma [D], which sets the steps: the geometric mean deviation of the posteriors.
 
-    From log-variances [B, D] or [B, D, h, w] of images, each of the same weight, as at export.
+    From log-variances [B, D] or [B, D, h, w] of images, each of the same weight, as at export. Where
+    an image is blank the posterior is as wide as the prior and costs no bits; in a root mean square
+    such places would make the steps too large for all others.
     """
-    variance, count = np.zeros(()), 0
+    total, count = np.zeros(()), 0
     for log_var in log_vars:
-        of_images = log_var.double().exp().unsqueeze(-1).flatten(2).mean(2)
-        variance = variance + of_images.sum(0).cpu().numpy()
+        of_images = log_var.double().unsqueeze(-1).flatten(2).mean(2)
+        total = total + of_images.sum(0).cpu().numpy()
         count += len(log_var)
-    sigma = np.sqrt(variance / max(count, 1)).astype(np.float32)
+    sigma = np.exp(total / max(count, 1) / 2).astype(np.float32)
     return np.maximum(sigma, np.float32(LEAST_SIGMA))
 
 
