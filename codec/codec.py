@@ -14,7 +14,7 @@ import numpy as np
 from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
-from codec.graphs import comparator
+from codec.graphs import segmenter
 from codec.graphs.batches import batches, calls, join, split
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
@@ -139,14 +139,14 @@ class Codec:
         decoded = dict(self._decoded(coded))
         return [decoded[i] for i in range(len(coded))]
 
-    def compare(self, encoded: Sequence[EncodedImage], decoded: Sequence[F32]) -> list[F32]:
-        """Runs the comparator: logits `[H, W]` of images and of what `decode` gave for them."""
+    def segment(self, encoded: Sequence[EncodedImage]) -> list[F32]:
+        """Runs the segmenter: logits `[H, W]` of each image."""
         spec, tiles = self.manifest.input, [one.image.tiles for one in encoded]
         found: dict[int, F32] = {}
         for batch in _batches(tiles):
             parts = [tiles[i] for i in batch]
-            pairs = zip(calls(join(parts)), calls(join([decoded[i] for i in batch])), strict=True)
-            logits = join([comparator.compare(self._graphs, *pair)[:, None] for pair in pairs])
+            outputs = [segmenter.segment(self._graphs, call) for call in calls(join(parts))]
+            logits = join(outputs)[:, None]
             for i, own in zip(batch, split(logits, parts), strict=True):
                 found[i] = restore_geometry(own, encoded[i].image.size, spec)[0]
         return [found[i] for i in range(len(encoded))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codec.arrays import F32, U8
-from codec.bundle.fitted_detectors import needs_comparator
+from codec.bundle.fitted_detectors import needs_segmenter
 from codec.bundle.npz import score_names
 from codec.codec import Codec
 from codec.errors import InvalidInput
@@ -43,7 +43,7 @@ class Scorer:
         self.manifest = codec.manifest
         self._codec = codec
         self._calibration = codec.bundle.calibration
-        self._compares = needs_comparator(codec.manifest)
+        self._segments = needs_segmenter(codec.manifest)
 
     @property
     def heatmap_vmax(self) -> float:
@@ -133,12 +133,12 @@ class Scorer:
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
         records, bits = self._codec.records.write(coded), self._codec.records.bits(coded)
+        logits = self._codec.segment(encoded) if self._segments else []
         decoded = self._codec.decode(coded)  # last, since it takes the most memory
-        logits = self._codec.compare(encoded, decoded) if self._compares else []
         for i, one in enumerate(encoded):
             found = self._candidates(one)
-            if self._compares:
-                found.add_comparator(logits[i])
+            if self._segments:
+                found.add_segmenter(logits[i])
             scores, heatmap = self._residual_scores(one, decoded[i], found)
             scores["rate"] = bits[i]
             scores["latent"] = self._latent_score(one, coded[i])

@@ -8,8 +8,8 @@ from pathlib import Path
 from codec import Codec
 from codec.arrays import U8
 from codec.atomic import staged
-from codec.bundle.bundle import COMPARATOR, DETECTORS, Bundle, load_bundle, write_bundle
-from codec.bundle.fitted_detectors import needs_comparator
+from codec.bundle.bundle import DETECTORS, SEGMENTER, Bundle, load_bundle, write_bundle
+from codec.bundle.fitted_detectors import needs_segmenter
 from codec.bundle.manifest import LatentSpec, Manifest, ScoreSpec
 from codec.bundle.npz import check_score_names, pack_arrays, pack_tables
 from codec.errors import BundleError
@@ -18,7 +18,6 @@ from codec.images.input_spec import Fit, InputSpec
 from codec.warm_up import warm_up
 from exporter import receptive_field
 from exporter.card import PICTURES, draw_samples, held_out_facts, write_card
-from exporter.comparator import exported_comparator
 from exporter.fit.bundle import QUALITY_LEVELS, Log, draft_bundle, fit_bundle
 from exporter.fit.fused import RANKING
 from exporter.fit.latents import batches
@@ -33,6 +32,7 @@ from exporter.options import (
     read_as,
 )
 from exporter.provenance import facts
+from exporter.segmenter import exported_segmenter
 from training.config.model import GLOBAL_FAMILIES, INDEX_FAMILIES, ModelConfig
 from training.config.run import DataConfig, TrainConfig
 from training.data import datasets
@@ -61,9 +61,9 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     manifest = _described(config, options, name, exact, len(held_out), log)
     choose_scores = chooses_scores(options, len(held_out), log)
     log("exporting and checking the graphs")
-    comparator = exported_comparator(run) if choose_scores else None
+    segmenter = exported_segmenter(run) if choose_scores else None
     draft = draft_bundle(manifest, *export_graphs(network))
-    draft = replace(draft, comparator=None if comparator is None else comparator.graph)
+    draft = replace(draft, segmenter=None if segmenter is None else segmenter.graph)
     graphs = open_graphs(draft, "cpu", options.threads)
     draft = replace(draft, manifest=with_radius(manifest, graphs))
     bundle = fit_bundle(
@@ -82,8 +82,8 @@ def export(run: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     certificate = measure_parity(network, graphs, first, step)
     log(certificate.sentence())
     provenance = bundle.manifest.provenance | facts(info, certificate, len(held_out), options)
-    if comparator is not None:
-        provenance["comparator"] = comparator.facts(graphs, first, log)
+    if segmenter is not None:
+        provenance["segmenter"] = segmenter.facts(graphs, first, log)
     bundle = replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
     return write(out, bundle, graphs, held_out)
 
@@ -222,8 +222,8 @@ def write(out: Path, bundle: Bundle, graphs: OnnxGraphs, images: Sequence[U8]) -
     }
     if bundle.manifest.score.candidates:
         members[DETECTORS] = pack_arrays(bundle.detectors.pack())
-    if bundle.comparator is not None and needs_comparator(bundle.manifest):
-        members[COMPARATOR] = bundle.comparator
+    if bundle.segmenter is not None and needs_segmenter(bundle.manifest):
+        members[SEGMENTER] = bundle.segmenter
     with staged(out) as target:
         manifest = write_bundle(target, bundle.manifest, members)
         written = load_bundle(target)

@@ -6,7 +6,7 @@
     tables.npz         codec.bundle.npz: steps and priors of all quality levels
     calibration.npz    codec.bundle.npz.Calibration
     detectors.npz      codec.detectors.detectors.Detectors, in bundles that have candidates
-    comparator.onnx    x, x_hat -> logit, in bundles with candidates that need it
+    segmenter.onnx     x -> logit, in bundles with candidates that need it
     card.md            model card; its pictures are *.png files of the bundle
 
 Everything is verified before use. Nothing is unpickled, and sizes are checked before allocation.
@@ -37,7 +37,7 @@ from codec.errors import BundleError
 from codec.priors.base import Prior
 
 MANIFEST = "manifest.json"
-DETECTORS, COMPARATOR = "detectors.npz", "comparator.onnx"
+DETECTORS, SEGMENTER = "detectors.npz", "segmenter.onnx"
 REQUIRED = frozenset({"encoder.onnx", "decoder.onnx", "tables.npz", "calibration.npz", "card.md"})
 MAX_MANIFEST_BYTES = 2**20
 MAX_MEMBER_BYTES = 2**30
@@ -47,7 +47,7 @@ _MEMBER = re.compile(r"[a-z0-9_-]+\.(onnx|npz|md|png)")
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified model: manifest, ONNX graphs, quantisation steps `[Q, D]`, a prior per quality
-    level, calibration, model card (Markdown) and detectors, of which it may have none. `comparator`
+    level, calibration, model card (Markdown) and detectors, of which it may have none. `segmenter`
     is the third graph, None in bundles without one.
     """
 
@@ -60,7 +60,7 @@ class Bundle:
     calibration: Calibration
     card: str
     detectors: Detectors = field(default_factory=Detectors)
-    comparator: bytes | None = None
+    segmenter: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -134,7 +134,7 @@ def _assemble(files: Mapping[str, bytes]) -> Bundle:
         calibration=calibration,
         card=files["card.md"].decode("utf-8", "replace"),
         detectors=_detectors(manifest, files),
-        comparator=files[COMPARATOR] if COMPARATOR in manifest.members else None,
+        segmenter=files[SEGMENTER] if SEGMENTER in manifest.members else None,
     )
 
 
@@ -142,7 +142,7 @@ def _detectors(manifest: Manifest, files: Mapping[str, bytes]) -> Detectors:
     there = DETECTORS in manifest.members
     arrays = unpack_arrays(files[DETECTORS], DETECTORS) if there else {}
     detectors = Detectors.unpack(arrays) if there else Detectors()
-    check_detectors(manifest, detectors, comparator=COMPARATOR in manifest.members)
+    check_detectors(manifest, detectors, segmenter=SEGMENTER in manifest.members)
     return detectors
 
 

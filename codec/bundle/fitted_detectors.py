@@ -5,17 +5,17 @@ from codec.detectors.candidates import NATIVE_MAPS, Candidate
 from codec.detectors.detectors import Detectors
 from codec.errors import BundleError
 
-COMPARATOR_MAP = "comparator"
+SEGMENTER_MAP = "segmenter"
 
 
-def needs_comparator(manifest: Manifest) -> bool:
-    """Whether a score or the heat map of a bundle is made of the map of the comparator."""
-    return any(one.map == COMPARATOR_MAP for one in manifest.score.candidates)
+def needs_segmenter(manifest: Manifest) -> bool:
+    """Whether a score or the heat map of a bundle is made of the map of the segmenter."""
+    return any(one.map == SEGMENTER_MAP for one in manifest.score.candidates)
 
 
-def check_detectors(manifest: Manifest, detectors: Detectors, *, comparator: bool) -> None:
+def check_detectors(manifest: Manifest, detectors: Detectors, *, segmenter: bool) -> None:
     """Raises BundleError unless every candidate has its map, and every map of the heat map its
-    range; detectors that no candidate uses are accepted. `comparator` says whether there is one.
+    range; detectors that no candidate uses are accepted. `segmenter` says whether there is one.
     """
     for name, detector in detectors.by_name.items():
         if detector.channels != manifest.input.channels:
@@ -24,7 +24,7 @@ def check_detectors(manifest: Manifest, detectors: Detectors, *, comparator: boo
                 f"the manifest says {manifest.input.channels}"
             )
     for candidate in manifest.score.candidates:
-        _check_map(candidate, detectors, comparator)
+        _check_map(candidate, detectors, segmenter)
         if candidate.normalised:
             _check_scale(candidate, manifest, detectors)
     count, wanted = len(detectors.floor), len(manifest.score.heatmap)
@@ -32,9 +32,9 @@ def check_detectors(manifest: Manifest, detectors: Detectors, *, comparator: boo
         raise BundleError(f"ranges of {count} maps for a heat map of {wanted}")
 
 
-def _check_map(candidate: Candidate, detectors: Detectors, comparator: bool) -> None:
-    if candidate.map == COMPARATOR_MAP and not comparator:
-        raise BundleError(f"{candidate.name} needs comparator.onnx, which is missing")
+def _check_map(candidate: Candidate, detectors: Detectors, segmenter: bool) -> None:
+    if candidate.map == SEGMENTER_MAP and not segmenter:
+        raise BundleError(f"{candidate.name} needs segmenter.onnx, which is missing")
     if candidate.map not in NATIVE_MAPS and candidate.map not in detectors.by_name:
         raise BundleError(f"{candidate.name} needs the detector {candidate.map}, which is missing")
 

@@ -33,11 +33,11 @@ class OnnxGraphs:
         self._decoder = _session(bundle.decoder, "decoder.onnx", self.provider, threads)
         _expect(self._encoder, "encoder.onnx", ["x"], self._outputs)
         _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
-        self._comparator: ort.InferenceSession | None = None
-        if bundle.comparator is not None:
-            name = "comparator.onnx"
-            self._comparator = _session(bundle.comparator, name, self.provider, threads)
-            _expect(self._comparator, name, ["x", "x_hat"], ["logit"])
+        self._segmenter: ort.InferenceSession | None = None
+        if bundle.segmenter is not None:
+            name = "segmenter.onnx"
+            self._segmenter = _session(bundle.segmenter, name, self.provider, threads)
+            _expect(self._segmenter, name, ["x"], ["logit"])
         channels, taken = bundle.manifest.input.channels, self._encoder.get_inputs()[0].shape[1]
         if isinstance(taken, int) and taken != channels:
             raise BundleError(f"encoder.onnx takes {taken} channels, the manifest says {channels}")
@@ -56,14 +56,14 @@ class OnnxGraphs:
         x_hat: F32 = self._decoder.run(["x_hat"], {self._latent: latent})[0]
         return x_hat
 
-    def compare(self, x: U8, x_hat: F32) -> F32:
-        """Runs the comparator on x uint8 and x_hat in [0, 1], `[B, C, H, W]` each: `[B, H, W]`.
+    def segment(self, x: U8) -> F32:
+        """Runs the segmenter on x `[B, C, H, W]` uint8: logits `[B, H, W]`.
 
         Raises BundleError if the bundle has none.
         """
-        if self._comparator is None:
-            raise BundleError("the bundle has no comparator.onnx")
-        logits: F32 = self._comparator.run(["logit"], {"x": x, "x_hat": x_hat})[0]
+        if self._segmenter is None:
+            raise BundleError("the bundle has no segmenter.onnx")
+        logits: F32 = self._segmenter.run(["logit"], {"x": x})[0]
         return logits
 
 

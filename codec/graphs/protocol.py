@@ -9,7 +9,7 @@ MAX_THREADS = 1024
 
 
 class Graphs(Protocol):
-    """The encoder, the decoder and perhaps the comparator of a model, wherever they run."""
+    """The encoder, the decoder and perhaps the segmenter of a model, wherever they run."""
 
     def encode(self, x: U8) -> tuple[Array, Array]:
         """Runs the encoder on x `[B, C, H, W]` uint8.
@@ -25,9 +25,9 @@ class Graphs(Protocol):
         additional rate channel if the decoder takes one.
         """
 
-    def compare(self, x: U8, x_hat: F32) -> F32:
-        """Runs the comparator on images and decoded images: logits `[B, H, W]`.
+    def segment(self, x: U8) -> F32:
+        """Runs the segmenter on x `[B, C, H, W]` uint8: logits `[B, H, W]`.
 
-        Both are `[B, C, H, W]` with sides that are multiples of 16, x_hat in [0, 1]. Raises
-        BundleError for a model that has none; only the scores of some bundles call it.
+        The sides are multiples of 16. Raises BundleError for a model that has none; only the scores
+        of some bundles call it.
         """

@@ -78,9 +78,9 @@ class TiledGraphs:
         (x_hat,) = self._run(lambda z: (self._graphs.decode(z),), latent, 1, self._stride)
         return x_hat
 
-    def compare(self, x: U8, x_hat: F32) -> F32:
-        """As `Graphs.compare`, at once: codec.graphs.comparator has the tiles of the comparator."""
-        return self._graphs.compare(x, x_hat)
+    def segment(self, x: U8) -> F32:
+        """As `Graphs.segment`, at once: codec.graphs.segmenter has the tiles of the segmenter."""
+        return self._graphs.segment(x)
 
     def _run(
         self, run: Callable[[Array], tuple[Array, ...]], whole: Array, unit_in: int, unit_out: int

@@ -51,18 +51,18 @@ class CandidateScores:
                 if self.heatmap is not None and candidate.name in self._places:
                     self.heatmap[rows][inner] += self._heat(candidate, part)
 
-    def add_comparator(self, logits: F32) -> None:
-        """Adds the map of the comparator, from its logits `[H, W]`: -ln(1 - p) in nats, where p is
+    def add_segmenter(self, logits: F32) -> None:
+        """Adds the map of the segmenter, from its logits `[H, W]`: -ln(1 - p) in nats, where p is
         the probability that a pixel is part of a defect.
         """
         height, width = logits.shape
-        windows = [one.window for one in self._candidates if one.map == "comparator"]
+        windows = [one.window for one in self._candidates if one.map == "segmenter"]
         # A smoothing reaches half of its window, twice.
         for rows, inner in bands(height, width, margin=2 * (max(windows, default=1) // 2)):
             part = logits[rows]
             # ln(1 + e^l) without overflow; np.logaddexp takes six times as long.
             values = np.maximum(part, 0) + np.log1p(np.exp(-np.abs(part)))
-            self.add_rows("comparator", values, rows, inner)
+            self.add_rows("segmenter", values, rows, inner)
 
     def scores(self) -> dict[str, float]:
         """The value of each candidate by name, in the order of the manifest."""

@@ -8,7 +8,7 @@ import numpy as np
 from codec import Codec, Scorer
 from codec.arrays import F32, F64, U8
 from codec.bundle.bundle import Bundle
-from codec.bundle.fitted_detectors import COMPARATOR_MAP
+from codec.bundle.fitted_detectors import SEGMENTER_MAP
 from codec.bundle.manifest import ScoreSpec
 from codec.detectors import Candidate, Detectors
 from codec.detectors.candidates import NATIVE_MAPS
@@ -48,7 +48,7 @@ def all_candidates(shapes: Mapping[str, tuple[int, int] | None]) -> tuple[Candid
 
 def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:
     """Rows and columns of all maps of a bundle with its detectors; None for any size, and for the
-    map of the comparator.
+    map of the segmenter.
     """
     spec = bundle.manifest.input
     fixed = None
@@ -56,8 +56,8 @@ def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:
         fixed = spec.height, spec.width
     detectors = {name: one.shape for name, one in bundle.detectors.by_name.items()}
     found = {**detectors, **dict.fromkeys(RECORD_MAPS, fixed)}
-    # A comparator knows what is usual where: its map is not divided by anything.
-    return found if bundle.comparator is None else {**found, COMPARATOR_MAP: None}
+    # A segmenter knows what is usual where: its map is not divided by anything.
+    return found if bundle.segmenter is None else {**found, SEGMENTER_MAP: None}
 
 
 def scorer_with(bundle: Bundle, graphs: Graphs, detectors: Detectors, score: ScoreSpec) -> Scorer:

@@ -61,7 +61,7 @@ def open_model(
         window=config.window,
         queue_rows=config.queue_rows,
     )
-    names = ["encoder", "decoder", *(["comparator"] if bundle.comparator is not None else [])]
+    names = ["encoder", "decoder", *(["segmenter"] if bundle.segmenter is not None else [])]
     observers = [
         BatchObserver(
             batch_rows=metrics.batch_rows.labels(manifest.name, graph).observe,

@@ -10,7 +10,7 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 # It was 24 when a command sent files without looking at them and gave up with the first failure.
 # Since then the header is read on both sides (4 files each), messages are sized and sent again in
 # parts (4), items have outcomes and calls a share of the memory. Of one image they all take part.
-# One more looks whether the model has detectors and a comparator.
+# One more looks whether the model has detectors and a segmenter.
 MAX_FILES = 50
 
 

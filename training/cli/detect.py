@@ -1,6 +1,6 @@
 """`residuum-train detect`: looks at the images, chooses what to train, and trains within a time.
 
-First the autoencoder, as a run of any preset, then the comparator. What was chosen and how many
+First the autoencoder, as a run of any preset, then the segmenter. What was chosen and how many
 steps each has is in the provenance of the run, so an interrupted one continues as it began.
 """
 
@@ -20,10 +20,10 @@ from training.cli.log_file import LoggedConsole
 from training.cli.options import PROGRAM, DetectOptions, Options
 from training.cli.plan import Plan, Report, new_plan, saved_plan
 from training.cli.progress import print_plain
-from training.comparator import train as comparator
 from training.data import datasets
 from training.data.image_files import Images
 from training.errors import UsageError
+from training.segmenter import train as segmenter
 
 NAME = "detect"
 
@@ -51,8 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         config=plan.config,
     )
     status = session.run(chosen, [NAME, *arguments], console=console, notes=plan.notes())
-    if status == session.DONE and options.comparator:
-        status = _train_comparator(options, plan, device, report)
+    if status == session.DONE and options.segmenter:
+        status = _train_segmenter(options, plan, device, report)
     if status == session.DONE:
         for line in _next_commands(options):
             report(line)
@@ -71,16 +71,16 @@ def _next_commands(options: DetectOptions) -> list[str]:
     ]
 
 
-def _train_comparator(
+def _train_segmenter(
     options: DetectOptions, plan: Plan, device: torch.device, report: Report
 ) -> int:
     training, held_out = datasets.training_and_validation(plan.config.data, options.data)
-    steps = plan.comparator_steps or _comparator_steps(options.out, plan, training, device)
+    steps = plan.segmenter_steps or _segmenter_steps(options.out, plan, training, device)
     if not steps:
-        report("no time for a comparator: the bundle will do without")
+        report("no time for a segmenter: the bundle will do without")
         return session.DONE
     with signals.stop_signals(report, kill_on_second=True) as received:
-        finished = comparator.train_comparator(
+        finished = segmenter.train_segmenter(
             options.out,
             training,
             held_out,
@@ -95,9 +95,9 @@ def _train_comparator(
     return session.DONE if finished else session.INTERRUPTED
 
 
-def _comparator_steps(run_folder: Path, plan: Plan, training: Images, device: torch.device) -> int:
-    """How many steps fit into the time of the plan; a resumed comparator keeps its own number."""
-    if plan.comparator_seconds <= 0:
+def _segmenter_steps(run_folder: Path, plan: Plan, training: Images, device: torch.device) -> int:
+    """How many steps fit into the time of the plan; a resumed segmenter keeps its own number."""
+    if plan.segmenter_seconds <= 0:
         return 0
-    seconds = comparator.measure(run_folder, training, device=device)
-    return comparator.steps_within(plan.comparator_seconds, seconds)
+    seconds = segmenter.measure(run_folder, training, device=device)
+    return segmenter.steps_within(plan.segmenter_seconds, seconds)

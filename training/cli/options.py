@@ -57,8 +57,8 @@ class DetectOptions:
     """time for training; more gives a better detector"""
     steps: int = 0
     """steps of each network instead of a time: the same steps give the same weights"""
-    comparator: bool = True
-    """train the comparator too, which compares images with their reconstructions"""
+    segmenter: bool = True
+    """train the segmenter too, which marks the pixels of defects"""
     resume: bool = False
     """continue the run in --out, with what was chosen when it began"""
     seed: int = 0

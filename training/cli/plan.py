@@ -23,8 +23,8 @@ from training.errors import TrainingError, UsageError
 from training.run import checkpoint
 from training.run.files import LAST
 
-# The parts of the time for the autoencoder and for the comparator; the rest is for reading.
-AUTOENCODER, COMPARATOR = 0.3, 0.65
+# The parts of the time for the autoencoder and for the segmenter; the rest is for reading.
+AUTOENCODER, SEGMENTER = 0.3, 0.65
 # Steps of a run that has no time to train: it has the network that follows from the images.
 LEAST_STEPS = 10
 
@@ -44,9 +44,9 @@ class Plan:
     """What is trained: it is kept in the provenance of the run."""
 
     config: TrainConfig
-    comparator_seconds: float
-    """time for the comparator, whose speed is measured when the autoencoder is done"""
-    comparator_steps: int
+    segmenter_seconds: float
+    """time for the segmenter, whose speed is measured when the autoencoder is done"""
+    segmenter_steps: int
     """0 = as many as fit into that time"""
     sentences: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -81,11 +81,11 @@ def new_plan(options: DetectOptions, device: torch.device, report: Report) -> Pl
         seed=options.seed,
         layout=options.layout,
     )
-    seconds = 60 * COMPARATOR * options.minutes
+    seconds = 60 * SEGMENTER * options.minutes
     return Plan(
         config=dataclasses.replace(config, precision=size.precision),
-        comparator_seconds=0.0 if options.steps or not size.steps else seconds,
-        comparator_steps=options.steps,
+        segmenter_seconds=0.0 if options.steps or not size.steps else seconds,
+        segmenter_steps=options.steps,
         sentences=tuple(said),
         facts=dataclasses.asdict(facts),
     )

@@ -112,7 +112,7 @@ def test_a_candidate_occurs_once_and_so_does_a_map_of_the_heat_map() -> None:
         (Candidate(map="cells16"), "cells16-peak1 needs the detector cells16"),
         (Candidate(map="neighbour", normalised=True), "needs neighbour.scale, which is missing"),
         (Candidate(map="residual", normalised=True), "needs residual.scale, which is missing"),
-        (Candidate(map="comparator"), "comparator-peak1 needs comparator.onnx"),
+        (Candidate(map="segmenter"), "segmenter-peak1 needs segmenter.onnx"),
     ],
 )
 def test_a_candidate_without_its_arrays_is_refused(

@@ -40,7 +40,7 @@ def test_all_detectors_together_have_no_more_candidates_than_a_manifest_holds():
     grids = {f"components{k}": (64, 64) for k in (20, 60, 150)}
     grids |= {f"{kind}{side}": (31, 31) for kind in ("cells", "bank") for side in (4, 8)}
     grids |= {"cells16": (26, 26), "neighbour": (32, 32)}
-    native = dict.fromkeys(("residual", "structure", "comparator"), (256, 256))
+    native = dict.fromkeys(("residual", "structure", "segmenter"), (256, 256))
     assert len(all_candidates(grids | native)) <= 128
 
 

@@ -30,7 +30,7 @@ def detect(folder, run, *options):
 
 def digests(run):
     """Of the weights alone: the files also hold the command and its folder."""
-    names = ("best.safetensors", "comparator.safetensors")
+    names = ("best.safetensors", "segmenter.safetensors")
     weights = [tensor for name in names for _, tensor in sorted(load_file(run / name).items())]
     return [hashlib.sha256(tensor.numpy().tobytes()).hexdigest() for tensor in weights]
 
@@ -56,7 +56,7 @@ def test_no_time_leaves_a_run_that_can_be_exported_and_says_what_it_can_do(
     said = capsys.readouterr().out
     assert "only the detectors that residuum-export fits to the images" in said
     assert load_run(tmp_path / "run")[0].defects > 0
-    assert not (tmp_path / "run" / "comparator.safetensors").exists()
+    assert not (tmp_path / "run" / "segmenter.safetensors").exists()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_kinds_of_training_images_are_named_since_all_count_as_normal(folder, tm
     for kind in ("cat", "dog"):
         shutil.copytree(folder, tmp_path / "data" / kind)
     run = tmp_path / "run"
-    assert detect(tmp_path / "data", run, "--steps", "1", "--no-comparator") == 0
+    assert detect(tmp_path / "data", run, "--steps", "1", "--no-segmenter") == 0
     said = capsys.readouterr().out
     assert "the images for training are of 2 kinds (cat, dog), which all count as normal" in said
     kept = json.loads((run / "config.json").read_text())["provenance"]["detect"]

@@ -1,6 +1,6 @@
 """Drawn defects: images with parts that do not belong in them, and masks of these parts.
 
-One family trains autoencoders and comparators, another one ranks anomaly scores on held-out
+One family trains autoencoders and segmenters, another one ranks anomaly scores on held-out
 normal images. They share no kind, so that a score is not ranked by what was trained.
 """
 

@@ -1,9 +1,8 @@
-"""Trains the comparator of a run: a plain loop over a fixed number of steps.
+"""Trains the segmenter of a run: a plain loop over a fixed number of steps.
 
-Normal images get drawn defects of the kinds that are trained with, go through the frozen
-autoencoder as their records would, and the comparator learns the masks of the defects. A step
-depends only on the weights before it, the seed and its number, so a training that was interrupted
-ends with the same weights as one that was not.
+Normal images get drawn defects of the kinds that are trained with, and the segmenter learns the
+masks of the defects. A step depends only on the weights before it, the seed and its number, so a
+training that was interrupted ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from pathlib import Path
 import torch
 
 from codec.arrays import U8
-from training.comparator import files
-from training.comparator.drawn import draw_judged
-from training.comparator.network import ComparatorConfig
-from training.comparator.state import ComparatorState, Task, new_state
-from training.comparator.step import Setting, auroc, prepare, step
 from training.data.image_files import Images
 from training.errors import TrainingError
 from training.run.checkpoint import load_run
+from training.segmenter import files
+from training.segmenter.drawn import draw_judged
+from training.segmenter.network import SegmenterConfig
+from training.segmenter.state import SegmenterState, Task, new_state
+from training.segmenter.step import Setting, auroc, prepare, step
 
 SAVE_SECONDS, LOG_SECONDS = 60.0, 20.0
 POINTS = 10
@@ -40,7 +39,7 @@ def never() -> bool:
     return False
 
 
-def train_comparator(
+def train_segmenter(
     run: Path,
     training: Images,
     held_out: Images,
@@ -51,38 +50,39 @@ def train_comparator(
     log: Log,
     should_stop: Callable[[], bool] = never,
 ) -> bool:
-    """Writes RUN/comparator.safetensors; False when `should_stop` ended it before.
+    """Writes RUN/segmenter.safetensors; False when `should_stop` ended it before.
 
     A training that was interrupted continues with the `steps` that it began with, and a finished
-    one is kept, if seed and autoencoder are still the same. `log` gets lines about progress,
+    one is kept, if seed and network are still the same. `log` gets lines about progress,
     and at ten points the loss and the AUROC of held-out images with drawn defects, of kinds that
     are not trained with. Raises TrainingError for a run without weights, or fewer than 1 step.
     """
     if steps < 1:
-        raise TrainingError(f"{steps} steps for the comparator; at least 1 expected")
+        raise TrainingError(f"{steps} steps for the segmenter; at least 1 expected")
     config = load_run(run)[0]
-    network = ComparatorConfig(channels=config.model.channels)
-    task = Task(steps=steps, seed=seed, weights=files.weights_digest(run), network=network)
-    done = files.task_of(run / files.COMPARATOR)
+    network = SegmenterConfig(channels=config.model.channels)
+    task = Task(steps=steps, seed=seed, network=network)
+    done = files.task_of(run / files.SEGMENTER)
     if done is not None and done == replace(task, steps=done.steps):
-        log(f"comparator: there is one already, of {done.steps} steps: {run / files.COMPARATOR}")
+        log(f"segmenter: there is one already, of {done.steps} steps: {run / files.SEGMENTER}")
         return True
     state = _begin(run, task, device, log)
-    setting = prepare(run, training, seed=state.task.seed, device=device)
-    judged = draw_judged(config, held_out, training, state.task.seed)
+    setting = prepare(config, training, seed=seed, device=device)
+    judged = draw_judged(config, held_out, training, seed)
     finished = _train(run, setting, state, judged, log, should_stop)
     if finished:
         files.save_result(run, state)
-        log(f"comparator: done: {run / files.COMPARATOR}")
+        log(f"segmenter: done: {run / files.SEGMENTER}")
     return finished
 
 
 def measure(run: Path, training: Images, *, device: torch.device) -> float:
     """Seconds per step, measured over a few; nothing is kept."""
-    setting = prepare(run, training, seed=0, device=device)
-    network = ComparatorConfig(channels=setting.config.model.channels)
+    config = load_run(run)[0]
+    setting = prepare(config, training, seed=0, device=device)
+    network = SegmenterConfig(channels=config.model.channels)
     steps = COLD_STEPS + TIMED_STEPS
-    state = new_state(Task(steps=steps, seed=0, weights="", network=network), device)
+    state = new_state(Task(steps=steps, seed=0, network=network), device)
     begun = time.monotonic()
     for done in range(steps):
         if done == COLD_STEPS:
@@ -98,22 +98,22 @@ def steps_within(seconds: float, seconds_per_step: float) -> int:
     return max(0, int((1 - SPARE) * seconds / seconds_per_step))
 
 
-def _begin(run: Path, task: Task, device: torch.device, log: Log) -> ComparatorState:
+def _begin(run: Path, task: Task, device: torch.device, log: Log) -> SegmenterState:
     before = files.task_of(run / files.STATE)
     if before is None:
         return new_state(task, device)
     if before != replace(task, steps=before.steps):
-        log("comparator: autoencoder or seed have changed since it was begun; it begins anew")
+        log("segmenter: the seed or the network has changed since it was begun; it begins anew")
         return new_state(task, device)
     state = files.resume(run, device)
-    log(f"comparator: continues after step {state.step} of {state.task.steps}")
+    log(f"segmenter: continues after step {state.step} of {state.task.steps}")
     return state
 
 
 def _train(
     run: Path,
     setting: Setting,
-    state: ComparatorState,
+    state: SegmenterState,
     judged: tuple[U8, U8],
     log: Log,
     should_stop: Callable[[], bool],
@@ -143,9 +143,9 @@ def _train(
     return True
 
 
-def _line(state: ComparatorState, left: float) -> str:
+def _line(state: SegmenterState, left: float) -> str:
     minutes, seconds = divmod(round(left), 60)
     return (
-        f"comparator: step {state.step}/{state.task.steps}  loss {state.loss:.4f}  "
+        f"segmenter: step {state.step}/{state.task.steps}  loss {state.loss:.4f}  "
         f"{minutes}:{seconds:02d} left"
     )

@@ -1,4 +1,4 @@
-"""A comparator from the weights of an autoencoder to its file, with as few steps as possible."""
+"""A segmenter from the configuration of a run to its file, with as few steps as possible."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from codec.quantise import quantise, steps
-from training.comparator import (
-    COMPARATOR,
-    ComparatorConfig,
-    drawn,
-    load_comparator,
-    measure,
-    steps_within,
-    train_comparator,
-)
-from training.comparator.drawn import draw_judged, make_drawn_batches
-from training.comparator.files import STATE
-from training.comparator.network import STRIDE, build_comparator, compare
-from training.comparator.records import make_records
-from training.comparator.state import learning_rate
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
 from training.data.defects import bank
 from training.errors import TrainingError
-from training.run.checkpoint import load_run, write
+from training.run.checkpoint import write
 from training.run.files import BEST
 from training.run.start import init_from_images, new_state
+from training.segmenter import (
+    SEGMENTER,
+    SegmenterConfig,
+    drawn,
+    load_segmenter,
+    measure,
+    steps_within,
+    train_segmenter,
+)
+from training.segmenter.drawn import draw_judged, make_drawn_batches
+from training.segmenter.files import STATE
+from training.segmenter.network import STRIDE, build_segmenter, segment
+from training.segmenter.state import learning_rate
 
 CPU = torch.device("cpu")
 MAP = TrainConfig(
@@ -88,7 +86,7 @@ def train(run, *, config=MAP, stop_after=None, log=None, **options):
         asked.append(1)
         return stop_after is not None and len(asked) >= stop_after
 
-    return train_comparator(
+    return train_segmenter(
         run,
         images[:9],
         images[9:],
@@ -106,11 +104,11 @@ def test_an_interrupted_training_ends_with_the_bytes_of_one_that_was_not(tmp_pat
     assert train(straight, config=config)
     log = []
     assert not train(broken, config=config, stop_after=2)
-    assert not (broken / COMPARATOR).exists()
+    assert not (broken / SEGMENTER).exists()
     assert not train(broken, config=config, stop_after=3, log=log)
-    assert "comparator: continues after step 2 of 6" in log
+    assert "segmenter: continues after step 2 of 6" in log
     assert train(broken, config=config, steps=99)  # the steps that it began with stay
-    assert (straight / COMPARATOR).read_bytes() == (broken / COMPARATOR).read_bytes()
+    assert (straight / SEGMENTER).read_bytes() == (broken / SEGMENTER).read_bytes()
     assert not (broken / STATE).exists()
     assert (straight / BEST).read_bytes() == before
 
@@ -119,7 +117,7 @@ def test_another_seed_gives_other_weights_and_the_same_one_the_same(tmp_path):
     found = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         train(make_run(tmp_path / name, MAP), seed=seed, steps=2)
-        network, _ = load_comparator(tmp_path / name)
+        network, _ = load_segmenter(tmp_path / name)
         found.append(torch.cat([p.flatten() for p in network.parameters()]))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
@@ -131,7 +129,7 @@ def test_the_log_has_ten_points_and_the_time_that_is_left(run):
     points = [line for line in log if "AUROC" in line]
     assert [line.split()[2] for line in points] == [f"{n}/20" for n in range(2, 21, 2)]
     assert all(line.split("left")[0].rstrip()[-3] == ":" for line in points)
-    _, info = load_comparator(run)
+    _, info = load_segmenter(run)
     assert [point["step"] for point in info["history"]] == list(range(2, 21, 2))
     assert all(0 <= point["auroc"] <= 1 for point in info["history"])
     json.dumps(info)
@@ -139,81 +137,77 @@ def test_the_log_has_ten_points_and_the_time_that_is_left(run):
 
 def test_the_loss_falls(run):
     train(run, steps=30)
-    history = load_comparator(run)[1]["history"]
+    history = load_segmenter(run)[1]["history"]
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]
 
 
-def test_a_finished_comparator_is_kept(run):
+def test_a_finished_segmenter_is_kept(run):
     train(run)
-    before, log = (run / COMPARATOR).read_bytes(), []
+    before, log = (run / SEGMENTER).read_bytes(), []
     assert train(run, steps=50, log=log)
-    assert (run / COMPARATOR).read_bytes() == before
-    assert log == [f"comparator: there is one already, of 6 steps: {run / COMPARATOR}"]
+    assert (run / SEGMENTER).read_bytes() == before
+    assert log == [f"segmenter: there is one already, of 6 steps: {run / SEGMENTER}"]
 
 
-def test_a_comparator_of_other_weights_is_refused_and_trained_again(run):
-    train(run)
-    make_run(run, MAP, seed=1)
-    with pytest.raises(TrainingError, match="was trained with other weights of the autoencoder"):
-        load_comparator(run)
-    assert train(run)
-    assert load_comparator(run) is not None
-
-
-def test_one_that_was_begun_with_other_weights_begins_anew(run):
-    log: list[str] = []
+def test_the_weights_of_the_autoencoder_do_not_matter(run, tmp_path):
     train(run, stop_after=2)
     make_run(run, MAP, seed=1)
-    assert train(run, log=log)
+    train(run)
+    train(make_run(tmp_path / "other", MAP))
+    assert (run / SEGMENTER).read_bytes() == (tmp_path / "other" / SEGMENTER).read_bytes()
+
+
+def test_another_seed_replaces_a_finished_segmenter(run):
+    train(run, steps=1)
+    train(run, steps=1, seed=4)
+    assert load_segmenter(run)[1]["task"]["seed"] == 4
+
+
+@pytest.mark.parametrize("change", ["seed", "network"])
+def test_one_that_was_begun_with_another_seed_or_network_begins_anew(run, tmp_path, change):
+    log: list[str] = []
+    config, seed = (MAP, 4) if change == "seed" else (WHOLE, 3)
+    train(run, stop_after=2)
+    make_run(run, config)
+    assert train(run, config=config, seed=seed, log=log)
     assert any(line.endswith("it begins anew") for line in log)
+    straight = make_run(tmp_path / "straight", config)
+    train(straight, config=config, seed=seed)
+    assert (run / SEGMENTER).read_bytes() == (straight / SEGMENTER).read_bytes()
 
 
-def test_a_run_without_a_comparator_has_none(run):
-    assert load_comparator(run) is None
+def test_a_run_without_a_segmenter_has_none(run):
+    assert load_segmenter(run) is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
 def test_a_damaged_file_is_an_error(run, damage):
     train(run, steps=1)
-    whole = (run / COMPARATOR).read_bytes()
-    (run / COMPARATOR).write_bytes(whole[:-100] if damage is None else damage)
-    with pytest.raises(TrainingError, match=r"comparator\.safetensors is not a readable"):
-        load_comparator(run)
+    whole = (run / SEGMENTER).read_bytes()
+    (run / SEGMENTER).write_bytes(whole[:-100] if damage is None else damage)
+    with pytest.raises(TrainingError, match=r"segmenter\.safetensors is not a readable"):
+        load_segmenter(run)
 
 
-def test_the_checkpoint_of_an_autoencoder_is_not_a_comparator(run):
-    (run / COMPARATOR).write_bytes((run / BEST).read_bytes())
-    with pytest.raises(TrainingError, match="is not the file of a comparator"):
-        load_comparator(run)
+def test_the_checkpoint_of_an_autoencoder_is_not_a_segmenter(run):
+    (run / SEGMENTER).write_bytes((run / BEST).read_bytes())
+    with pytest.raises(TrainingError, match="is not the file of a segmenter"):
+        load_segmenter(run)
 
 
-def test_no_steps_and_no_autoencoder_are_refused(run, tmp_path):
-    with pytest.raises(TrainingError, match="0 steps for the comparator; at least 1 expected"):
+def test_no_steps_and_no_run_are_refused(run, tmp_path):
+    with pytest.raises(TrainingError, match="0 steps for the segmenter; at least 1 expected"):
         train(run, steps=0)
-    with pytest.raises(TrainingError, match="does not exist"):
+    with pytest.raises(TrainingError, match=r"best\.safetensors does not exist; is"):
         train(tmp_path / "nothing")
 
 
 def test_the_speed_gives_the_steps_of_a_time(run):
     seconds = measure(run, normal_images(MAP), device=CPU)
     assert seconds > 0
-    assert not (run / COMPARATOR).exists()
+    assert not (run / SEGMENTER).exists()
     assert steps_within(100, 0.5) == 190  # a twentieth is left for everything else
     assert steps_within(0.1, 0.5) == 0
-
-
-def test_what_is_compared_is_what_a_record_of_the_default_level_decodes_to(run):
-    config, model, _ = load_run(run)
-    images = normal_images(MAP)
-    records = make_records(config, model, images, CPU)
-    x = torch.from_numpy(images).float() / 255
-    posterior = model.encode(x)
-    variance = posterior.log_var.double().exp().mean((0, 2, 3)).numpy()
-    np.testing.assert_allclose(records.sigma, np.sqrt(variance), rtol=1e-5)
-    step = steps(records.sigma, 8)
-    z = quantise(posterior.mu.numpy(), step) * step.reshape(1, -1, 1, 1)
-    expected = model.decode(torch.from_numpy(z.astype(np.float32)))
-    torch.testing.assert_close(records.decoded(x), expected, rtol=0, atol=1e-6)
 
 
 def test_a_batch_depends_on_its_number_alone_and_has_masks_where_something_was_drawn():
@@ -240,11 +234,11 @@ def test_judged_images_differ_from_clean_ones_in_a_defect_each():
 
 
 def test_the_edge_is_repeated_up_to_whole_cells():
-    network = build_comparator(ComparatorConfig(channels=1, widths=(4, 4, 4))).eval()
-    x, x_hat = torch.rand(2, 1, 20, 33), torch.rand(2, 1, 20, 33)
-    found = compare(network, x, x_hat)
-    wide = [np.pad(part, ((0, 0), (0, 0), (0, 12), (0, 15)), mode="edge") for part in (x, x_hat)]
-    expected = network(*(torch.from_numpy(part) for part in wide))
+    network = build_segmenter(SegmenterConfig(channels=1, widths=(4, 4, 4))).eval()
+    x = torch.rand(2, 1, 20, 33)
+    found = segment(network, x)
+    wide = np.pad(x, ((0, 0), (0, 0), (0, 12), (0, 15)), mode="edge")
+    expected = network(torch.from_numpy(wide))
     torch.testing.assert_close(found, expected[:, :20, :33])
     assert STRIDE == 16
 
@@ -260,4 +254,4 @@ def test_the_rate_warms_up_and_ends_at_a_hundredth():
 @pytest.mark.parametrize("widths", [(1, 2), (8, 0, 8), (1, 2, 3, 4)])
 def test_three_positive_widths_are_expected(widths):
     with pytest.raises(TrainingError, match="three positive numbers expected"):
-        ComparatorConfig(widths=widths)
+        SegmenterConfig(widths=widths)

@@ -1,10 +1,10 @@
-"""The loss of a comparator, against scipy and calculations in float64."""
+"""The loss of a segmenter, against scipy and calculations in float64."""
 
 import numpy as np
 import torch
 from scipy import ndimage
 
-from training.comparator.loss import close_holes, dice_loss, focal_loss, mask_loss
+from training.segmenter.loss import close_holes, dice_loss, focal_loss, mask_loss
 
 
 def drawn(seed=0):

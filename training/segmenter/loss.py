@@ -1,4 +1,4 @@
-"""What a comparator learns: the mask of the drawn defects. Pure functions."""
+"""What a segmenter learns: the mask of the drawn defects. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparator in training: what changes from step to step, and what the training is for."""
+"""A segmenter in training: what changes from step to step, and what the training is for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from training.comparator.network import Comparator, ComparatorConfig, build_comparator
+from training.segmenter.network import Segmenter, SegmenterConfig, build_segmenter
 
 RATE, WEIGHT_DECAY = 2e-3, 1e-3
 WARMUP_STEPS, LAST_SHARE = 100, 0.01
@@ -21,22 +21,20 @@ DECAY, DECAY_STEPS = 0.998, 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a comparator is trained for. All of it, and the images, decide its weights."""
+    """What a segmenter is trained for. All of it, and the images, decide its weights."""
 
     steps: int
     seed: int
-    weights: str
-    """SHA-256 of the file with the weights of the autoencoder"""
-    network: ComparatorConfig
+    network: SegmenterConfig
 
 
 @dataclass(kw_only=True)
-class ComparatorState:
-    """A comparator between two steps."""
+class SegmenterState:
+    """A segmenter between two steps."""
 
     task: Task
-    network: Comparator
-    average: Comparator
+    network: Segmenter
+    average: Segmenter
     """moving average of the weights, which is the result"""
     optimizer: AdamW
     step: int = 0
@@ -46,11 +44,11 @@ class ComparatorState:
     """step, loss and auroc at a few points"""
 
 
-def new_state(task: Task, device: torch.device) -> ComparatorState:
+def new_state(task: Task, device: torch.device) -> SegmenterState:
     """The state before the first step; the same task gives the same weights."""
-    network = build_comparator(task.network, task.seed)
+    network = build_segmenter(task.network, task.seed)
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ComparatorState(
+    return SegmenterState(
         task=task,
         network=network,
         average=copy.deepcopy(network).requires_grad_(False).eval(),
@@ -66,7 +64,7 @@ def learning_rate(step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def update_average(state: ComparatorState) -> None:
+def update_average(state: SegmenterState) -> None:
     """Moves the average towards the weights after `state.step` steps."""
     decay = min(DECAY, state.step / (state.step + DECAY_STEPS))
     pairs = list(zip(_tensors(state.average), _tensors(state.network), strict=True))
@@ -77,5 +75,5 @@ def update_average(state: ComparatorState) -> None:
             old.copy_(new)
 
 
-def _tensors(network: Comparator) -> list[Tensor]:
+def _tensors(network: Segmenter) -> list[Tensor]:
     return [*network.parameters(), *network.buffers()]

@@ -23,7 +23,7 @@ JUDGED, JUDGED_PIXELS = 64, 2**21
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnBatches:
-    """The training batches of a comparator; each depends on the seed and its number only."""
+    """The training batches of a segmenter; each depends on the seed and its number only."""
 
     clean: Batches
     others: Images

@@ -1,8 +1,8 @@
-"""The comparator: a small U-Net that sees an image and what its record decodes to.
+"""The segmenter: a small U-Net that sees an image and gives a logit for each of its pixels.
 
-It is the second network of DRAEM (Zavrtanik, Kristan and Skocaj, ICCV 2021), made cheap: it begins
-at a quarter of the resolution, with all pixels of a cell as channels, and ends there with one logit
-for each of these pixels.
+It is trained on drawn defects like the second network of DRAEM (Zavrtanik, Kristan and Skocaj, ICCV
+2021), but sees no reconstruction, and it is cheap: it begins at a quarter of the resolution, with
+all pixels of a cell as channels, and ends there with one logit for each of these pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codec.graphs.comparator import STRIDE
+from codec.graphs.segmenter import STRIDE
 from training.config.checks import Channels, check_fields, require
 from training.models.base import ResidualBlock
 
@@ -21,33 +21,31 @@ from training.models.base import ResidualBlock
 CELL = 4
 LEVELS = 3
 WIDTHS = (32, 64, 96)
-# What the difference of image and decoded image is multiplied by: it is much smaller than either.
-EMPHASIS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparatorConfig:
+class SegmenterConfig:
     """The network: channels of the images, and of its three levels, finest first."""
 
     channels: Channels = 1
     widths: tuple[int, ...] = WIDTHS
 
     def __post_init__(self) -> None:
-        check_fields(self, "comparator.")
+        check_fields(self, "segmenter.")
         require(
             len(self.widths) == LEVELS and all(width >= 1 for width in self.widths),
-            f"comparator.widths is {self.widths}; three positive numbers expected",
+            f"segmenter.widths is {self.widths}; three positive numbers expected",
         )
 
 
-class Comparator(nn.Module):
-    """Images and decoded images to logits, above 0 where a pixel is rather part of a defect."""
+class Segmenter(nn.Module):
+    """Images to logits, above 0 where a pixel is rather part of a defect."""
 
-    def __init__(self, config: ComparatorConfig) -> None:
+    def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
         self.config = config
         fine, middle, coarse = config.widths
-        self.stem = _block(3 * config.channels * CELL**2, fine, 3)
+        self.stem = _block(config.channels * CELL**2, fine, 3)
         self.to_middle = _down(fine, middle)
         self.to_coarse = _down(middle, coarse)
         self.context = ResidualBlock(coarse)
@@ -55,10 +53,9 @@ class Comparator(nn.Module):
         self.from_middle = _Up(middle, fine)
         self.last = nn.Conv2d(fine, CELL**2, 3, padding=1)
 
-    def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """x and x_hat [B, C, H, W] in [0, 1], sides multiples of 16, to logits [B, H, W]."""
-        joined = torch.cat([x - 0.5, x_hat - 0.5, EMPHASIS * (x - x_hat).abs()], dim=1)
-        fine = self.stem(functional.pixel_unshuffle(joined, CELL))
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] in [0, 1], sides multiples of 16, to logits [B, H, W]."""
+        fine = self.stem(functional.pixel_unshuffle(x - 0.5, CELL))
         middle = self.to_middle(fine)
         coarse = self.context(self.to_coarse(middle))
         fine = self.from_middle(self.from_coarse(coarse, middle), fine)
@@ -93,21 +90,21 @@ def _down(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def build_comparator(config: ComparatorConfig, seed: int = 0) -> Comparator:
+def build_segmenter(config: SegmenterConfig, seed: int = 0) -> Segmenter:
     """A new network; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Comparator(config)
+        return Segmenter(config)
 
 
-def compare(network: Comparator, x: Tensor, x_hat: Tensor) -> Tensor:
-    """Logits [B, H, W] of x and x_hat [B, C, H, W] in [0, 1], of any size.
+def segment(network: Segmenter, x: Tensor) -> Tensor:
+    """Logits [B, H, W] of x [B, C, H, W] in [0, 1], of any size.
 
-    Bottom and right edges are repeated up to a multiple of 16, as in `codec.graphs.comparator`.
+    Bottom and right edges are repeated up to a multiple of 16, as in `codec.graphs.segmenter`.
     """
     height, width = x.shape[2:]
     missing = (0, -width % STRIDE, 0, -height % STRIDE)
     if any(missing):
-        x, x_hat = (functional.pad(part, missing, mode="replicate") for part in (x, x_hat))
-    logits: Tensor = network(x, x_hat)
+        x = functional.pad(x, missing, mode="replicate")
+    logits: Tensor = network(x)
     return logits[:, :height, :width]

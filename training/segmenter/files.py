@@ -1,14 +1,13 @@
-"""The files of a comparator in the folder of its run.
+"""The files of a segmenter in the folder of its run.
 
-    RUN/comparator.safetensors        the averaged weights of a finished training
-    RUN/comparator.last.safetensors   while it is trained: all that is needed to continue bit by bit
+    RUN/segmenter.safetensors        the averaged weights of a finished training
+    RUN/segmenter.last.safetensors   while it is trained: all that is needed to continue bit by bit
 
-The files of the autoencoder stay as they are.
+The files of the autoencoder stay as they are, and the segmenter does not depend on its weights.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,8 +18,6 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from training.comparator.network import Comparator, ComparatorConfig, build_comparator
-from training.comparator.state import ComparatorState, Task, new_state
 from training.errors import TrainingError
 from training.run.checkpoint import (
     FORMAT,
@@ -31,20 +28,14 @@ from training.run.checkpoint import (
     prefixed,
     read,
 )
-from training.run.files import BEST, write_atomically
+from training.run.files import write_atomically
+from training.segmenter.network import Segmenter, SegmenterConfig, build_segmenter
+from training.segmenter.state import SegmenterState, Task, new_state
 
-COMPARATOR, STATE = "comparator.safetensors", "comparator.last.safetensors"
-
-
-def weights_digest(run: Path) -> str:
-    """SHA-256 of the weights of the autoencoder of a run. Raises TrainingError without any."""
-    path = run / BEST
-    if not path.exists():
-        raise TrainingError(f"{path} does not exist; a comparator is trained after its autoencoder")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+SEGMENTER, STATE = "segmenter.safetensors", "segmenter.last.safetensors"
 
 
-def save_state(run: Path, state: ComparatorState) -> None:
+def save_state(run: Path, state: SegmenterState) -> None:
     """Writes all that is needed to continue."""
     tensors = (
         prefixed("average", state.average.state_dict())
@@ -54,22 +45,22 @@ def save_state(run: Path, state: ComparatorState) -> None:
     _write(run / STATE, state, tensors)
 
 
-def save_result(run: Path, state: ComparatorState) -> None:
+def save_result(run: Path, state: SegmenterState) -> None:
     """Writes the averaged weights, and removes the file to continue from."""
-    _write(run / COMPARATOR, state, prefixed("average", state.average.state_dict()))
+    _write(run / SEGMENTER, state, prefixed("average", state.average.state_dict()))
     (run / STATE).unlink(missing_ok=True)
 
 
 def task_of(path: Path) -> Task | None:
-    """What the comparator in a file was trained for; None if there is no file.
+    """What the segmenter in a file was trained for; None if there is no file.
 
     Raises TrainingError for a file that is damaged.
     """
     return _task(read(path), path) if path.exists() else None
 
 
-def resume(run: Path, device: torch.device) -> ComparatorState:
-    """The state in RUN/comparator.last.safetensors. Raises TrainingError."""
+def resume(run: Path, device: torch.device) -> SegmenterState:
+    """The state in RUN/segmenter.last.safetensors. Raises TrainingError."""
     checkpoint = read(run / STATE)
     state = new_state(_task(checkpoint, run / STATE), device)
     _load(state.average, checkpoint, run / STATE, "average")
@@ -80,28 +71,21 @@ def resume(run: Path, device: torch.device) -> ComparatorState:
     return state
 
 
-def load_comparator(run: Path) -> tuple[Comparator, dict[str, Any]] | None:
-    """(network in eval mode, info) of a finished training; None if the run has no comparator.
+def load_segmenter(run: Path) -> tuple[Segmenter, dict[str, Any]] | None:
+    """(network in eval mode, info) of a finished training; None if the run has no segmenter.
 
-    `info` holds "task", "step", "loss" and "history". Raises TrainingError if the file is damaged,
-    or if the autoencoder of the run has other weights by now.
+    `info` holds "task", "step", "loss" and "history". Raises TrainingError if the file is damaged.
     """
-    path = run / COMPARATOR
+    path = run / SEGMENTER
     if not path.exists():
         return None
     checkpoint = read(path)
-    task = _task(checkpoint, path)
-    if task.weights != weights_digest(run):
-        raise TrainingError(
-            f"{path} was trained with other weights of the autoencoder than those of {BEST}; "
-            "train it again, or remove it"
-        )
-    network = build_comparator(task.network)
+    network = build_segmenter(_task(checkpoint, path).network)
     _load(network, checkpoint, path, "average")
     return network.eval().requires_grad_(False), checkpoint.info
 
 
-def _write(path: Path, state: ComparatorState, tensors: Mapping[str, Tensor]) -> None:
+def _write(path: Path, state: SegmenterState, tensors: Mapping[str, Tensor]) -> None:
     info = {
         "format": FORMAT,
         "task": asdict(state.task),
@@ -116,15 +100,15 @@ def _write(path: Path, state: ComparatorState, tensors: Mapping[str, Tensor]) ->
 def _task(checkpoint: Checkpoint, path: Path) -> Task:
     try:
         raw = checkpoint.info["task"]
-        network = ComparatorConfig(
+        network = SegmenterConfig(
             channels=raw["network"]["channels"], widths=tuple(raw["network"]["widths"])
         )
-        return Task(steps=raw["steps"], seed=raw["seed"], weights=raw["weights"], network=network)
+        return Task(steps=raw["steps"], seed=raw["seed"], network=network)
     except (KeyError, TypeError) as error:
-        raise TrainingError(f"{path} is not the file of a comparator") from error
+        raise TrainingError(f"{path} is not the file of a segmenter") from error
 
 
-def _load(network: Comparator, checkpoint: Checkpoint, path: Path, part: str) -> None:
+def _load(network: Segmenter, checkpoint: Checkpoint, path: Path, part: str) -> None:
     try:
         network.load_state_dict(below(part, checkpoint.tensors))
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Comparators without any training: a filter of the difference of an image and its decoded one."""
+"""Segmenters without any training: a filter of an image."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from codec import Bundle, load_bundle
-from codec.bundle.bundle import COMPARATOR, write_bundle
+from codec.bundle.bundle import SEGMENTER, write_bundle
 from codec.bundle.npz import pack_arrays
 from codec.detectors import Candidate
 
@@ -23,8 +23,8 @@ def taps(channels: int = 1) -> np.ndarray:
     return (3 * weights / TAPS).astype(np.float32)
 
 
-def comparator_graph(channels: int = 1, output: str = "logit", extra: int = 0) -> bytes:
-    """A filter of |x - x_hat| minus 2; `extra` cuts rows, which no comparator may do."""
+def segmenter_graph(channels: int = 1, output: str = "logit", extra: int = 0) -> bytes:
+    """A filter of x / 255 minus 2; `extra` cuts rows, which no segmenter may do."""
     image = ["batch", channels, "rows", "columns"]
     pads = [REACH] * 4
     constants = {
@@ -39,20 +39,15 @@ def comparator_graph(channels: int = 1, output: str = "logit", extra: int = 0) -
     nodes = [
         helper.make_node("Cast", ["x"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["floats", "white"], ["scaled"]),
-        helper.make_node("Sub", ["scaled", "x_hat"], ["difference"]),
-        helper.make_node("Abs", ["difference"], ["size"]),
-        helper.make_node("Conv", ["size", "taps"], ["sums"], pads=pads, dilations=[DILATION] * 2),
+        helper.make_node("Conv", ["scaled", "taps"], ["sums"], pads=pads, dilations=[DILATION] * 2),
         helper.make_node("Sub", ["sums", "threshold"], ["shifted"]),
         helper.make_node("Slice", ["shifted", "starts", "ends", "rows_axis"], ["cut"]),
         helper.make_node("Squeeze", ["cut", "axes"], [output]),
     ]
     graph = helper.make_graph(
         nodes,
-        "comparator",
-        [
-            helper.make_tensor_value_info("x", TensorProto.UINT8, image),
-            helper.make_tensor_value_info("x_hat", TensorProto.FLOAT, image),
-        ],
+        "segmenter",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, image)],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", "height", "width"])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
@@ -61,8 +56,8 @@ def comparator_graph(channels: int = 1, output: str = "logit", extra: int = 0) -
     return bytes(model.SerializeToString())
 
 
-def write_with_comparator(source: Path, out: Path, candidates: tuple[Candidate, ...]) -> Bundle:
-    """The bundle of `source` with a comparator and candidates that use it; it is not calibrated."""
+def write_with_segmenter(source: Path, out: Path, candidates: tuple[Candidate, ...]) -> Bundle:
+    """The bundle of `source` with a segmenter and candidates that use it; it is not calibrated."""
     old = load_bundle(source)
     score = replace(old.manifest.score, candidates=candidates)
     calibration = replace(
@@ -72,6 +67,6 @@ def write_with_comparator(source: Path, out: Path, candidates: tuple[Candidate, 
     )
     files = {p.name: p.read_bytes() for p in source.iterdir() if p.name in old.manifest.members}
     files["calibration.npz"] = pack_arrays(calibration.to_arrays())
-    files[COMPARATOR] = comparator_graph(old.manifest.input.channels)
+    files[SEGMENTER] = segmenter_graph(old.manifest.input.channels)
     write_bundle(out, replace(old.manifest, score=score), files)
     return load_bundle(out)

@@ -1,4 +1,4 @@
-"""The comparator of a run as a graph of its bundle."""
+"""The segmenter of a run as a graph of its bundle."""
 
 import dataclasses
 import json
@@ -12,33 +12,33 @@ import torch
 from torch import nn
 
 from codec import Codec, Scorer, load_bundle
-from codec.bundle.fitted_detectors import COMPARATOR_MAP
+from codec.bundle.fitted_detectors import SEGMENTER_MAP
 from codec.errors import BundleError
-from codec.graphs import comparator
+from codec.graphs import segmenter
 from codec.graphs.onnx import open_graphs
-from exporter.comparator import (
-    ComparatorParity,
-    export_comparator,
-    exported_comparator,
-    measure_comparator,
-    measure_reach,
-)
 from exporter.export import export
 from exporter.fit.candidates import all_candidates, map_shapes
 from exporter.graphs import OPSET
 from exporter.options import Options
-from training.comparator import COMPARATOR, ComparatorConfig, train_comparator
-from training.comparator.network import Comparator, build_comparator, compare
+from exporter.segmenter import (
+    SegmenterParity,
+    export_segmenter,
+    exported_segmenter,
+    measure_reach,
+    measure_segmenter,
+)
 from training.data.datasets import training_and_validation
 from training.errors import TrainingError
 from training.run.checkpoint import load_run
+from training.segmenter import SEGMENTER, SegmenterConfig, train_segmenter
+from training.segmenter.network import Segmenter, build_segmenter, segment
 
 pytestmark = pytest.mark.slow
 SOURCE = Path(__file__).parents[1] / "data" / "tiny_map_bundle"
 
 
-def random_comparator(seed: int = 0) -> Comparator:
-    network = build_comparator(ComparatorConfig(channels=1, widths=(4, 6, 8)), seed)
+def random_segmenter(seed: int = 0) -> Segmenter:
+    network = build_segmenter(SegmenterConfig(channels=1, widths=(4, 6, 8)), seed)
     torch.manual_seed(seed)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -49,21 +49,21 @@ def random_comparator(seed: int = 0) -> Comparator:
 
 
 @pytest.fixture(scope="module")
-def network() -> Comparator:
-    """A comparator that nothing has trained, of all of its weights."""
-    return random_comparator()
+def network() -> Segmenter:
+    """A segmenter that nothing has trained, of all of its weights."""
+    return random_segmenter()
 
 
 @pytest.fixture(scope="module")
 def graph(network) -> bytes:
     """Its graph."""
-    return export_comparator(network)
+    return export_segmenter(network)
 
 
 @pytest.fixture(scope="module")
 def graphs(graph):
     """The graphs of a bundle with it."""
-    return open_graphs(dataclasses.replace(load_bundle(SOURCE), comparator=graph), "cpu")
+    return open_graphs(dataclasses.replace(load_bundle(SOURCE), segmenter=graph), "cpu")
 
 
 def images(count=6, height=40, width=72, seed=0):
@@ -71,44 +71,42 @@ def images(count=6, height=40, width=72, seed=0):
 
 
 def test_the_graph_is_the_network(network, graphs):
-    parity = measure_comparator(network, graphs, images())
+    parity = measure_segmenter(network, graphs, images())
     assert parity.logit_error < 1e-4
     assert json.loads(json.dumps(parity.to_json())) == {
         "images": 6,
         "logit_error": parity.logit_error,
     }
-    assert ComparatorParity(images=3, logit_error=2e-6).sentence() == (
-        "parity of the comparator over 3 images: 2.0e-06"
+    assert SegmenterParity(images=3, logit_error=2e-6).sentence() == (
+        "parity of the segmenter over 3 images: 2.0e-06"
     )
 
 
 @pytest.mark.parametrize("change", [0.5, float("nan")])
 def test_another_network_is_refused(graphs, change):
-    other = random_comparator()
+    other = random_segmenter()
     other.last.weight.view(-1)[0] += change
-    with pytest.raises(BundleError, match="the exported comparator differs from the network"):
-        measure_comparator(other, graphs, images())
+    with pytest.raises(BundleError, match="the exported segmenter differs from the network"):
+        measure_segmenter(other, graphs, images())
 
 
 def test_batch_and_sides_are_dynamic_and_a_batch_changes_nothing(network, graphs):
     for count, height, width in ((1, 16, 16), (7, 32, 80), (2, 21, 130)):
         x = images(count, height, width)
-        x_hat = images(count, height, width, 1).astype(np.float32) / np.float32(255)
-        found = comparator.compare(graphs, x, x_hat)
+        found = segmenter.segment(graphs, x)
         with torch.no_grad():
-            expected = compare(network, torch.from_numpy(x) / 255, torch.from_numpy(x_hat))
+            expected = segment(network, torch.from_numpy(x) / 255)
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
         for i in range(count):
-            alone = comparator.compare(graphs, x[i : i + 1], x_hat[i : i + 1])
+            alone = segmenter.segment(graphs, x[i : i + 1])
             np.testing.assert_array_equal(alone[0], found[i])
 
 
 def test_the_margins_of_tiles_cover_the_receptive_field(graphs):
-    assert 48 <= measure_reach(graphs, 1) <= comparator.REACH
+    assert 48 <= measure_reach(graphs, 1) <= segmenter.REACH
     x = images(1, 500, 330)
-    x_hat = images(1, 500, 330, 1).astype(np.float32) / np.float32(255)
-    whole = comparator.compare(graphs, x, x_hat)
-    np.testing.assert_allclose(comparator.compare(graphs, x, x_hat, 64), whole, atol=1e-4)
+    whole = segmenter.segment(graphs, x)
+    np.testing.assert_allclose(segmenter.segment(graphs, x, 64), whole, atol=1e-4)
 
 
 def test_the_graph_has_standard_operators_and_no_paths(graph):
@@ -118,57 +116,57 @@ def test_the_graph_has_standard_operators_and_no_paths(graph):
     assert b".py" not in graph
 
 
-def test_only_bundles_with_a_comparator_have_its_candidates(graph):
+def test_only_bundles_with_a_segmenter_have_its_candidates(graph):
     plain = load_bundle(SOURCE)
-    bundle = dataclasses.replace(plain, comparator=graph)
-    found = [c for c in all_candidates(map_shapes(bundle)) if c.map == COMPARATOR_MAP]
+    bundle = dataclasses.replace(plain, segmenter=graph)
+    found = [c for c in all_candidates(map_shapes(bundle)) if c.map == SEGMENTER_MAP]
     assert {c.statistic for c in found} == {"peak", "mean"}
     assert not any(c.normalised for c in found)
-    assert COMPARATOR_MAP not in map_shapes(plain)
+    assert SEGMENTER_MAP not in map_shapes(plain)
 
 
 @pytest.fixture
-def compared_run(run, data, tmp_path):
-    """A copy of the run with a comparator, trained for a few steps."""
+def segmented_run(run, data, tmp_path):
+    """A copy of the run with a segmenter, trained for a few steps."""
     copy = tmp_path / "discs"
     shutil.copytree(run, copy)
     training, held_out = training_and_validation(load_run(run)[0].data, data)
     cpu = torch.device("cpu")
-    train_comparator(copy, training, held_out, steps=40, device=cpu, log=lambda _: None)
+    train_segmenter(copy, training, held_out, steps=40, device=cpu, log=lambda _: None)
     return copy
 
 
-def test_a_run_with_a_comparator_becomes_a_bundle_that_uses_it_where_it_wins(
-    compared_run, data, tmp_path, monkeypatch
+def test_a_run_with_a_segmenter_becomes_a_bundle_that_uses_it_where_it_wins(
+    segmented_run, data, tmp_path, monkeypatch
 ):
     def win(figures, families):
-        return {"comparator-peak3": 1.0, "rate": 0.5}
+        return {"segmenter-peak3": 1.0, "rate": 0.5}
 
     monkeypatch.setattr("exporter.fit.ranking.MOST_IMAGES", 20)
     monkeypatch.setattr("exporter.fit.fused.choose", win)
     log: list[str] = []
-    manifest = export(compared_run, tmp_path / "with", data, Options(), log.append)
-    assert any(line.startswith("parity of the comparator over ") for line in log)
-    facts = manifest.provenance["comparator"]
+    manifest = export(segmented_run, tmp_path / "with", data, Options(), log.append)
+    assert any(line.startswith("parity of the segmenter over ") for line in log)
+    facts = manifest.provenance["segmenter"]
     assert facts["parity"]["logit_error"] < 1e-3
     assert facts["task"]["steps"] == 40
     bundle = load_bundle(tmp_path / "with")
-    assert bundle.comparator is not None
+    assert bundle.segmenter is not None
     scorer = Scorer(Codec(bundle, open_graphs(bundle, "cpu")))
     raw = next(scorer.raw_scores([np.zeros((16, 16, 1), np.uint8)]))
-    assert np.isfinite(raw.scores["comparator-peak3"])
+    assert np.isfinite(raw.scores["segmenter-peak3"])
 
     monkeypatch.setattr("exporter.fit.fused.choose", lambda *_: {"rate": 1.0})
-    export(compared_run, tmp_path / "without", data, Options(), log.append)
+    export(segmented_run, tmp_path / "without", data, Options(), log.append)
     without = load_bundle(tmp_path / "without")
-    assert without.comparator is None
+    assert without.segmenter is None
     assert without.model_id == bundle.model_id
 
 
-def test_a_comparator_of_other_weights_stops_the_export(compared_run):
-    best = compared_run / "best.safetensors"
-    best.write_bytes(best.read_bytes() + b" ")
-    with pytest.raises(TrainingError, match="train it again, or remove it"):
-        exported_comparator(compared_run)
-    (compared_run / COMPARATOR).unlink()
-    assert exported_comparator(compared_run) is None
+def test_a_damaged_segmenter_stops_the_export_and_a_run_may_have_none(segmented_run):
+    path = segmented_run / SEGMENTER
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(TrainingError, match=r"segmenter\.safetensors is not a readable"):
+        exported_segmenter(segmented_run)
+    path.unlink()
+    assert exported_segmenter(segmented_run) is None

@@ -5,35 +5,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparator_graphs import (
+from scipy import signal
+from segmenter_graphs import (
     DILATION,
     REACH,
     TAPS,
-    comparator_graph,
+    segmenter_graph,
     taps,
-    write_with_comparator,
+    write_with_segmenter,
 )
-from scipy import signal
 
 from codec import Bundle, Codec, Scorer, load_bundle
-from codec.bundle.bundle import COMPARATOR
+from codec.bundle.bundle import SEGMENTER
 from codec.detectors import Candidate
 from codec.errors import BundleError
-from codec.graphs import comparator
+from codec.graphs import segmenter
 from codec.graphs.onnx import OnnxGraphs, open_graphs
 from codec.graphs.tiled import TiledGraphs
 from codec.warm_up import warm_up
 
 DATA = Path(__file__).parents[2] / "data"
-PEAK = Candidate(map="comparator", window=3)
-MEAN = Candidate(map="comparator", statistic="mean")
+PEAK = Candidate(map="segmenter", window=3)
+MEAN = Candidate(map="segmenter", statistic="mean")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The convolutional bundle with a comparator."""
+    """The convolutional bundle with a segmenter."""
     out = tmp_path_factory.mktemp("bundles") / "new"
-    return write_with_comparator(DATA / "tiny_map_bundle", out, (PEAK, MEAN))
+    return write_with_segmenter(DATA / "tiny_map_bundle", out, (PEAK, MEAN))
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +42,35 @@ def graphs(bundle: Bundle) -> OnnxGraphs:
     return open_graphs(bundle, "cpu")
 
 
-def pair(count: int, height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def draw(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    x = rng.integers(0, 256, (count, 1, height, width), np.uint8)
-    return x, rng.random((count, 1, height, width), dtype=np.float32)
+    return rng.integers(0, 256, (count, 1, height, width), np.uint8)
 
 
-def reference(x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
+def reference(x: np.ndarray) -> np.ndarray:
     """The logits in float64 by scipy, with edges repeated up to multiples of 16."""
-    size = np.abs(x / 255.0 - x_hat)
-    size = np.pad(size, ((0, 0), (0, 0), *((0, -s % 16) for s in x.shape[2:])), mode="edge")
+    wide = np.pad(x / 255.0, ((0, 0), (0, 0), *((0, -s % 16) for s in x.shape[2:])), mode="edge")
     kernel = np.zeros((2 * REACH + 1, 2 * REACH + 1))
     kernel[::DILATION, ::DILATION] = taps()[0, 0]
-    found = [signal.correlate(one[0], kernel, "same", "fft") for one in size]
+    found = [signal.correlate(one[0], kernel, "same", "fft") for one in wide]
     return np.stack(found)[:, : x.shape[2], : x.shape[3]] - 2
 
 
 @pytest.mark.parametrize("size", [(16, 16), (1, 1), (33, 50), (300, 90)])
 def test_images_of_any_size_get_a_logit_for_each_pixel(graphs, size) -> None:
-    x, x_hat = pair(2, *size)
-    found = comparator.compare(graphs, x, x_hat)
+    x = draw(2, *size)
+    found = segmenter.segment(graphs, x)
     assert found.shape == (2, *size)
-    np.testing.assert_allclose(found, reference(x, x_hat), atol=1e-4)
+    np.testing.assert_allclose(found, reference(x), atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("side", "size"), [(16, (600, 20)), (64, (33, 700)), (100, (400, 380)), (160, (450, 430))]
 )
 def test_tiles_give_the_logits_of_the_whole(graphs, side, size) -> None:
-    x, x_hat = pair(1, *size)
-    whole = comparator.compare(graphs, x, x_hat, side=1024)
-    np.testing.assert_allclose(comparator.compare(graphs, x, x_hat, side), whole, atol=1e-4)
+    x = draw(1, *size)
+    whole = segmenter.segment(graphs, x, side=1024)
+    np.testing.assert_allclose(segmenter.segment(graphs, x, side), whole, atol=1e-4)
 
 
 def test_no_tile_is_larger_than_its_core_and_two_margins() -> None:
@@ -80,67 +78,61 @@ def test_no_tile_is_larger_than_its_core_and_two_margins() -> None:
 
     class Watched:
         @staticmethod
-        def compare(x, x_hat):
+        def segment(x):
             shapes.append(x.shape[2:])
             return np.zeros((len(x), *x.shape[2:]), np.float32)
 
-    comparator.compare(Watched(), *pair(1, 640, 400), side=64)
+    segmenter.segment(Watched(), draw(1, 640, 400), side=64)
     assert len(shapes) == 10 * 7
-    assert max(map(max, shapes)) == 64 + 2 * comparator.REACH
+    assert max(map(max, shapes)) == 64 + 2 * segmenter.REACH
 
 
 def test_without_the_margins_there_would_be_seams(graphs, monkeypatch) -> None:
-    x, x_hat = pair(1, 600, 600)
-    whole = comparator.compare(graphs, x, x_hat)
-    monkeypatch.setattr(comparator, "REACH", 96)
-    assert np.abs(comparator.compare(graphs, x, x_hat, side=64) - whole).max() > 0.01
+    x = draw(1, 600, 600)
+    whole = segmenter.segment(graphs, x)
+    monkeypatch.setattr(segmenter, "REACH", 96)
+    assert np.abs(segmenter.segment(graphs, x, side=64) - whole).max() > 0.01
     assert REACH == (TAPS // 2) * DILATION == 112
 
 
 def test_an_image_has_the_same_logits_alone_and_in_a_batch(graphs) -> None:
-    x, x_hat = pair(5, 48, 72)
-    together = comparator.compare(graphs, x, x_hat)
+    x = draw(5, 48, 72)
+    together = segmenter.segment(graphs, x)
     for i in range(5):
-        alone = comparator.compare(graphs, x[i : i + 1], x_hat[i : i + 1])
+        alone = segmenter.segment(graphs, x[i : i + 1])
         np.testing.assert_array_equal(alone[0], together[i])
 
 
-def test_the_codec_compares_images_of_several_sizes_at_once(bundle, graphs) -> None:
+def test_the_codec_segments_images_of_several_sizes_at_once(bundle, graphs) -> None:
     codec = Codec(bundle, graphs)
     rng = np.random.default_rng(1)
     images = [rng.integers(0, 256, (*s, 1), np.uint8) for s in ((40, 33), (64, 64), (40, 33))]
     encoded = codec.run_encoder(images)
-    decoded = codec.decode([codec.quantise(one, 8) for one in encoded])
-    for image, one, y, found in zip(
-        images, encoded, decoded, codec.compare(encoded, decoded), strict=True
-    ):
+    for image, one, found in zip(images, encoded, codec.segment(encoded), strict=True):
         assert found.shape == image.shape[:2]
-        expected = reference(one.image.tiles, y)[0, : image.shape[0], : image.shape[1]]
+        expected = reference(one.image.tiles)[0, : image.shape[0], : image.shape[1]]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("fit", ["exact", "tile"])
 def test_tiles_of_a_model_of_fixed_size_are_joined(tmp_path, fit) -> None:
-    bundle = write_with_comparator(DATA / "tiny_bundle", tmp_path / "new", (PEAK,))
+    bundle = write_with_segmenter(DATA / "tiny_bundle", tmp_path / "new", (PEAK,))
     spec = replace(bundle.manifest.input, fit=fit)
     bundle = replace(bundle, manifest=replace(bundle.manifest, input=spec))
     codec = Codec(bundle, open_graphs(bundle, "cpu"))
     size = (16, 16) if fit == "exact" else (30, 40)
     image = np.random.default_rng(0).integers(0, 256, (*size, 1), np.uint8)
     encoded = codec.run_encoder([image])
-    decoded = codec.decode([codec.quantise(encoded[0], 8)])
-    found = codec.compare(encoded, decoded)[0]
+    found = codec.segment(encoded)[0]
     assert found.shape == size
-    expected = reference(encoded[0].image.tiles, decoded[0])
+    expected = reference(encoded[0].image.tiles)
     np.testing.assert_allclose(found[:16, :16], expected[0], atol=1e-4)
 
 
 def test_the_map_is_minus_ln_of_the_probability_of_a_normal_pixel(bundle, graphs) -> None:
     codec = Codec(bundle, graphs)
     image = np.random.default_rng(2).integers(0, 256, (40, 56, 1), np.uint8)
-    encoded = codec.run_encoder([image])
-    decoded = codec.decode([codec.quantise(encoded[0], bundle.manifest.quality_default)])
-    logits = codec.compare(encoded, decoded)[0].astype(np.float64)
+    logits = codec.segment(codec.run_encoder([image]))[0].astype(np.float64)
     nats = -np.log1p(-1 / (1 + np.exp(-logits)))
     scores = next(Scorer(codec).raw_scores([image])).scores
     assert scores[MEAN.name] == pytest.approx(np.log(nats.mean()), abs=1e-4)
@@ -162,9 +154,9 @@ def test_a_large_image_is_scored_in_bands_like_a_small_one(bundle, graphs, monke
         assert banded[name] == pytest.approx(whole[name], abs=1e-6)
 
 
-def test_records_and_their_model_do_not_depend_on_a_comparator(bundle, graphs) -> None:
+def test_records_and_their_model_do_not_depend_on_a_segmenter(bundle, graphs) -> None:
     plain = load_bundle(DATA / "tiny_map_bundle")
-    assert plain.comparator is None
+    assert plain.segmenter is None
     assert bundle.model_id == plain.model_id
     image = np.random.default_rng(4).integers(0, 256, (40, 56, 1), np.uint8)
 
@@ -179,43 +171,43 @@ def test_records_and_their_model_do_not_depend_on_a_comparator(bundle, graphs) -
         Scorer(codec).score([image])
 
 
-def test_a_bundle_with_a_comparator_warms_up(bundle, graphs) -> None:
+def test_a_bundle_with_a_segmenter_warms_up(bundle, graphs) -> None:
     warm_up(Codec(bundle, graphs))
 
 
-def test_a_damaged_comparator_is_refused(bundle, tmp_path) -> None:
-    write_with_comparator(DATA / "tiny_map_bundle", tmp_path / "new", (PEAK,))
-    path = tmp_path / "new" / COMPARATOR
+def test_a_damaged_segmenter_is_refused(bundle, tmp_path) -> None:
+    write_with_segmenter(DATA / "tiny_map_bundle", tmp_path / "new", (PEAK,))
+    path = tmp_path / "new" / SEGMENTER
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(BundleError, match=r"comparator\.onnx is damaged"):
+    with pytest.raises(BundleError, match=r"segmenter\.onnx is damaged"):
         load_bundle(tmp_path / "new")
     path.unlink()
-    with pytest.raises(BundleError, match=r"comparator\.onnx is missing"):
+    with pytest.raises(BundleError, match=r"segmenter\.onnx is missing"):
         load_bundle(tmp_path / "new")
 
 
-def test_graphs_without_a_comparator_say_so() -> None:
+def test_graphs_without_a_segmenter_say_so() -> None:
     plain = load_bundle(DATA / "tiny_map_bundle")
     opened = open_graphs(plain, "cpu")
-    with pytest.raises(BundleError, match=r"the bundle has no comparator\.onnx"):
-        comparator.compare(TiledGraphs(opened, plain.manifest.input), *pair(1, 16, 16))
+    with pytest.raises(BundleError, match=r"the bundle has no segmenter\.onnx"):
+        segmenter.segment(TiledGraphs(opened, plain.manifest.input), draw(1, 16, 16))
 
 
 @pytest.mark.parametrize(
     ("graph", "complaint"),
     [
-        (b"nothing", r"comparator\.onnx cannot be run on cpu"),
-        (comparator_graph(output="map"), r"comparator\.onnx maps .* to \['map'\], expected"),
+        (b"nothing", r"segmenter\.onnx cannot be run on cpu"),
+        (segmenter_graph(output="map"), r"segmenter\.onnx maps .* to \['map'\], expected"),
     ],
 )
-def test_a_graph_that_is_no_comparator_is_refused(bundle, graph, complaint) -> None:
+def test_a_graph_that_is_no_segmenter_is_refused(bundle, graph, complaint) -> None:
     with pytest.raises(BundleError, match=complaint):
-        open_graphs(replace(bundle, comparator=graph), "cpu")
+        open_graphs(replace(bundle, segmenter=graph), "cpu")
 
 
 def test_logits_of_another_size_are_an_error(bundle) -> None:
-    wrong = open_graphs(replace(bundle, comparator=comparator_graph(extra=1)), "cpu")
+    wrong = open_graphs(replace(bundle, segmenter=segmenter_graph(extra=1)), "cpu")
     with pytest.raises(BundleError, match=r"gives \[1, 31, 16\], expected \[1, 32, 16\]"):
-        comparator.compare(wrong, *pair(1, 30, 16))
+        segmenter.segment(wrong, draw(1, 30, 16))
