@@ -39,9 +39,9 @@ def trained_levels(objective: ObjectiveConfig) -> list[int]:
 def posterior_deviation(log_vars: Iterable[Tensor]) -> F32:
     """sigma [D], which sets the steps: the geometric mean deviation of the posteriors.
 
-    From log-variances [B, D] or [B, D, h, w] of images, each of the same weight, as at export. Where
-    an image is blank the posterior is as wide as the prior and costs no bits; in a root mean square
-    such places would make the steps too large for all others.
+    From log-variances [B, D] or [B, D, h, w] of images, each of the same weight, as at export.
+    Where an image is blank the posterior is as wide as the prior and costs no bits; in a root mean
+    square such places would make the steps too large for all others.
     """
     total, count = np.zeros(()), 0
     for log_var in log_vars:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,13 +68,24 @@ def draw_judged(config: TrainConfig, held_out: Images, others: Images, seed: int
     return clean, draw(clean, others, bank, rng, RANKING_KINDS, 1)[0]
 
 
+def ahead(batches: DrawnBatches, first: int, stop: int) -> Iterator[tuple[U8, Mask]]:
+    """The batches `first` to `stop` - 1; the next is drawn while one is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        drawn = pool.submit(batches.batch, first)
+        for number in range(first, stop):
+            batch = drawn.result()
+            if number + 1 < stop:
+                drawn = pool.submit(batches.batch, number + 1)
+            yield batch
+
+
 def vary_brightness(images: U8, rng: np.random.Generator) -> U8:
     """Images [B, C, H, W], each with a random contrast and brightness."""
-    shape = (len(images), 1, 1, 1)
-    factor = rng.uniform(1 - CONTRAST, 1 + CONTRAST, shape).astype(np.float32)
-    shift = 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS, shape).astype(np.float32)
-    varied: U8 = (images * factor + shift).round().clip(0, 255).astype(np.uint8)
-    return varied
+    factor = rng.uniform(1 - CONTRAST, 1 + CONTRAST, (len(images), 1))
+    shift = 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS, (len(images), 1))
+    # What each of the 256 levels becomes in each image.
+    levels = (np.arange(256) * factor + shift).round().clip(0, 255).astype(np.uint8)
+    return np.stack([own[image] for own, image in zip(levels, images, strict=True)])
 
 
 def _clean(config: TrainConfig, size: int, seed: int) -> TrainConfig:

@@ -6,18 +6,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Holes of masks that are at most about as wide belong to the defect.
-CLOSING = 5
+from codec.arrays import Mask
+
+# Holes of masks that are at most about twice as wide belong to the defect.
+CLOSING = 2
 FOCUS = 2.0
 # Brings the focal loss, whose factor is 1/4 where p is 1/2, to the size of the cross entropy.
 SCALE = 4.0
 DICE = 0.2
 
 
-def close_holes(mask: Tensor) -> Tensor:
-    """Morphological closing of a mask [B, H, W] of 0 and 1 by a square of 5 pixels."""
-    larger = functional.max_pool2d(mask[:, None], CLOSING, 1, CLOSING // 2)
-    return 0.0 - functional.max_pool2d(-larger, CLOSING, 1, CLOSING // 2)[:, 0]
+def close_holes(masks: Mask) -> Mask:
+    """Morphological closing of masks [B, H, W] by a square of 5 x 5 pixels."""
+    # In numpy, since max_pool2d takes a sixth of the time of a step.
+    return ~_dilated(~_dilated(masks))
+
+
+def _dilated(masks: Mask) -> Mask:
+    for axis in (1, 2):
+        for _ in range(CLOSING):
+            lines = masks.swapaxes(0, axis)
+            masks = masks.copy()
+            grown = masks.swapaxes(0, axis)
+            grown[1:] |= lines[:-1]
+            grown[:-1] |= lines[1:]
+    return masks
 
 
 def focal_loss(logits: Tensor, mask: Tensor) -> Tensor:

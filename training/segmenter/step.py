@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from codec.arrays import F32, U8
+from codec.arrays import F32, U8, Mask
 from training.config.run import TrainConfig
 from training.data.image_files import Images
 from training.errors import TrainingError
@@ -46,16 +46,19 @@ def prepare(config: TrainConfig, training: Images, *, seed: int, device: torch.d
     )
 
 
-def step(setting: Setting, state: SegmenterState) -> None:
-    """One batch. Raises TrainingError if the loss is not finite."""
-    drawn, masks = setting.batches.batch(state.step)
-    x, mask = to_float(drawn, setting.device), torch.from_numpy(masks).to(setting.device).float()
+def step(setting: Setting, state: SegmenterState, drawn: U8, masks: Mask) -> None:
+    """One batch: images [B, C, H, W] and the masks [B, H, W] of their defects.
+
+    Raises TrainingError if the loss is not finite.
+    """
+    x = to_float(drawn, setting.device)
+    mask = torch.from_numpy(close_holes(masks)).to(setting.device).float()
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, state.task.steps)
     state.network.train()
     with torch.autocast(setting.device.type, torch.bfloat16, enabled=setting.bf16):
         logits = segment(state.network, x)
-    loss = mask_loss(logits.float(), close_holes(mask), setting.batches.drawn)
+    loss = mask_loss(logits.float(), mask, setting.batches.drawn)
     state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     norm = clip_grad_norm_(state.network.parameters(), GRADIENT)

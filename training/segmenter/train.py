@@ -19,7 +19,7 @@ from training.data.image_files import Images
 from training.errors import TrainingError
 from training.run.checkpoint import load_run
 from training.segmenter import files
-from training.segmenter.drawn import draw_judged
+from training.segmenter.drawn import ahead, draw_judged
 from training.segmenter.network import SegmenterConfig
 from training.segmenter.state import SegmenterState, Task, new_state
 from training.segmenter.step import Setting, auroc, prepare, step
@@ -84,10 +84,10 @@ def measure(run: Path, training: Images, *, device: torch.device) -> float:
     steps = COLD_STEPS + TIMED_STEPS
     state = new_state(Task(steps=steps, seed=0, network=network), device)
     begun = time.monotonic()
-    for done in range(steps):
+    for done, (drawn, masks) in enumerate(ahead(setting.batches, 0, steps)):
         if done == COLD_STEPS:
             begun = time.monotonic()
-        step(setting, state)
+        step(setting, state, drawn, masks)
         if done > COLD_STEPS and time.monotonic() - begun > TIMED_SECONDS:
             break
     return (time.monotonic() - begun) / (state.step - COLD_STEPS)
@@ -122,8 +122,8 @@ def _train(
     points = {-(-steps * number // POINTS) for number in range(1, POINTS + 1)}
     begun, first = time.monotonic(), state.step
     saved, logged = begun, 0.0
-    while state.step < steps:
-        step(setting, state)
+    for drawn, masks in ahead(setting.batches, first, steps):
+        step(setting, state, drawn, masks)
         now = time.monotonic()
         left = (now - begun) / (state.step - first) * (steps - state.step)
         if state.step in points:
