@@ -21,6 +21,7 @@ from codec.record_coder import Coded
 from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
 from codec.scores.candidate_scores import CandidateScores
+from codec.scores.conformal import check_false_alarm_rate, p_value
 from codec.scores.regions import find_regions
 from codec.scores.scores import Score
 
@@ -125,7 +126,7 @@ class Scorer:
             scores = [raw.scores[name] for name in names]
             mean, std = calibration.score_mean, calibration.score_std
             value = formulas.fuse(scores, mean, std, fused, names, calibration.score_weight)
-            p = formulas.p_value(value, calibration.fused)
+            p = p_value(value, calibration.fused)
             anomalous = p <= false_alarm_rate
             verdicts.append(Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes))
         return verdicts
@@ -174,4 +175,4 @@ class Scorer:
         """The false-alarm rate, by default that of the model. Raises InvalidInput."""
         default = self.manifest.score.false_alarm_rate
         rate = default if false_alarm_rate is None else false_alarm_rate
-        return formulas.check_false_alarm_rate(rate, self.calibration_images)
+        return check_false_alarm_rate(rate, self.calibration_images)

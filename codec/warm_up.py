@@ -5,7 +5,7 @@ import numpy as np
 from codec.codec import Codec
 from codec.errors import BundleError, InvalidInput
 from codec.scorer import Scorer
-from codec.scores.scores import check_false_alarm_rate
+from codec.scores.conformal import check_false_alarm_rate
 
 # Side, in strides, of the image for a model that accepts any size.
 STRIDES = 8

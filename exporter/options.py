@@ -8,7 +8,7 @@ from math import ceil
 from typing import Literal
 
 from codec.images.input_spec import Fit
-from codec.scores.scores import check_false_alarm_rate
+from codec.scores.conformal import check_false_alarm_rate
 from exporter.fit.ranking import LEAST_IMAGES
 from training.config.run import DataConfig, LayoutName
 from training.errors import UsageError

@@ -20,11 +20,9 @@ A bundle may have more: its candidates, of codec.detectors and of the maps above
 The fused value is the sum of the standardised scores that the manifest names. With weights w it is
 the sum of w max(z, 0)² instead, where z are the standardised natural logarithms of the scores: what
 sees nothing unusual adds nothing, and what is sure decides. The verdict is its conformal p-value
-against held-out normal images, p = (1 + #{s_i >= s}) / (n + 1) (Bates et al., "Testing for outliers
-with conformal p-values", 2023, eq. 2).
+(codec.scores.conformal) against held-out normal images.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +32,6 @@ from codec.arrays import F32, F64, U8
 from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES
 from codec.detectors.candidates import NATIVE_MAPS
-from codec.errors import InvalidInput
 from codec.scores.bands import bands
 from codec.scores.candidate_scores import CandidateScores
 from codec.smoothing import smooth
@@ -186,27 +183,6 @@ def logarithms(scores: F64) -> F64:
     own = len(SCORE_NAMES)
     logs = np.log(np.maximum(scores[..., :own], 1e-12))
     return np.concatenate([logs, scores[..., own:]], axis=-1)
-
-
-def p_value(value: float, calibration: F64) -> float:
-    """Conformal p-value of a score, from the ascending scores `[n]` of normal images."""
-    at_least = len(calibration) - int(np.searchsorted(calibration, value, side="left"))
-    return (1 + at_least) / (len(calibration) + 1)
-
-
-def check_false_alarm_rate(rate: float, n: int) -> float:
-    """Returns the false-alarm rate if n calibration images are enough for it.
-
-    The smallest p-value is 1 / (n + 1). Raises InvalidInput.
-    """
-    if not 0.0 < rate < 1.0:
-        raise InvalidInput(f"false-alarm rate is {rate}, expected a number between 0 and 1")
-    if rate * (n + 1) < 1.0 - 1e-9:
-        needed = math.ceil(1 / rate) - 1 if rate > 1e-15 else "more than 10^15"
-        raise InvalidInput(
-            f"false-alarm rate {rate:g} needs {needed} calibration images, the model has {n}"
-        )
-    return rate
 
 
 def calibrate(

@@ -11,6 +11,7 @@ from scipy.stats import norm
 from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES, Calibration
 from codec.errors import BundleError, InvalidInput
+from codec.scores import conformal
 from codec.scores import scores as formulas
 from codec.smoothing import smooth
 
@@ -90,7 +91,7 @@ def test_the_latent_distance_is_the_squared_mahalanobis_distance() -> None:
 def test_the_p_value_counts_the_normal_scores_at_least_as_large(
     normal: list[int], score: int
 ) -> None:
-    p = formulas.p_value(score, np.sort(np.array(normal, np.float64)))
+    p = conformal.p_value(score, np.sort(np.array(normal, np.float64)))
     assert p == (1 + sum(s >= score for s in normal)) / (len(normal) + 1)
 
 
@@ -99,17 +100,17 @@ def test_normal_images_are_flagged_no_more_often_than_asked() -> None:
     flags = []
     for _ in range(2000):
         calibration = np.sort(rng.normal(size=99))
-        flags.append(formulas.p_value(rng.normal(), calibration) <= 0.05)
+        flags.append(conformal.p_value(rng.normal(), calibration) <= 0.05)
     assert np.mean(flags) == pytest.approx(0.05, abs=0.015)
 
 
 def test_a_rate_below_the_smallest_p_value_is_refused_with_the_number_needed() -> None:
-    assert formulas.check_false_alarm_rate(0.01, 99) == 0.01
+    assert conformal.check_false_alarm_rate(0.01, 99) == 0.01
     with pytest.raises(InvalidInput, match="needs 999 calibration images, the model has 99"):
-        formulas.check_false_alarm_rate(0.001, 99)
+        conformal.check_false_alarm_rate(0.001, 99)
     for tiny in (1e-300, 5e-324):
         with pytest.raises(InvalidInput, match=r"needs more than 10\^15 calibration images"):
-            formulas.check_false_alarm_rate(tiny, 99)
+            conformal.check_false_alarm_rate(tiny, 99)
 
 
 def test_calibration_standardises_the_normal_scores() -> None:

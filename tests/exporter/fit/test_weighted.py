@@ -9,6 +9,7 @@ from codec.bundle.manifest import ScoreSpec
 from codec.bundle.npz import SCORE_NAMES
 from codec.detectors import Candidate
 from codec.scores import scores as formulas
+from codec.scores.conformal import p_value
 from exporter.fit.weighted import calibrate_weighted, far_outside, leave_one_out
 
 CANDIDATES = (Candidate(map="cells4"), Candidate(map="neighbour", statistic="mean"))
@@ -62,7 +63,7 @@ def test_the_false_alarm_rate_of_new_images_is_the_one_asked_for(count):
         mean, deviation, fused = calibrate_weighted(scores(rng, count), SPEC, WEIGHT)
         for new in scores(rng, 40):
             value = formulas.fuse(new, mean, deviation, FUSED, NAMES, WEIGHT)
-            flags.append(formulas.p_value(value, fused) <= 0.05)
+            flags.append(p_value(value, fused) <= 0.05)
     expected = np.floor(0.05 * (count + 1)) / (count + 1)
     assert np.mean(flags) == pytest.approx(expected, abs=0.012)
 

@@ -14,7 +14,7 @@ from codec.bundle.bundle import Bundle, load_bundle
 from codec.errors import InvalidInput
 from codec.images.files import prepare
 from codec.images.input_spec import InputSpec
-from codec.scores.scores import check_false_alarm_rate
+from codec.scores.conformal import check_false_alarm_rate
 from training.data.labelled import LabelledImages
 from training.errors import TrainingError, UsageError
 from training.evaluation.bundle import detection, examples, rate_distortion

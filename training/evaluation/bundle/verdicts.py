@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.arrays import F64, Mask
-from codec.scores.scores import check_false_alarm_rate
+from codec.scores.conformal import check_false_alarm_rate
 from training.metrics.detection import clopper_pearson
 
 Interval = tuple[float, float]

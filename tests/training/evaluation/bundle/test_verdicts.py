@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from codec.errors import InvalidInput
-from codec.scores.scores import p_value
+from codec.scores.conformal import p_value
 from training.evaluation.bundle import verdicts
 
 
