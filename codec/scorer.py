@@ -22,7 +22,7 @@ from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
 from codec.scores.candidate_scores import CandidateScores
 from codec.scores.conformal import check_false_alarm_rate, p_value
-from codec.scores.regions import find_regions
+from codec.scores.regions import Region, find_regions, regions_at_rate
 from codec.scores.scores import Score
 
 
@@ -128,8 +128,14 @@ class Scorer:
             value = formulas.fuse(scores, mean, std, fused, names, calibration.score_weight)
             p = p_value(value, calibration.fused)
             anomalous = p <= false_alarm_rate
-            verdicts.append(Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes))
+            regions = self._regions(raw.heatmap, false_alarm_rate) if anomalous else ()
+            verdict = Score(value, p, anomalous, raw.scores, raw.heatmap, raw.record_bytes, regions)
+            verdicts.append(verdict)
         return verdicts
+
+    def _regions(self, heatmap: F32, false_alarm_rate: float) -> tuple[Region, ...]:
+        peaks = self._calibration.heatmap_peaks
+        return regions_at_rate(heatmap, false_alarm_rate, self.heatmap_vmax, peaks)
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
         coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]

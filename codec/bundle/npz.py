@@ -34,8 +34,9 @@ MAX_ARRAY_BYTES = 2**28
 SCORE_NAMES = ("residual", "peak", "structure", "rate", "latent")
 # Names of arrays in the file that are not those of their fields.
 _KEYS = {"heatmap_vmax": "heat_scale"}
-# The array that a calibration has only if its scores are weighted.
-_WEIGHT = "score_weight"
+# The array that a calibration has only if its scores are weighted, and the one that bundles of
+# earlier versions do not have.
+_WEIGHT, _PEAKS = "score_weight", "heatmap_peaks"
 # Arrays that scores are divided by.
 _DIVISORS = ("residual_variance", "latent_variance", "score_std")
 _HEADERS = {
@@ -67,6 +68,8 @@ class Calibration:
     ascending; heatmap_vmax `[1]`, the heat-map value that one normal image in ten reaches at one
     pixel or more. With a score_weight, at least 0, in the order of `score_names`, scores are fused
     as weighted squares (codec.scores.scores), and score_mean and score_std are of logarithms.
+    heatmap_peaks `[n]`, ascending, are the largest heat-map values of the images; regions have
+    p-values only with them.
     """
 
     residual_variance: F32
@@ -77,6 +80,7 @@ class Calibration:
     fused: F64
     heatmap_vmax: F64
     score_weight: F64 | None = None
+    heatmap_peaks: F64 | None = None
 
     def to_arrays(self) -> dict[str, Array]:
         """The arrays of `calibration.npz`."""
@@ -91,8 +95,8 @@ class Calibration:
         or non-finite arrays.
         """
         keys = _keys()
-        expected = set(keys.values()) - {_WEIGHT}
-        if arrays.keys() - {_WEIGHT} != expected:
+        expected = set(keys.values()) - {_WEIGHT, _PEAKS}
+        if arrays.keys() - {_WEIGHT, _PEAKS} != expected:
             raise BundleError(f"calibration has {sorted(arrays)}, expected {sorted(expected)}")
         for key, array in arrays.items():
             if array.dtype.kind != "f" or array.size == 0 or not np.isfinite(array).all():
@@ -103,6 +107,7 @@ class Calibration:
             if arrays[key].min() <= 0:
                 raise BundleError(f"calibration: {key} must be above 0")
         _check_scores(arrays, scores)
+        _check_peaks(arrays)
         if arrays["latent_mean"].shape != arrays["latent_variance"].shape:
             raise BundleError("calibration: latent_mean and latent_variance differ in length")
         return cls(**{name: arrays[key] for name, key in keys.items() if key in arrays})
@@ -114,6 +119,15 @@ def _check_scores(arrays: Mapping[str, Array], scores: int) -> None:
             raise BundleError(f"calibration: expected {scores} scores")
     if _WEIGHT in arrays and arrays[_WEIGHT].min() < 0:
         raise BundleError(f"calibration: {_WEIGHT} must not be below 0")
+
+
+def _check_peaks(arrays: Mapping[str, Array]) -> None:
+    if _PEAKS not in arrays:
+        return
+    if arrays[_PEAKS].shape != arrays["fused"].shape:
+        raise BundleError(f"calibration: fused and {_PEAKS} differ in length")
+    if (np.diff(arrays[_PEAKS]) < 0).any():
+        raise BundleError(f"calibration: {_PEAKS} must be ascending")
 
 
 def score_names(spec: ScoreSpec) -> tuple[str, ...]:

@@ -1,19 +1,28 @@
 """Regions of an anomalous image: boxes around the hot pixels of its heat map.
 
-A pixel is hot above a quarter of heatmap_vmax, which one normal image in ten reaches at one pixel
-or more. The image is known to be anomalous, so pixels below the whole of it are worth keeping too.
+For a verdict, a pixel is hot if its value has a conformal p-value at or below the false-alarm rate,
+among the largest heat-map values of normal images. So a normal image has a hot pixel at all with a
+probability of at most this rate.
+
+For evidence, a pixel is hot above a quarter of heatmap_vmax, which one normal image in ten reaches
+at one pixel or more. The image is known to be anomalous, so pixels below the whole of it are worth
+keeping too. The same is hot for a verdict if the bundle does not have those largest values.
+
 If nothing is hot, the region is the one box of pixels above half of the maximum that holds it.
 
 The hot pixels are cut along every empty band of rows or columns that is wide enough, like pages
 into columns and paragraphs (the XY cut of Nagy and Seth, "Hierarchical representation of optically
 scanned documents", 1984), until none is left. So boxes are apart, and stay apart when padded. The
-hottest come first until their number or area is used up.
+hottest come first until their number, or for evidence their area, is used up.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from codec.arrays import F32, Mask
+from codec.arrays import F32, F64, Mask
 from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
+from codec.scores.conformal import p_value, threshold
 
 # Part of heatmap_vmax above which a pixel is hot. On circuit boards with about six defects each, 1
 # keeps a fifth of the defects, 0.5 less than half, 0.25 three in four, in 12 % of the pixels.
@@ -22,6 +31,46 @@ HOT = 0.25
 # than they save in pixels.
 PADDING = 8
 BAND = 2 * PADDING
+# Regions of one verdict.
+MAX_REGIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A place where an image is anomalous.
+
+    `box` lies around hot pixels of the heat map, `area` is their number, `value` the largest of
+    them, in the unit of the heat map. `p_value`, in (0, 1], is (1 + number of calibration images
+    whose heat maps reach the value anywhere) / (n + 1); None if their peaks are not known.
+    """
+
+    box: Box
+    area: int
+    value: float
+    p_value: float | None
+
+
+def regions_at_rate(
+    heatmap: F32, rate: float, vmax: float, peaks: F64 | None
+) -> tuple[Region, ...]:
+    """The regions of a heat map `[H, W]` at a false-alarm rate, the hottest first.
+
+    `peaks [n]` are the ascending heatmap_peaks of the calibration, `vmax` its heatmap_vmax. At
+    least one region, which holds the maximum, and at most MAX_REGIONS, without a common pixel.
+    """
+    # In float64, so that exactly the pixels with such a p-value are hot.
+    hot = heatmap > (HOT * vmax if peaks is None else np.float64(threshold(peaks, rate)))
+    boxes = _hottest_first(_cut(hot), heatmap)
+    if not boxes:
+        hot = _above_half(heatmap)
+        boxes = _hottest_first(_cut(hot), heatmap)[:1]
+    return tuple(_region(box, heatmap, hot, peaks) for box in boxes[:MAX_REGIONS])
+
+
+def _region(box: Box, heatmap: F32, hot: Mask, peaks: F64 | None) -> Region:
+    value = float(heatmap[box.slices].max())
+    p = None if peaks is None else p_value(value, peaks)
+    return Region(box, int(hot[box.slices].sum()), value, p)
 
 
 def find_regions(heatmap: F32, vmax: float) -> list[Box]:
@@ -32,10 +81,15 @@ def find_regions(heatmap: F32, vmax: float) -> list[Box]:
     """
     boxes = _hottest_first(_cut(heatmap > HOT * vmax), heatmap)
     if not boxes:
-        # Half of a negative maximum would be above it.
-        peak = float(heatmap.max())
-        boxes = _hottest_first(_cut(heatmap >= min(peak, peak / 2)), heatmap)[:1]
+        boxes = _hottest_first(_cut(_above_half(heatmap)), heatmap)[:1]
     return sorted(_within_limits(boxes, heatmap))
+
+
+def _above_half(heatmap: F32) -> Mask:
+    """Where a heat map is at least half of its maximum."""
+    peak = float(heatmap.max())
+    # Half of a negative maximum would be above it.
+    return np.asarray(heatmap >= min(peak, peak / 2))
 
 
 def _hottest_first(boxes: list[Box], heatmap: F32) -> list[Box]:

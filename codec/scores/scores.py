@@ -34,6 +34,7 @@ from codec.bundle.npz import SCORE_NAMES
 from codec.detectors.candidates import NATIVE_MAPS
 from codec.scores.bands import bands
 from codec.scores.candidate_scores import CandidateScores
+from codec.scores.regions import Region
 from codec.smoothing import smooth
 
 # Chosen for the best separation of normal and defective circuit boards; see RESULTS.md.
@@ -50,7 +51,8 @@ class Score:
 
     `value` is the fused score, `p_value` lies in (0, 1], `scores` are the single scores by name,
     `heatmap [H, W]` is in nats per pixel, or in the units of codec.scores.candidate_scores if
-    candidates make it.
+    candidates make it. `regions` are the places where an anomalous image is so, the hottest first;
+    other images have none.
     """
 
     value: float
@@ -59,6 +61,7 @@ class Score:
     scores: dict[str, float]
     heatmap: F32
     record_bytes: int
+    regions: tuple[Region, ...] = ()
 
 
 def masking(y: F32) -> F32:

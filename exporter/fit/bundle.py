@@ -193,7 +193,12 @@ def calibrate(bundle: Bundle, graphs: Graphs, images: Sequence[U8]) -> Calibrati
     peaks = np.array([float(raw.heatmap.max()) for raw in results])
     mean, std, fused, vmax = formulas.calibrate(table, spec.fused, peaks, names)
     return replace(
-        bundle.calibration, score_mean=mean, score_std=std, fused=fused, heatmap_vmax=vmax
+        bundle.calibration,
+        score_mean=mean,
+        score_std=std,
+        fused=fused,
+        heatmap_vmax=vmax,
+        heatmap_peaks=np.sort(peaks),
     )
 
 

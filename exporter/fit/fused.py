@@ -132,6 +132,7 @@ def _calibrated(
         fused=fused,
         heatmap_vmax=np.quantile(peaks, [HEATMAP_QUANTILE]),
         score_weight=weight,
+        heatmap_peaks=np.sort(peaks),
     )
     provenance = dict(bundle.manifest.provenance)
     far = far_outside(table, names, spec.fused)

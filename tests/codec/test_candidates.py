@@ -177,6 +177,17 @@ def test_evidence_follows_the_heat_map_of_the_candidates(free: Bundle, hills: Hi
     assert restored[0].regions
 
 
+def test_regions_have_p_values_among_the_peaks_of_normal_images(
+    fixed: Bundle, hills: Hills
+) -> None:
+    peaks = fixed.calibration.heatmap_peaks
+    for score in scorer_of(fixed).score(hills(30, 16, 16), 0.2):
+        assert bool(score.regions) == score.anomalous
+        for region in score.regions:
+            assert region.value == score.heatmap[region.box.slices].max()
+            assert region.p_value == (1 + (peaks >= region.value).sum()) / (len(peaks) + 1)
+
+
 def test_a_written_bundle_loads_from_a_tar_too(fixed: Bundle, tmp_path: Path, hills: Hills) -> None:
     write_with_detectors(DATA / "tiny_bundle", tmp_path / "b.tar", hills(40, 16, 16))
     again = load_bundle(tmp_path / "b.tar")

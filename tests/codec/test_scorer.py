@@ -40,6 +40,20 @@ def test_the_heat_map_is_hottest_at_the_defect(tiny_map: Codec, hills: Hills) ->
     assert abs(column - 13) <= 8
 
 
+def test_only_anomalous_images_have_regions_and_old_bundles_give_no_p_values(
+    tiny: Codec, hills: Hills
+) -> None:
+    images = [image if i % 2 else 255 - image for i, image in enumerate(hills(20, 16, 16))]
+    scores = Scorer(tiny).score(images, 0.1)
+    assert 0 < sum(score.anomalous for score in scores) < len(scores)
+    for score in scores:
+        assert bool(score.regions) == score.anomalous
+        assert all(region.p_value is None for region in score.regions)
+        hottest = [region.value for region in score.regions]
+        assert hottest == sorted(hottest, reverse=True)
+        assert not hottest or hottest[0] == score.heatmap.max()
+
+
 @pytest.mark.parametrize("rate", [0.0, 1.0, 1e-6])
 def test_a_false_alarm_rate_that_no_calibration_supports_is_refused(
     tiny: Codec, rate: float, hills: Hills

@@ -80,7 +80,12 @@ def write_with_detectors(
     maxima = np.array([raw.heatmap.max() for raw in found])
     mean, std, values, vmax = formulas.calibrate(table, fused, maxima, names)
     calibration = replace(
-        old.calibration, score_mean=mean, score_std=std, fused=values, heatmap_vmax=vmax
+        old.calibration,
+        score_mean=mean,
+        score_std=std,
+        fused=values,
+        heatmap_vmax=vmax,
+        heatmap_peaks=np.sort(maxima.astype(np.float64)),
     )
     members = {
         file.name: file.read_bytes() for file in source.iterdir() if file.name != MANIFEST

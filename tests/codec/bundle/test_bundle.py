@@ -202,6 +202,7 @@ def test_a_manifest_that_is_not_json_is_refused(copy: Path) -> None:
         ("latent_mean", lambda a: np.repeat(a, 2), "differ in length"),
         ("score_weight", lambda _: -np.ones(5), "score_weight must not be below 0"),
         ("score_weight", lambda _: np.ones(6), "expected 5 scores"),
+        ("heatmap_peaks", lambda _: np.ones(3), "fused and heatmap_peaks differ in length"),
     ],
 )
 def test_a_calibration_that_cannot_be_computed_with_is_refused(
@@ -212,6 +213,26 @@ def test_a_calibration_that_cannot_be_computed_with_is_refused(
     parts["calibration.npz"] = pack_arrays({**arrays, name: change(arrays.get(name))})
     with pytest.raises(BundleError, match=words):
         write_bundle(tmp_path / "other", load_bundle(tiny_path).manifest, parts)
+
+
+def test_peaks_of_heat_maps_are_optional_ascending_and_kept(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    old, parts = load_bundle(tiny_path), members(tiny_path)
+    assert old.calibration.heatmap_peaks is None
+    assert pack_arrays(old.calibration.to_arrays()) == parts["calibration.npz"]
+    peaks = np.linspace(1, 2, len(old.calibration.fused))
+    for name, values in {"good": peaks, "bad": peaks[::-1]}.items():
+        calibration = replace(old.calibration, heatmap_peaks=values)
+        parts["calibration.npz"] = pack_arrays(calibration.to_arrays())
+        if name == "bad":
+            with pytest.raises(BundleError, match="heatmap_peaks must be ascending"):
+                write_bundle(tmp_path / name, old.manifest, parts)
+        else:
+            write_bundle(tmp_path / name, old.manifest, parts)
+    new = load_bundle(tmp_path / "good")
+    assert new.model_id == old.model_id
+    np.testing.assert_array_equal(new.calibration.heatmap_peaks, peaks)
 
 
 def test_a_calibration_or_a_graph_of_another_size_is_refused(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from codec.images.boxes import MAX_AREA, MAX_BOXES, Box
-from codec.scores.regions import BAND, HOT, PADDING, find_regions
+from codec.scores.conformal import p_value, threshold
+from codec.scores.regions import BAND, HOT, MAX_REGIONS, PADDING, find_regions, regions_at_rate
 
 VMAX = 4.0
 HOT_VALUE = np.float32(HOT * VMAX)
@@ -126,6 +127,93 @@ def test_a_place_that_no_longer_fits_is_left_out_and_a_smaller_one_kept():
     assert count[0, 0] == count[1005, 1305] == 1
     assert count[1200, 400] == 0
     assert sum(box.area for box in boxes) <= MAX_AREA
+
+
+PEAKS = np.sort(np.random.default_rng(4).uniform(0, 6, 39).astype(np.float32)).astype(np.float64)
+
+
+@settings(deadline=None)
+@given(heatmap=heatmaps(), rate=st.floats(0.025, 0.9), with_peaks=st.booleans())
+def test_regions_are_apart_and_hold_all_that_is_hot(heatmap, rate, with_peaks):
+    peaks = PEAKS if with_peaks else None
+    if with_peaks:
+        hot = np.reshape(
+            [p_value(value, PEAKS) <= rate for value in heatmap.ravel()], heatmap.shape
+        )
+    else:
+        hot = heatmap > HOT_VALUE
+    regions = regions_at_rate(heatmap, rate, VMAX, peaks)
+    count = inside([region.box for region in regions], heatmap.shape)
+    assert count.max() == 1
+    assert count[hot].all()
+    assert sum(region.area for region in regions) >= hot.sum()
+    if hot.any():
+        assert [region.area for region in regions] == [hot[r.box.slices].sum() for r in regions]
+    else:
+        assert len(regions) == 1
+    assert regions[0].value == heatmap.max()
+    for region in regions:
+        assert region.value == heatmap[region.box.slices].max()
+        assert region.p_value == (p_value(region.value, PEAKS) if with_peaks else None)
+        assert not with_peaks or not hot.any() or region.p_value <= rate
+
+
+@given(heatmap=heatmaps(), rate=st.floats(0.025, 0.9))
+def test_the_hottest_region_comes_first_and_has_the_smallest_p_value(heatmap, rate):
+    regions = regions_at_rate(heatmap, rate, VMAX, PEAKS)
+    values = [region.value for region in regions]
+    p_values = [region.p_value for region in regions]
+    assert values == sorted(values, reverse=True)
+    assert p_values == sorted(p_values)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.33])
+def test_a_normal_image_has_a_hot_region_at_most_at_the_rate(rate):
+    """Maps of many sets, each of exchangeable images: one of a set is new, the others calibrate."""
+    rng, n, sets = np.random.default_rng(8), 39, 1500
+    found = 0
+    for _ in range(sets):
+        maps = rng.gamma(rng.uniform(0.5, 3), 1, (n + 1, 6, 7)).astype(np.float32)
+        peaks = np.sort(maps[1:].max((1, 2)).astype(np.float64))
+        found += regions_at_rate(maps[0], rate, VMAX, peaks)[0].p_value <= rate
+    exact = np.floor(rate * (n + 1) + 1e-9) / (n + 1)
+    assert found / sets == pytest.approx(exact, abs=4 * (exact * (1 - exact) / sets) ** 0.5)
+    assert exact <= rate
+
+
+@given(
+    peaks=st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    rate=st.floats(0.001, 0.999),
+    value=st.integers(-1, 10),
+)
+def test_values_above_the_threshold_are_those_with_such_a_p_value(peaks, rate, value):
+    ascending = np.sort(np.array(peaks, np.float64))
+    for at in (value - 0.5, float(value), value + 0.5):
+        assert (at > threshold(ascending, rate)) == (p_value(at, ascending) <= rate)
+
+
+def test_no_value_has_a_p_value_that_the_calibration_does_not_have():
+    assert threshold(PEAKS, 0.024) == np.inf
+    (region,) = regions_at_rate(np.full((4, 5), 99, np.float32), 0.024, VMAX, PEAKS)
+    assert (region.box, region.area, region.p_value) == (Box(0, 0, 4, 5), 20, 1 / 40)
+
+
+def test_a_region_is_not_padded_and_its_area_counts_hot_pixels_only():
+    heatmap = np.zeros((200, 300), np.float32)
+    heatmap[80:90, 100:130] = np.arange(30) % 2 * 9
+    (region,) = regions_at_rate(heatmap, 0.05, VMAX, PEAKS)
+    assert region.box == Box(80, 101, 10, 29)
+    assert region.area == 150
+
+
+def test_of_too_many_regions_the_hottest_are_kept():
+    heatmap = np.zeros((800, 800), np.float32)
+    places = [(row, column) for row in range(0, 800, 40) for column in range(0, 800, 40)]
+    for rank, (row, column) in enumerate(places):
+        heatmap[row, column] = 10 + rank
+    regions = regions_at_rate(heatmap, 0.05, VMAX, PEAKS)
+    kept = places[: -MAX_REGIONS - 1 : -1]
+    assert [(region.box.top, region.box.left) for region in regions] == kept
 
 
 @given(a=st.tuples(*[st.integers(0, 6)] * 2, *[st.integers(1, 5)] * 2), data=st.data())

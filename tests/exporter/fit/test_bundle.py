@@ -206,6 +206,13 @@ def test_one_normal_image_in_ten_reaches_the_full_colour_of_the_heat_map(fitted)
     assert 0 < sum(reached) <= 0.1 * len(reached) + 1
 
 
+def test_the_calibration_has_the_peak_of_every_heat_map(fitted):
+    bundle, each = fitted("sigma_vae_map")
+    raw = Scorer(Codec(bundle, each.graphs)).raw_scores(each.held_out)
+    expected = sorted(one.heatmap.max() for one in raw)
+    np.testing.assert_allclose(bundle.calibration.heatmap_peaks, expected, rtol=1e-5)
+
+
 def test_the_chosen_quality_is_the_coarsest_that_reaches_the_psnr(fitted):
     bundle, each = fitted("sigma_vae")
     codec, images = Codec(bundle, each.graphs), np.stack(each.held_out).astype(float)

@@ -13,6 +13,7 @@ from codec.bundle.bundle import load_bundle
 from codec.bundle.npz import SCORE_NAMES, score_names
 from codec.detectors import Detectors, pooled, working_image
 from codec.graphs.onnx import open_graphs
+from codec.images.boxes import Box
 from exporter.export import write
 from exporter.fit.bundle import fit_bundle
 from exporter.fit.detectors import fit_detectors
@@ -127,6 +128,9 @@ def test_defects_are_found_and_shown(fitted):
     assert np.mean([score.anomalous for score in scores]) > 0.9
     heat = np.mean([score.heatmap for score in scores], 0)
     assert heat[4:8, 8:12].mean() > 3 * np.delete(heat, np.s_[2:10], 0).mean()
+    hottest = [score.regions[0] for score in scores if score.anomalous]
+    defect = Box(4, 8, 4, 4)
+    assert np.mean([region.box.overlaps(defect) for region in hottest]) > 0.9
 
 
 def test_the_card_has_the_figures_of_drawn_defects(fitted, tmp_path):
