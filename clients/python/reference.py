@@ -19,7 +19,7 @@ TEXT = """\
 SECTIONS = {
     "Models": ("Client", "AsyncClient", "Offline", "Backend"),
     "Input": ("Image", "EncodeOptions"),
-    "Results": ("Compressed", "Restored", "Box", "Score", "ModelInfo", "Description"),
+    "Results": ("Compressed", "Restored", "Box", "Score", "Region", "ModelInfo", "Description"),
     "Heat maps": ("draw_heatmap",),
     "Errors": tuple(
         name

@@ -11,6 +11,7 @@ from codec import Score as ImageScore
 from codec.arrays import U8
 from codec.errors import InvalidInput
 from codec.outcomes import merge, required, succeeded
+from codec.scores import Region
 from protos.residuum.v1 import anomaly_pb2 as pb
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
 from protos.residuum.v1.images_pb2 import ItemError
@@ -89,6 +90,20 @@ def _result(score: ImageScore, with_heatmap: bool) -> pb.ImageScore:
         scores=score.scores,
         record_bytes=score.record_bytes,
         heatmap=_heatmap(score) if with_heatmap else None,
+        regions=map(_region, score.regions),
+    )
+
+
+def _region(region: Region) -> pb.Region:
+    box = region.box
+    return pb.Region(
+        left=box.left,
+        top=box.top,
+        width=box.width,
+        height=box.height,
+        area=region.area,
+        score=region.value,
+        p_value=region.p_value,
     )
 
 

@@ -80,6 +80,8 @@ def test_scores_are_the_same_from_a_server_and_from_a_bundle(client, offline, im
     ours = client.score(images, heatmaps=True, false_alarm_rate=0.05)
     theirs = offline.score(images, heatmaps=True, false_alarm_rate=0.05)
     assert ours == theirs
+    assert any(score.regions for score in ours)
+    assert all(bool(score.regions) == score.anomalous for score in ours)
     assert list(ours[0].scores) == list(theirs[0].scores)
     assert same([score.heatmap for score in ours], [score.heatmap for score in theirs])
     assert ours[0].heatmap.shape == (16, 16)

@@ -212,6 +212,8 @@ def through_the_library(target: str, name: str, codec: Codec, images: list[U8]) 
             assert (found.p_value, found.anomalous) == (expected.p_value, expected.anomalous)
             assert found.scores == pytest.approx(expected.scores, rel=1e-4)
             np.testing.assert_allclose(found.heatmap, expected.heatmap, rtol=1e-3, atol=1e-3)
+            places = [(r.box.top, r.box.left, r.p_value) for r in found.regions]
+            assert places == [(r.box.top, r.box.left, r.p_value) for r in expected.regions]
 
 
 def through_the_command(

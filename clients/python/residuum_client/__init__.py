@@ -23,7 +23,7 @@ from residuum_client.heatmap import draw_heatmap
 from residuum_client.inputs import Image
 from residuum_client.offline import Offline
 from residuum_client.options import EncodeOptions
-from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
+from residuum_client.results import Box, Compressed, Description, ModelInfo, Region, Restored, Score
 
 __all__ = [
     "ArchiveError",
@@ -43,6 +43,7 @@ __all__ = [
     "Offline",
     "Overloaded",
     "RecordError",
+    "Region",
     "ResiduumError",
     "Restored",
     "Score",

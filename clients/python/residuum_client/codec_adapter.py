@@ -13,11 +13,13 @@ from residuum_client import errors
 from residuum_client.arrays import U8
 from residuum_client.inputs import load_image
 from residuum_client.options import EncodeOptions
-from residuum_client.results import Box, Compressed, Description, ModelInfo, Restored, Score
+from residuum_client.results import Box, Compressed, Description, ModelInfo, Region, Restored, Score
 
 if TYPE_CHECKING:
     import codec
     import codec.graphs.onnx
+    import codec.images.boxes
+    import codec.scores
 
 I = TypeVar("I")  # noqa: E741 - item, as in transport/messages.py
 C = TypeVar("C")
@@ -78,6 +80,7 @@ class OpenBundle:
                 record_bytes=score.record_bytes,
                 heatmap_vmax=self.scorer.heatmap_vmax,
                 heatmap=score.heatmap if heatmaps else None,
+                regions=tuple(map(_region, score.regions)),
             )
 
         def score(images: list[U8]) -> list[Score | errors.ResiduumError]:
@@ -181,6 +184,13 @@ def _compressed(one: "codec.Compressed") -> Compressed:
 
 
 def _restored(restored: "codec.Restored") -> Restored:
-    boxes = [region.box for region in restored.regions]
-    evidence = [Box(top=b.top, left=b.left, height=b.height, width=b.width) for b in boxes]
-    return Restored(image=restored.image, evidence=tuple(evidence))
+    evidence = tuple(_box(region.box) for region in restored.regions)
+    return Restored(image=restored.image, evidence=evidence)
+
+
+def _region(one: "codec.scores.Region") -> Region:
+    return Region(box=_box(one.box), area=one.area, value=one.value, p_value=one.p_value)
+
+
+def _box(box: "codec.images.boxes.Box") -> Box:
+    return Box(top=box.top, left=box.left, height=box.height, width=box.width)

@@ -34,6 +34,23 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A place where an image is anomalous: a box around values of the heat map that are rare.
+
+    - `box`: in pixels of the heat map, which has the size of the image unless the model resizes it.
+    - `area`: how many pixels of the box have such a value.
+    - `value`: the largest value of the heat map in the box, in its unit.
+    - `p_value`: (1 + number of calibration images whose heat maps reach `value` anywhere) /
+      (n + 1), in (0, 1]; None if the bundle does not have their largest values.
+    """
+
+    box: Box
+    area: int
+    value: float
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """How much an image differs from the images that its model was trained on.
 
@@ -51,6 +68,8 @@ class Score:
       `score.heatmap` names candidates; None unless it was asked for.
     - `heatmap_vmax`: the value of the heat map to draw in full colour. One normal image in ten
       reaches it at one pixel or more.
+    - `regions`: where an anomalous image is so, the hottest first; at most 100, which do not
+      overlap. Images that are normal have none, and servers of earlier versions give none.
     """
 
     value: float
@@ -60,6 +79,7 @@ class Score:
     record_bytes: int
     heatmap_vmax: float
     heatmap: F32 | None = field(default=None, compare=False, repr=False)
+    regions: tuple[Region, ...] = ()
 
     @property
     def heat_scale(self) -> float:

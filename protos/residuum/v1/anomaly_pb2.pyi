@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 e11faed0ca3a914254389588399321d134bc140dc7e11b11e46afb878c38d54d
+# Generated from anomaly.proto, SHA-256 9002127076e80af8138ac9abb177952d8935a14bc2edd86bdb53febb232b9ac9
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -41,7 +41,7 @@ class ScoreResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ImageScore(_message.Message):
-    __slots__ = ("score", "p_value", "anomalous", "scores", "record_bytes", "heatmap")
+    __slots__ = ("score", "p_value", "anomalous", "scores", "record_bytes", "heatmap", "regions")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,13 +55,33 @@ class ImageScore(_message.Message):
     SCORES_FIELD_NUMBER: _ClassVar[int]
     RECORD_BYTES_FIELD_NUMBER: _ClassVar[int]
     HEATMAP_FIELD_NUMBER: _ClassVar[int]
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
     score: float
     p_value: float
     anomalous: bool
     scores: _containers.ScalarMap[str, float]
     record_bytes: int
     heatmap: Heatmap
-    def __init__(self, score: _Optional[float] = ..., p_value: _Optional[float] = ..., anomalous: bool = ..., scores: _Optional[_Mapping[str, float]] = ..., record_bytes: _Optional[int] = ..., heatmap: _Optional[_Union[Heatmap, _Mapping[str, object]]] = ...) -> None: ...
+    regions: _containers.RepeatedCompositeFieldContainer[Region]
+    def __init__(self, score: _Optional[float] = ..., p_value: _Optional[float] = ..., anomalous: bool = ..., scores: _Optional[_Mapping[str, float]] = ..., record_bytes: _Optional[int] = ..., heatmap: _Optional[_Union[Heatmap, _Mapping[str, object]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Region(_message.Message):
+    __slots__ = ("left", "top", "width", "height", "area", "score", "p_value")
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    AREA_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    left: int
+    top: int
+    width: int
+    height: int
+    area: int
+    score: float
+    p_value: float
+    def __init__(self, left: _Optional[int] = ..., top: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., area: _Optional[int] = ..., score: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
 
 class Heatmap(_message.Message):
     __slots__ = ("height", "width", "data")

@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 e11faed0ca3a914254389588399321d134bc140dc7e11b11e46afb878c38d54d
+# Generated from anomaly.proto, SHA-256 9002127076e80af8138ac9abb177952d8935a14bc2edd86bdb53febb232b9ac9
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

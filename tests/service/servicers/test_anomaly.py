@@ -23,6 +23,7 @@ def test_scores_are_those_of_the_codec_itself(connection, tiny, tiny_scorer, pic
         shape = (result.heatmap.height, result.heatmap.width)
         heatmap = np.frombuffer(result.heatmap.data, "<f4").reshape(shape)
         np.testing.assert_array_equal(heatmap, expected.heatmap)
+        assert len(result.regions) == len(expected.regions)
     assert response.heat_scale == tiny_scorer.heatmap_vmax
     assert response.model.version == tiny.manifest.version
     assert response.id == 5
@@ -45,6 +46,23 @@ def test_the_verdict_follows_the_false_alarm_rate(connection, pictures, pixels):
         request = pb.ScoreRequest(model=TINY, pixels=pixels(pictures(20)), false_alarm_rate=rate)
         for result in connection.anomaly.Score(request).results:
             assert result.anomalous == (result.p_value <= rate)
+
+
+def test_anomalous_images_have_regions_without_p_values_from_an_old_bundle(
+    connection, tiny_scorer, pictures, pixels
+):
+    images = pictures(20)
+    request = pb.ScoreRequest(model=TINY, pixels=pixels(images), false_alarm_rate=0.5)
+    results = connection.anomaly.Score(request).results
+    assert any(result.regions for result in results)
+    for result, expected in zip(results, tiny_scorer.score(list(images), 0.5), strict=True):
+        assert bool(result.regions) == result.anomalous
+        for found, region in zip(result.regions, expected.regions, strict=True):
+            box = region.box
+            place = (found.top, found.left, found.height, found.width)
+            assert place == (box.top, box.left, box.height, box.width)
+            assert (found.area, found.score) == (region.area, region.value)
+            assert not found.HasField("p_value")
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, float("nan"), 1e-9])

@@ -12,7 +12,7 @@ from residuum_client.arrays import F32, U8
 from residuum_client.errors import InvalidInput, ResiduumError, ServerError
 from residuum_client.inputs import image_list, image_weight, load_image, load_record, record_list
 from residuum_client.options import EncodeOptions, check_flag, check_options, check_value
-from residuum_client.results import Box, Compressed, ModelInfo, Restored, Score
+from residuum_client.results import Box, Compressed, ModelInfo, Region, Restored, Score
 from residuum_client.schedule import MESSAGE_ITEMS, Message, Pace, Schedule
 from residuum_client.transport.failures import of_item
 from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2
@@ -186,10 +186,7 @@ def restored(response: codec_pb2.DecodeResponse) -> list[Restored]:
     return [
         Restored(
             image=image,
-            evidence=tuple(
-                Box(top=box.top, left=box.left, height=box.height, width=box.width)
-                for box in evidence.boxes
-            ),
+            evidence=tuple(map(_box, evidence.boxes)),
         )
         for image, evidence in zip(decoded, response.evidence, strict=True)
     ]
@@ -225,9 +222,23 @@ def _scores(response: anomaly_pb2.ScoreResponse) -> list[Score]:
             record_bytes=result.record_bytes,
             heatmap_vmax=response.heat_scale,
             heatmap=_heatmap(result.heatmap) if result.HasField("heatmap") else None,
+            regions=tuple(map(_region, result.regions)),
         )
         for result in response.results
     ]
+
+
+def _region(region: anomaly_pb2.Region) -> Region:
+    return Region(
+        box=_box(region),
+        area=region.area,
+        value=region.score,
+        p_value=region.p_value if region.HasField("p_value") else None,
+    )
+
+
+def _box(box: codec_pb2.Box | anomaly_pb2.Region) -> Box:
+    return Box(top=box.top, left=box.left, height=box.height, width=box.width)
 
 
 def _heatmap(heatmap: anomaly_pb2.Heatmap) -> F32:
