@@ -14,6 +14,7 @@ from PIL import Image
 
 from residuum_client import (
     AsyncClient,
+    Box,
     Client,
     InvalidInput,
     Offline,
@@ -168,14 +169,19 @@ def test_anything_for_a_bundle(bundle, path, provider, threads):
 
 
 @often
-@example(image=None, heatmap=None, vmax=3.5e38)
-@example(image=None, heatmap=None, vmax=5e-324)
-@given(image=scalars, heatmap=scalars, vmax=scalars)
-def test_anything_as_a_heat_map(image, heatmap, vmax):
+@example(image=None, heatmap=None, vmax=3.5e38, side=10**30)
+@example(image=None, heatmap=None, vmax=5e-324, side=np.uint8(255))
+@given(image=scalars, heatmap=scalars, vmax=scalars, side=scalars)
+def test_anything_as_a_heat_map(image, heatmap, vmax, side):
     good = np.zeros((4, 4, 1), np.uint8), np.ones((2, 2), np.float32)
     quietly(lambda: draw_heatmap(image, good[1]))
     quietly(lambda: draw_heatmap(good[0], heatmap))
     quietly(lambda: draw_heatmap(*good, vmax))
+    quietly(lambda: draw_heatmap(*good, boxes=side))
+    quietly(lambda: draw_heatmap(*good, boxes=[side]))
+    box = {"top": 0, "left": 1, "height": 1, "width": 1}
+    for name in box:
+        quietly(lambda name=name: draw_heatmap(*good, boxes=[Box(**{**box, name: side})]))
 
 
 @pytest.mark.parametrize(

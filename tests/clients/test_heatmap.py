@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from residuum_client.heatmap import MAX_OPACITY, RAMP, draw_heatmap, ramp
+from residuum_client import Box
+from residuum_client.heatmap import BOX_COLOUR, MAX_OPACITY, RAMP, draw_heatmap, ramp, to_levels
 
 GRAY = np.full((4, 6, 1), 100, np.uint8)
 
@@ -86,3 +87,73 @@ def test_drawing_takes_little_more_memory_than_the_image_and_the_map():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * (image.nbytes + heat.nbytes)
+
+
+def boxed(image: np.ndarray, shape: tuple[int, int], **box: int) -> np.ndarray:
+    """Where a box has a line, in a heat map of this shape without heat."""
+    drawn = draw_heatmap(image, np.zeros(shape, np.float32), 5.0, boxes=[Box(**box)])
+    return (drawn == BOX_COLOUR).all(-1)
+
+
+def test_the_line_lies_around_the_box_and_hides_nothing_of_it():
+    lines = boxed(np.zeros((20, 30, 1), np.uint8), (20, 30), top=5, left=8, height=4, width=6)
+    expected = np.zeros((20, 30), bool)
+    expected[4:10, 7:15] = True
+    expected[5:9, 8:14] = False
+    np.testing.assert_array_equal(lines, expected)
+
+
+def test_at_the_edges_of_the_image_the_line_lies_in_the_box():
+    lines = boxed(np.zeros((20, 30, 1), np.uint8), (20, 30), top=0, left=0, height=20, width=30)
+    assert lines[[0, -1]].all()
+    assert lines[:, [0, -1]].all()
+    assert lines.sum() == 2 * (20 + 30) - 4
+
+
+def test_boxes_are_in_pixels_of_the_map_also_if_it_is_stretched():
+    lines = boxed(np.zeros((40, 90, 3), np.uint8), (20, 30), top=5, left=8, height=4, width=6)
+    rows, columns = np.nonzero(lines)
+    assert (rows.min(), rows.max()) == (9, 18)
+    assert (columns.min(), columns.max()) == (23, 42)
+
+
+def test_lines_are_wider_in_large_images():
+    box = {"top": 500, "left": 500, "height": 20, "width": 20}
+    lines = boxed(np.zeros((2000, 1000, 1), np.uint8), (2000, 1000), **box)
+    assert np.flatnonzero(lines[510]).tolist() == [497, 498, 499, 520, 521, 522]
+
+
+def test_a_box_outside_of_the_image_draws_nothing():
+    assert not boxed(GRAY, (4, 6), top=10, left=10, height=4, width=6).any()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255], ids=["black", "gray", "white"])
+def test_a_line_stands_out_on_any_background_and_heat(level):
+    heat = np.linspace(0, 1, 50, dtype=np.float32)[np.newaxis]
+    image = np.full((1, 50, 1), level, np.uint8)
+    drawn = draw_heatmap(image, heat, 1.0).astype(int)
+    assert np.linalg.norm(drawn - BOX_COLOUR, axis=-1).min() > 100
+
+
+@pytest.mark.parametrize("shape", [(700, 900), (30, 40)])
+def test_levels_are_the_heat_map_within_half_a_step(shape):
+    heat = np.random.default_rng(0).normal(2, 3, shape).astype(np.float32)
+    levels = to_levels(heat, 1.7, shape)
+    assert (levels.dtype, levels.shape) == (np.uint16, (*shape, 1))
+    step = 1.7 / 16384
+    expected = np.clip(heat, 0, 65535 * step).astype(np.float64)
+    assert np.abs(levels[..., 0] * step - expected).max() <= 0.5 * step * (1 + 1e-9)
+
+
+def test_levels_have_fixed_ends():
+    heat = np.array([[-1, 0, 1, 2, 4, 1e30, np.nan]], np.float32)
+    levels = to_levels(heat, 2.0, (1, 7))[0, :, 0]
+    assert levels.tolist() == [0, 0, 8192, 16384, 32768, 65535, 0]
+    assert not to_levels(-np.ones((2, 3), np.float32), 0.0, (2, 3)).any()
+    assert to_levels(heat[:, :5], 0.0, (1, 5)).max() == 16384
+
+
+def test_levels_have_the_size_of_the_image():
+    levels = to_levels(np.ones((4, 5), np.float32), 1.0, (40, 30))
+    assert levels.shape == (40, 30, 1)
+    assert (levels == 16384).all()

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
 from exporter.export import export
 from exporter.options import Options
-from residuum_client import Client, draw_heatmap
+from residuum_client import Box, Client, draw_heatmap
 from residuum_client.__main__ import main as client_main
 from training.__main__ import main as train
 
@@ -237,7 +238,8 @@ def through_the_command(
     scorer = Scorer(codec)
     scores = zip(sorted(heat.iterdir()), images, scorer.score(images), strict=True)
     for path, image, score in scores:
-        drawn = draw_heatmap(image, score.heatmap, scorer.heatmap_vmax)
+        boxes = [Box(**asdict(region.box)) for region in score.regions]
+        drawn = draw_heatmap(image, score.heatmap, scorer.heatmap_vmax, boxes=boxes)
         assert np.abs(pixels(path).astype(int) - drawn).max() <= 1
 
 
@@ -252,3 +254,5 @@ def compare_verdicts(lines: str, codec: Codec, photos: list[Path]) -> None:
         assert found["anomalous"] == score.anomalous
         assert found["scores"] == pytest.approx(score.scores, rel=1e-4)
         assert found["record_bytes"] == score.record_bytes
+        places = [(region["top"], region["left"], region["p_value"]) for region in found["regions"]]
+        assert places == [(r.box.top, r.box.left, r.p_value) for r in score.regions]

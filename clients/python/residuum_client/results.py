@@ -35,10 +35,11 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A place where an image is anomalous: a box around values of the heat map that are rare.
+    """A place where an image is anomalous: a box around values of the heat map that are rare in
+    normal images, or around the largest if none is.
 
     - `box`: in pixels of the heat map, which has the size of the image unless the model resizes it.
-    - `area`: how many pixels of the box have such a value.
+    - `area`: how many pixels of the box have such values.
     - `value`: the largest value of the heat map in the box, in its unit.
     - `p_value`: (1 + number of calibration images whose heat maps reach `value` anywhere) /
       (n + 1), in (0, 1]; None if the bundle does not have their largest values.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residuum_client import Client
+from residuum_client import Client, draw_heatmap
 from residuum_client.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
 
 
@@ -99,6 +99,19 @@ def test_score_prints_one_json_line_per_image(server, target, photos, images, ca
         assert line["anomalous"] == score.anomalous
         assert line["scores"] == score.scores
         assert line["record_bytes"] == score.record_bytes
+        assert line["regions"] == [
+            {
+                "top": region.box.top,
+                "left": region.box.left,
+                "height": region.box.height,
+                "width": region.box.width,
+                "area": region.area,
+                "score": region.value,
+                "p_value": region.p_value,
+            }
+            for region in score.regions
+        ]
+    assert any(line["regions"] for line in lines)
 
 
 def test_score_prints_a_table(server, photos, capsys):
@@ -108,6 +121,22 @@ def test_score_prints_a_table(server, photos, capsys):
     anomalous = verdicts.count("anomalous")
     assert anomalous + verdicts.count("normal") == 3
     assert total == f"{anomalous} of 3 anomalous at a false-alarm rate of 0.05"
+
+
+def test_the_table_has_the_number_of_regions_and_the_place_of_the_hottest(
+    target, server, photos, images, capsys
+):
+    assert main(["score", str(photos), "--false-alarm-rate", "0.5", *server]) == OK
+    table = capsys.readouterr().out.splitlines()
+    rows = [line.split("│")[6:8] for line in table if line.startswith("│")]
+    with Client(target, model="tiny") as client:
+        scores = client.score(images[:3], false_alarm_rate=0.5)
+    assert any(score.regions for score in scores)
+    for (number, place), score in zip(rows, scores, strict=True):
+        assert int(number) == len(score.regions)
+        box = score.regions[0].box if score.regions else None
+        expected = f"{box.height}x{box.width} at {box.top},{box.left}" if box else "none"
+        assert place.strip() == expected
 
 
 def test_score_names_the_false_alarm_rate_that_was_asked_for(offline, photos, capsys):
@@ -128,6 +157,59 @@ def test_score_draws_heat_maps_over_the_images(server, offline, photos, tmp_path
     for name in below(tmp_path / "one"):
         assert read(tmp_path / "one" / name).shape == (16, 16, 3)
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_regions_are_outlined_in_heat_maps(offline, opened, photos, images, tmp_path):
+    arguments = ["score", str(photos), "--heatmaps", str(tmp_path / "heat")]
+    assert main([*arguments, "--false-alarm-rate", "0.5", *offline]) == OK
+    scores = opened.score(images[:3], heatmaps=True, false_alarm_rate=0.5)
+    assert any(score.regions for score in scores)
+    for name, image, score in zip(below(tmp_path / "heat"), images[:3], scores, strict=True):
+        boxes = [region.box for region in score.regions]
+        expected = draw_heatmap(image, score.heatmap, score.heatmap_vmax, boxes=boxes)
+        np.testing.assert_array_equal(read(tmp_path / "heat" / name), expected)
+
+
+def test_maps_are_gray_pictures_of_16_bits(server, opened, photos, images, tmp_path):
+    folders = ["--maps", str(tmp_path / "maps"), "--heatmaps", str(tmp_path / "heat")]
+    assert main(["score", str(photos), *folders, *server]) == OK
+    assert below(tmp_path / "maps") == below(tmp_path / "heat") == ["a.png", "b.png", "below/c.png"]
+    scores = opened.score(images[:3], heatmaps=True)
+    for name, score in zip(below(tmp_path / "maps"), scores, strict=True):
+        with Image.open(tmp_path / "maps" / name) as picture:
+            assert picture.mode == "I;16"
+            levels = np.asarray(picture)
+        step = score.heatmap_vmax / 16384
+        expected = np.clip(score.heatmap, 0, 65535 * step)
+        np.testing.assert_allclose(levels * step, expected, rtol=0, atol=0.5 * step)
+
+
+def test_of_two_kinds_of_pictures_only_what_is_missing_is_made(offline, photos, tmp_path, capsys):
+    maps, heat = tmp_path / "maps", tmp_path / "heat"
+    arguments = ["score", str(photos), "--maps", str(maps), *offline]
+    assert main(arguments) == OK
+    whole = {name: (maps / name).read_bytes() for name in below(maps)}
+    assert main(arguments) == FAILED
+    (maps / "a.png").unlink()
+    capsys.readouterr()
+    assert main([*arguments, "--resume"]) == OK
+    assert capsys.readouterr().err.startswith("residuum: 1 done, 2 done before")
+    assert {name: (maps / name).read_bytes() for name in below(maps)} == whole
+    assert main([*arguments, "--heatmaps", str(heat), "--resume"]) == OK
+    assert capsys.readouterr().err == "residuum: 3 done; skipped 1 .txt\n"
+    (heat / "a.png").unlink()
+    (maps / "b.png").unlink()
+    assert main([*arguments, "--heatmaps", str(heat), "--resume"]) == OK
+    assert capsys.readouterr().err.startswith("residuum: 2 done, 1 done before")
+    assert {name: (maps / name).read_bytes() for name in below(maps)} == whole
+    assert below(heat) == below(maps)
+
+
+@pytest.mark.parametrize("folder", ["heat", "heat/maps", "."])
+def test_the_two_kinds_of_pictures_have_separate_folders(folder, offline, photos, tmp_path, capsys):
+    folders = ["--heatmaps", str(tmp_path / "heat"), "--maps", str(tmp_path / folder)]
+    assert main(["score", str(photos), *folders, *offline]) == USAGE
+    assert "give separate folders" in capsys.readouterr().err
 
 
 def test_images_are_scored_even_if_their_heat_maps_exist(offline, photos, tmp_path, capsys):

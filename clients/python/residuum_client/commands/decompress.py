@@ -9,7 +9,7 @@ from residuum_client.commands.flags import OutputFlags, Source
 from residuum_client.commands.inputs import RECORD_SUFFIXES, Content, find, read
 from residuum_client.commands.outcomes import Call, outcomes
 from residuum_client.commands.outputs import check_folder, plan, write
-from residuum_client.commands.terminal import Row, Terminal
+from residuum_client.commands.terminal import Row, Terminal, place
 from residuum_client.errors import ResiduumError
 from residuum_client.pictures import to_png
 from residuum_client.results import Restored
@@ -72,5 +72,5 @@ def _row(content: Content, output: Path, restored: Restored) -> Row:
         "channels": channels,
         "evidence": [asdict(box) for box in boxes],
     }
-    places = ", ".join(f"{box.height}x{box.width} at {box.top},{box.left}" for box in boxes)
+    places = ", ".join(map(place, boxes))
     return (str(content.path), f"{size}", f"{height}x{width} {colour}", places or "none"), fields

@@ -40,23 +40,23 @@ def find(
     arguments: Sequence[Path],
     suffixes: frozenset[str],
     terminal: Terminal,
-    out: Path | None = None,
+    *outs: Path,
 ) -> list[Input]:
     """The files among the arguments, and the files of the given suffixes in folders, at any depth.
 
     Paths are as given: links are followed, never resolved, and only the same path given twice is
-    taken once. What is skipped in folders is counted. Files in `out`, the folder for outputs, that
-    are found from a folder around it are outputs of an earlier run and left out. Arguments that do
-    not exist, or are neither a file nor a folder, and folders without a file fail. Raises
+    taken once. What is skipped in folders is counted. Files in `outs`, the folders for outputs,
+    that are found from a folder around them are outputs of an earlier run and left out. Arguments
+    that do not exist, or are neither a file nor a folder, and folders without a file fail. Raises
     UsageError without arguments.
     """
     if not arguments:
         raise UsageError("no file or folder was given")
     found: dict[tuple[str, str], Input] = {}
     for argument in {_place(argument): argument for argument in arguments}.values():
-        outputs = out if out is not None and not _is_below(argument, out) else None
+        outputs = [out for out in outs if not is_below(argument, out)]
         for entry in _expanded(argument, suffixes, terminal):
-            if outputs is None or not _is_below(entry.path, outputs):
+            if not any(is_below(entry.path, out) for out in outputs):
                 found.setdefault(_place(entry.path), entry)
     return list(found.values())
 
@@ -83,7 +83,8 @@ def _place(path: Path) -> tuple[str, str]:
     return os.path.normpath(path.absolute()), os.path.realpath(path)
 
 
-def _is_below(path: Path, folder: Path) -> bool:
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder or leads into it, links followed."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 

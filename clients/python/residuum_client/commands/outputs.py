@@ -25,16 +25,37 @@ def plan(
 
     Outputs that exist fail, unless the flags say what to do with them. No output replaces an input.
     """
+    plans = plan_each(inputs, (out,), suffix, flags, terminal)
+    return {path: outputs[out] for path, outputs in plans.items()}
+
+
+def plan_each(
+    inputs: Sequence[Input],
+    outs: Sequence[Path],
+    suffix: str,
+    flags: OutputFlags,
+    terminal: Terminal,
+) -> dict[Path, dict[Path, Path]]:
+    """Like `plan`, for an output in each of these folders: input paths to outputs by folder.
+
+    Inputs of which nothing is left to write are left out; they count as done before once.
+    """
     terminal.tally.resumable = True
     sources = {os.path.realpath(entry.path) for entry in inputs}
-    outputs = {}
+    plans = {}
     for entry, name in zip(inputs, names(inputs, suffix), strict=True):
-        output = out / name
-        if os.path.realpath(output) in sources:
-            terminal.fail(entry.path, f"{output} is an input too; choose another folder")
-        elif may_write(output, flags, terminal):
-            outputs[entry.path] = output
-    return outputs
+        before, outputs = terminal.tally.existing, {}
+        for out in outs:
+            output = out / name
+            if os.path.realpath(output) in sources:
+                terminal.fail(entry.path, f"{output} is an input too; choose another folder")
+            elif may_write(output, flags, terminal):
+                outputs[out] = output
+        if outputs:
+            plans[entry.path] = outputs
+        existing = terminal.tally.existing > before and not outputs
+        terminal.tally.existing = before + existing
+    return plans
 
 
 def may_write(output: Path, flags: OutputFlags, terminal: Terminal) -> bool:

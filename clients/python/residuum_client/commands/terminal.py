@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from residuum_client.commands.tally import Tally
+from residuum_client.results import Box
 
 # One result: the cells of its row in a table, and its fields in JSON.
 Row = tuple[tuple[str, ...], dict[str, object]]
@@ -160,6 +161,11 @@ class Terminal:
     def _check(self) -> None:
         if self._stopped:
             raise KeyboardInterrupt
+
+
+def place(box: Box) -> str:
+    """A box as it is listed: HEIGHTxWIDTH at TOP,LEFT."""
+    return f"{box.height}x{box.width} at {box.top},{box.left}"
 
 
 def printable(text: str, encoding: str = "utf-8") -> str:

@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 9002127076e80af8138ac9abb177952d8935a14bc2edd86bdb53febb232b9ac9
+# Generated from anomaly.proto, SHA-256 def2d5cbf595b6b49d0923cb037433d78e062e8df7afd5f23dd1c7ed5852f1ce
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator
