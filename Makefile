@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -80,6 +80,11 @@ bench-detect: $(VENV)/.complete
 # The same in under 20 minutes: one seed, a minute of training on one core, two sets at a time, no autoencoder.
 bench-detect-quick: $(VENV)/.complete
 	PYTHONPATH=tests/benchmarks:. $(BIN)/python -m detection.detect --data $(DATA) --out build/bench/detect --minutes 1 --seeds 0 --jobs 2 --methods ours baselines $(DETECT_OPTIONS)
+
+# Verdicts of a bundle against those of its run in torch, and of single images against batches.
+# RUN=build/bench/detect/ours-30-minutes/pcb-seed0/run BUNDLE=…/bundle
+bench-parity: $(VENV)/.complete
+	$(BIN)/python tests/benchmarks/torch_parity.py $(RUN) $(BUNDLE) --data $(DATA)
 
 # How much of the defects of circuit boards is kept as evidence, and for how many bytes; with a picture.
 bench-evidence: $(VENV)/.complete
