@@ -13,10 +13,12 @@ import numpy as np
 
 from codec.arrays import F32, F64, U8, Mask
 from codec.bundle.bundle import Bundle
+from codec.bundle.fitted_detectors import SEGMENTER_MAP
 from codec.bundle.npz import score_names
 from codec.detectors import Candidate
 from codec.graphs.protocol import Graphs
 from exporter.fit.candidates import (
+    NATIVE_WINDOWS,
     all_candidates,
     chunks,
     map_shapes,
@@ -68,10 +70,15 @@ class Ranking:
         }
 
     def families(self) -> dict[str, str]:
-        """The family of each score that is ranked: its map, normalised or not."""
+        """The family of each score that is ranked: its map, normalised or not.
+
+        A segmenter is sure of single pixels, so of its windows only the narrowest is ranked: drawn
+        defects are larger than many real ones and would favour a wide one.
+        """
         found = {name: name for name in OWN_SCORES}
         for one in self.candidates:
-            found[one.name] = f"{one.map}-normalised" if one.normalised else one.map
+            if one.map != SEGMENTER_MAP or one.window <= NATIVE_WINDOWS[0]:
+                found[one.name] = f"{one.map}-normalised" if one.normalised else one.map
         return found
 
 
