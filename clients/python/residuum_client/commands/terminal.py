@@ -18,7 +18,7 @@ from residuum_client.results import Box
 # One result: the cells of its row in a table, and its fields in JSON.
 Row = tuple[tuple[str, ...], dict[str, object]]
 # Width of a table in a file or a pipe.
-PIPE_WIDTH = 160
+PIPE_WIDTH = 240
 # Rows of one table; a layout of all the rows of a long run would take gigabytes.
 TABLE_ROWS = 1000
 
