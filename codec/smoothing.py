@@ -1,4 +1,4 @@
-"""Box smoothing of maps, shared by all anomaly scores."""
+"""Box smoothing of maps, shared by all anomaly scores and by drawn defects."""
 
 import functools
 
@@ -9,11 +9,12 @@ from codec.arrays import F32
 
 
 def smooth(image: F32, side: int) -> F32:
-    """Box mean of `[H, W]` over side x side pixels, side odd, applied twice; edges are repeated.
+    """Box mean of `[..., H, W]` over side x side pixels, side odd, applied twice: nearly Gaussian.
 
-    A value depends on the values around it only, so of an image in parts it is the same.
+    Edges are repeated. A value depends on the values around it only, so of an image in parts it is
+    the same.
     """
-    for axis in (0, 1, 0, 1):
+    for axis in (-2, -1, -2, -1):
         image = _box(image, side, axis)
     return image
 
@@ -52,4 +53,4 @@ def _window_sums(values: F32, side: int, axis: int) -> F32:
 
 
 def _lines(values: F32, axis: int, start: int, stop: int) -> F32:
-    return values[start:stop] if axis == 0 else values[:, start:stop]
+    return values[..., start:stop, :] if axis == -2 else values[..., start:stop]

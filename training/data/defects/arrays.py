@@ -5,22 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from codec.arrays import F32, I64, Array
+from codec.smoothing import smooth
 
 
 def blur(values: F32, radius: int) -> F32:
     """Values [..., h, w] smoothed twice by a box of 2 `radius` + 1 pixels: nearly Gaussian."""
-    for axis in (-2, -1, -2, -1) if radius else ():
-        values = _box(values, radius, axis)
-    return values
-
-
-def _box(values: F32, radius: int, axis: int) -> F32:
-    size, width = values.shape[axis], 2 * radius + 1
-    places = np.arange(-radius - 1, size + radius).clip(0, size - 1)
-    sums = values.take(places, axis).cumsum(axis, dtype=np.float64)
-    ends, starts = (sums.take(np.arange(first, first + size), axis=axis) for first in (width, 0))
-    means: F32 = ((ends - starts) / width).astype(np.float32)
-    return means
+    return smooth(values, 2 * radius + 1)
 
 
 def mirrored(places: Array, size: int) -> Array:
