@@ -209,7 +209,7 @@ def test_of_two_kinds_of_pictures_only_what_is_missing_is_made(offline, photos, 
 def test_the_two_kinds_of_pictures_have_separate_folders(folder, offline, photos, tmp_path, capsys):
     folders = ["--heatmaps", str(tmp_path / "heat"), "--maps", str(tmp_path / folder)]
     assert main(["score", str(photos), *folders, *offline]) == USAGE
-    assert "give separate folders" in capsys.readouterr().err
+    assert "must be folders outside of each other" in capsys.readouterr().err
 
 
 def test_images_are_scored_even_if_their_heat_maps_exist(offline, photos, tmp_path, capsys):

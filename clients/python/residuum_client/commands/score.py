@@ -91,9 +91,8 @@ class Score:
                 "--resume is given without --heatmaps or --maps, which show what was done"
             )
         if self.heatmaps and self.maps:
-            nested = is_below(self.heatmaps, self.maps) or is_below(self.maps, self.heatmaps)
-            if nested:
-                raise UsageError("--heatmaps and --maps are in one another; give separate folders")
+            if is_below(self.heatmaps, self.maps) or is_below(self.maps, self.heatmaps):
+                raise UsageError("--heatmaps and --maps must be folders outside of each other")
         with usage_errors():
             check_value("false_alarm_rate", self.false_alarm_rate, spell=flag)
 
