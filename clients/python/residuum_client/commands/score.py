@@ -90,9 +90,9 @@ class Score:
             raise UsageError(
                 "--resume is given without --heatmaps or --maps, which show what was done"
             )
-        if self.heatmaps and self.maps:
-            if is_below(self.heatmaps, self.maps) or is_below(self.maps, self.heatmaps):
-                raise UsageError("--heatmaps and --maps must be folders outside of each other")
+        drawn, maps = self.heatmaps, self.maps
+        if drawn and maps and (is_below(drawn, maps) or is_below(maps, drawn)):
+            raise UsageError("--heatmaps and --maps must be folders outside of each other")
         with usage_errors():
             check_value("false_alarm_rate", self.false_alarm_rate, spell=flag)
 
