@@ -104,15 +104,19 @@ class TruncatedDecoder:
         starts = [decoder.clone() for decoder in decoders]
         # Every truncated row has 1, for what is not decoded.
         truncated = np.ones(table_index.shape, np.int32)
+        again = np.zeros(len(table_index), np.bool_)
         weights = self._tables.weights(table_index)
         for image, prefix in enumerate(prefixes):
             try:
                 part = decoders[image].decode(FAMILY, weights[image, :prefix])
                 truncated[image, :prefix] = part
             except AssertionError:
-                self._streams.refuse(image)
+                # After a symbol that is left out the stream is read from a wrong place, where it
+                # may seem to be no stream at all.
+                again[image] = True
         symbols[:] = self._tables.symbols(table_index, truncated)
-        for image in np.flatnonzero((symbols == LEFT_OUT).any(1)).tolist():
+        again |= (symbols == LEFT_OUT).any(1)
+        for image in np.flatnonzero(again).tolist():
             decoders[image], prefix = starts[image], prefixes[image]
             rows = table_index[image, :prefix].tolist()
             self._single.decode(image, rows, symbols[image, :prefix])

@@ -84,3 +84,20 @@ def test_symbols_that_a_truncated_table_merges_are_decoded_too() -> None:
     assert payloads == [ReferenceCoder(prior).encode(image) for image in codes]
     for decoded, image in zip(coder.decode_all(payloads, codes.shape[1:]), codes, strict=True):
         np.testing.assert_array_equal(decoded, image)
+
+
+def test_what_follows_a_left_out_symbol_never_refuses_a_payload() -> None:
+    """Until it is decoded again, the rest is read from a wrong place, where there may be no symbol.
+
+    A payload of 64 symbols was refused in 1 of 10,000 images of the test set of MNIST.
+    """
+    shape = np.full(100, 1e-3)
+    shape[40:50] = 1e6
+    prior = FactorisedPrior(Tables(np.zeros(2000, np.int32), np.stack([apportion(shape)] * 2000)))
+    codes = np.random.default_rng(0).integers(40, 50, (60, 1, 2000, 1, 1), np.int32)
+    codes[:, 0, 0] = 0
+    coder = RangeCoder(prior)
+    for decoded, image in zip(
+        coder.decode_all(coder.encode_all(codes), codes.shape[1:]), codes, strict=True
+    ):
+        np.testing.assert_array_equal(decoded, image)
