@@ -4,7 +4,7 @@ from codec.detectors.candidates import Candidate, pooled
 from codec.detectors.cells import CellBank, Cells
 from codec.detectors.detectors import Detector, Detectors
 from codec.detectors.statistics import cell_statistics
-from codec.detectors.whole import Components, Neighbour
+from codec.detectors.whole import Components, Neighbours
 from codec.detectors.working import working_image
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "Components",
     "Detector",
     "Detectors",
-    "Neighbour",
+    "Neighbours",
     "cell_statistics",
     "pooled",
     "working_image",

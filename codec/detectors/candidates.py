@@ -13,11 +13,13 @@ from codec.smoothing import smooth
 
 Statistic = Literal["peak", "mean"]
 # Maps at the resolution of the image, which no detector makes: codec.scores.scores has the formulas
-# of the first two.
-NATIVE_MAPS = ("residual", "structure", "segmenter")
+# of the first three.
+NATIVE_MAPS = ("residual", "smoothed_residual", "structure", "segmenter")
 MAX_WINDOW = 101
 # Names of detectors: kind and number of components, or side of the cells.
-DETECTOR = re.compile(r"(components)[1-9]\d{0,2}|(neighbour)|(cells|bank)(?:4|8|16)")
+DETECTOR = re.compile(
+    r"(components|smoothed_components)[1-9]\d{0,2}|(neighbours)|(cells|bank)(?:4|8|16)"
+)
 _LEAST = 1e-12
 
 

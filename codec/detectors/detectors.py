@@ -22,26 +22,30 @@ from codec.detectors.candidates import DETECTOR, NATIVE_MAPS
 from codec.detectors.cells import CellBank, Cells
 from codec.detectors.checks import require, require_array
 from codec.detectors.statistics import block_sums, statistics_of
-from codec.detectors.whole import Components, Neighbour
-from codec.detectors.working import working_image
+from codec.detectors.whole import Components, Neighbours
+from codec.detectors.working import smoothed_picture, working_image
 from codec.errors import BundleError
 
-Detector = Components | Neighbour | Cells | CellBank
+Detector = Components | Neighbours | Cells | CellBank
 MAX_DETECTORS = 16
 # A thousandth below 1e-12 in float32.
 MIN_SCALE = 0.999e-12
 _KINDS: dict[str, type[Detector]] = {
     "components": Components,
-    "neighbour": Neighbour,
+    "smoothed_components": Components,
+    "neighbours": Neighbours,
     "cells": Cells,
     "bank": CellBank,
 }
 _HEATMAP = "heatmap"
+# Detectors that see the working picture smoothed: fine texture that differs in every image hides
+# defects that are wider than it.
+SMOOTHED = ("smoothed_components", "neighbours")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detectors:
-    """The detectors of a bundle by name, such as `components60`, `neighbour`, `cells8`, `bank4`.
+    """The detectors of a bundle by name, such as `components60`, `neighbours`, `cells8`, `bank4`.
 
     `scales` are by the name of a map: `[h', w']` of detectors, `[H, W]` of native maps. `floor` and
     `full`, `[n]` each, are those of the maps of the heat map in the order of the manifest. Raises
@@ -81,7 +85,7 @@ class Detectors:
         What several detectors need is computed once.
         """
         views = _Views(image)
-        return {name: views.map(self.by_name[name]) for name in names}
+        return {name: views.map(name, self.by_name[name]) for name in names}
 
     def pack(self) -> dict[str, Array]:
         """The arrays of `detectors.npz`."""
@@ -114,19 +118,23 @@ class _Views:
 
     def __init__(self, image: U8) -> None:
         self._image = image
-        self._pictures: dict[tuple[int, int], F32] = {}
+        self._pictures: dict[tuple[tuple[int, int], bool], F32] = {}
         self._blocks: dict[tuple[int, int], F64] = {}
         self._statistics: dict[tuple[tuple[int, int], int], F32] = {}
 
-    def map(self, detector: Detector) -> F32:
+    def map(self, name: str, detector: Detector) -> F32:
         if isinstance(detector, Cells | CellBank):
             return detector.distances(self._cells(detector.size, detector.side))
-        return detector.map(self._picture(detector.size))
+        return detector.map(self._picture(detector.size, is_smoothed(name)))
 
-    def _picture(self, size: tuple[int, int]) -> F32:
-        if size not in self._pictures:
-            self._pictures[size] = working_image(self._image, size)
-        return self._pictures[size]
+    def _picture(self, size: tuple[int, int], smoothed: bool = False) -> F32:
+        if (size, smoothed) not in self._pictures:
+            self._pictures[size, smoothed] = (
+                smoothed_picture(self._picture(size))
+                if smoothed
+                else working_image(self._image, size)
+            )
+        return self._pictures[size, smoothed]
 
     def _cells(self, size: tuple[int, int], side: int) -> F32:
         if size not in self._blocks:
@@ -134,6 +142,11 @@ class _Views:
         if (size, side) not in self._statistics:
             self._statistics[size, side] = statistics_of(self._blocks[size], side)
         return self._statistics[size, side]
+
+
+def is_smoothed(name: str) -> bool:
+    """Whether a detector of that name sees smoothed pictures."""
+    return name.startswith(SMOOTHED)
 
 
 def _kind(name: str) -> type[Detector]:

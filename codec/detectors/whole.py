@@ -1,4 +1,4 @@
-"""Detectors of whole images: principal components, and the nearest training image.
+"""Detectors of whole images: principal components of all, or of the nearest, training images.
 
 Both need registered images, in which a place shows the same part every time.
 """
@@ -11,10 +11,12 @@ import numpy as np
 from codec.arrays import F32, U8, Array
 from codec.detectors.checks import as_half, check_size, pair, require, require_array, require_keys
 
-MAX_COMPONENTS_SIDE = 64
-MAX_NEIGHBOUR_SIDE = 32
+MAX_WHOLE_SIDE = 64
 MAX_COMPONENTS = 512
 MAX_IMAGES = 2000
+# Training images that an image is explained by, and the part of their mean variance in a direction
+# that is added to each direction: what hardly varies among them explains little.
+NEAREST, RIDGE = 20, 0.03
 
 
 class _OfPixels:
@@ -48,7 +50,7 @@ class Components(_OfPixels):
     basis: F32
 
     def __post_init__(self) -> None:
-        check_size(self.size, 1, MAX_COMPONENTS_SIDE)
+        check_size(self.size, 1, MAX_WHOLE_SIDE)
         require_array(self.mean, "mean", np.float32, (None,))
         object.__setattr__(self, "basis", as_half(self.basis))
         require_array(self.basis, "basis", np.float32, (None, len(self.mean)))
@@ -79,17 +81,17 @@ class Components(_OfPixels):
     def unpack(cls, arrays: Mapping[str, Array]) -> "Components":
         """Undoes `pack`. Raises BundleError for missing, misshapen or non-finite arrays."""
         require_keys(arrays, "components", {"size", "mean", "basis"})
-        size = pair(arrays["size"], "size", 1, MAX_COMPONENTS_SIDE)
+        size = pair(arrays["size"], "size", 1, MAX_WHOLE_SIDE)
         basis = arrays["basis"]
         require_array(basis, "basis", np.float16, (None, None))
         return cls(size, arrays["mean"], basis.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbour(_OfPixels):
-    """The nearest of m remembered training images.
+class Neighbours(_OfPixels):
+    """The nearest of m remembered training images: what a mixture of them cannot explain.
 
-    `size` is the working size (h, w), sides of 1..32; `images [m, n]` uint8, flattened from
+    `size` is the working size (h, w), sides of 1..64; `images [m, n]` uint8, flattened from
     `[C, h, w]`, m at most 2000. Raises BundleError.
     """
 
@@ -100,7 +102,7 @@ class Neighbour(_OfPixels):
     _lengths: F32 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_size(self.size, 1, MAX_NEIGHBOUR_SIDE)
+        check_size(self.size, 1, MAX_WHOLE_SIDE)
         require_array(self.images, "images", np.uint8, (None, None))
         require(len(self.images) <= MAX_IMAGES, f"{len(self.images)} images, at most {MAX_IMAGES}")
         _channels(self.images.shape[1], self.size)
@@ -114,22 +116,36 @@ class Neighbour(_OfPixels):
         return _channels(self.images.shape[1], self.size)
 
     def map(self, image: F32) -> F32:
-        """Squared difference to the nearest remembered image (Euclidean), summed over channels:
-        `[h, w]` of a working image `[C, h, w]`. The first of several at one distance.
+        """Squared residual summed over channels, `[h, w]`, of a working image `[C, h, w]`.
+
+        The image x is explained by its 20 nearest images (Euclidean): by their mean m and the
+        directions d to each of them, as m + Σ a d with the a that minimise |x - m - Σ a d|² +
+        r |a|², where r is 0.03 of the mean |d|². So near x it is a plane through normal images
+        (compare Roweis and Saul, "Nonlinear dimensionality reduction by locally linear embedding",
+        2000).
         """
         flat = image.ravel()
-        nearest = int(np.argmin(self._lengths - 2.0 * (self._points @ flat)))
-        return _squared(flat - self._points[nearest], image.shape)
+        distances = self._lengths - 2.0 * (self._points @ flat)
+        near = self._points[np.argsort(distances, kind="stable")[:NEAREST]]
+        mean = near.mean(0)
+        directions, residual = near - mean, flat - mean
+        products = (directions @ directions.T).astype(np.float64)
+        # Images that are all alike have no directions.
+        ridge = max(RIDGE * float(np.trace(products)) / len(near), 1e-9)
+        products[np.diag_indices_from(products)] += ridge
+        weights = np.linalg.solve(products, (directions @ residual).astype(np.float64))
+        residual -= weights.astype(np.float32) @ directions
+        return _squared(residual, image.shape)
 
     def pack(self) -> dict[str, Array]:
         """The arrays of the file: size int32, images uint8."""
         return {"size": np.array(self.size, np.int32), "images": self.images}
 
     @classmethod
-    def unpack(cls, arrays: Mapping[str, Array]) -> "Neighbour":
+    def unpack(cls, arrays: Mapping[str, Array]) -> "Neighbours":
         """Undoes `pack`. Raises BundleError for missing or misshapen arrays."""
-        require_keys(arrays, "neighbour", {"size", "images"})
-        return cls(pair(arrays["size"], "size", 1, MAX_NEIGHBOUR_SIDE), arrays["images"])
+        require_keys(arrays, "neighbours", {"size", "images"})
+        return cls(pair(arrays["size"], "size", 1, MAX_WHOLE_SIDE), arrays["images"])
 
 
 def _channels(values: int, size: tuple[int, int]) -> int:

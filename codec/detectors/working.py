@@ -4,6 +4,9 @@ import numpy as np
 from PIL import Image
 
 from codec.arrays import F32, U8
+from codec.smoothing import smooth
+
+WINDOW = 3
 
 
 def working_image(image: U8, size: tuple[int, int]) -> F32:
@@ -21,6 +24,11 @@ def working_image(image: U8, size: tuple[int, int]) -> F32:
         for channel in range(image.shape[2])
     ]
     return np.stack([np.asarray(plane) for plane in planes]).astype(np.float32) / np.float32(255.0)
+
+
+def smoothed_picture(picture: F32) -> F32:
+    """A working image `[C, h, w]` smoothed over 3x3 pixels, twice."""
+    return smooth(picture, WINDOW)
 
 
 def stretched(values: F32, offset: float, size: tuple[int, int], rows: slice) -> F32:

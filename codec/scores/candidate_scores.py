@@ -39,6 +39,10 @@ class CandidateScores:
                 self._pool(candidate, values)
                 self._draw(candidate, values)
 
+    def use(self, name: str) -> bool:
+        """Whether a candidate is made of that map."""
+        return any(one.map == name for one in self._candidates)
+
     def add_rows(self, name: str, values: F32, rows: slice, inner: slice) -> None:
         """Adds a band of a native map: `values` of these rows of the image, of which `inner` are
         the band and the others its margins.

@@ -15,7 +15,11 @@ difference on a plain surface: m is 1 plus the smoothed gradient magnitude of y 
 gradient dissimilarity is 1 - (2ab + c) / (a² + b² + c) of the gradient magnitudes a, b (Xue et al.,
 "Gradient magnitude similarity deviation", 2014).
 
-A bundle may have more: its candidates, of codec.detectors and of the maps above.
+A bundle may have more: its candidates, of codec.detectors, of the maps above and of
+
+    smoothed_residual    the residual of the smoothed difference x - y: defects that are wider than
+                         noise and texture stand out
+
 
 The fused value is the sum of the standardised scores that the manifest names. With weights w it is
 the sum of w max(z, 0)² instead, where z are the standardised natural logarithms of the scores: what
@@ -41,6 +45,8 @@ from codec.smoothing import smooth
 MASKING_GRADIENT, MASKING_SIDE = 0.2, 9
 GRADIENT_CONSTANT = 0.5
 PEAK_PIXELS = 20
+# Of the differences in smoothed_residual.
+DIFFERENCE_WINDOW = 3
 # One normal image in ten reaches the heat-map value that is drawn in full colour.
 HEATMAP_QUANTILE = 0.9
 
@@ -71,13 +77,14 @@ def masking(y: F32) -> F32:
     )
 
 
-def residual_map(x: F32, y: F32, variance: F32) -> F32:
-    """(x - y)² / 2vm summed over channels, `[H, W]` nats per pixel, from `[C, H, W]` in [0, 1].
+def residual_map(difference: F32, variance: F32, m: F32) -> F32:
+    """d² / 2vm summed over channels, `[H, W]` nats per pixel, from the difference d = x - y
+    `[C, H, W]` and the masking m `[H, W]`; d may be smoothed.
 
     The term ln(2 pi vm) / 2 of the Gaussian is left out: on a plain surface it does not depend on
     the image.
     """
-    return np.asarray(((x - y) ** 2 / (2.0 * variance)).sum(0) / masking(y), np.float32)
+    return np.asarray((difference**2 / (2.0 * variance)).sum(0) / m, np.float32)
 
 
 def gradient_dissimilarity(x: F32, y: F32) -> F32:
@@ -128,7 +135,8 @@ def single_scores(
     for rows, inner in bands(height, width, _margin(spec)):
         a = np.ascontiguousarray(x[:, rows], np.float32) / np.float32(255.0)
         b = y[:, rows]
-        residual = residual_map(a, b, variance if variance.shape[1] == 1 else variance[:, rows])
+        v, m = variance if variance.shape[1] == 1 else variance[:, rows], masking(b)
+        residual = residual_map(a - b, v, m)
         structure = gradient_dissimilarity(a, b)
         residual_sum += float(residual[inner].mean()) * residual[inner].size
         peaks.append(largest(smooth(residual, spec.peak_blur)[inner]))
@@ -136,6 +144,9 @@ def single_scores(
         if candidates is not None:
             candidates.add_rows("residual", residual, rows, inner)
             candidates.add_rows("structure", structure, rows, inner)
+            if candidates.use("smoothed_residual"):
+                smoothed = residual_map(smooth(a - b, DIFFERENCE_WINDOW), v, m)
+                candidates.add_rows("smoothed_residual", smoothed, rows, inner)
         if drawn is None:
             heatmap[rows][inner] = smooth(residual, spec.blur)[inner]
     scores = {
@@ -149,7 +160,8 @@ def single_scores(
 def _margin(spec: ScoreSpec) -> int:
     """Rows beyond a band that its values depend on."""
     windows = [one.window for one in spec.candidates if one.map in NATIVE_MAPS]
-    # A gradient reaches one pixel; a smoothing, half of its window, twice.
+    # A gradient reaches one pixel; a smoothing, half of its window, twice. The masking reaches
+    # farther than the smoothing of a difference.
     return 1 + 2 * (MASKING_SIDE // 2) + 2 * (max(spec.blur, spec.peak_blur, *windows) // 2)
 
 

@@ -16,7 +16,7 @@ from codec.graphs.protocol import Graphs
 from codec.images.files import prepare
 
 # The maps that any bundle has, of an image and its decoded record.
-RECORD_MAPS = ("residual", "structure")
+RECORD_MAPS = ("residual", "smoothed_residual", "structure")
 # Windows that maps are smoothed with, in values of the map.
 WINDOWS, NATIVE_WINDOWS = (1, 3, 7, 13), (3, 7, 13)
 # Part of the mean over all positions that is added to the scale of each.
@@ -44,6 +44,11 @@ def all_candidates(shapes: Mapping[str, tuple[int, int] | None]) -> tuple[Candid
             ]
             found.append(Candidate(map=name, normalised=normalised, statistic="mean"))
     return tuple(found)
+
+
+def kind_of(name: str) -> str:
+    """The kind of a map: `components` of `smoothed_components60`."""
+    return name.rstrip("0123456789").removeprefix("smoothed_")
 
 
 def map_shapes(bundle: Bundle) -> dict[str, tuple[int, int] | None]:

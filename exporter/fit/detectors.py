@@ -9,15 +9,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from codec.arrays import F32, F64, U8
-from codec.detectors import CellBank, Cells, Components, Detector, Neighbour, working_image
+from codec.detectors import CellBank, Cells, Components, Detector, Neighbours, working_image
 from codec.detectors.cells import MAX_BANK, MAX_CELLS_SIDE
 from codec.detectors.statistics import SIDES, block_sums, statistics_of
-from codec.detectors.whole import MAX_COMPONENTS_SIDE, MAX_IMAGES, MAX_NEIGHBOUR_SIDE
+from codec.detectors.whole import MAX_IMAGES, MAX_WHOLE_SIDE
+from codec.detectors.working import smoothed_picture
 from codec.images.files import prepare
 from codec.images.input_spec import InputSpec
 from training.metrics.images import evenly
 
-COMPONENTS = (20, 60, 150)
+# Numbers of components, of pictures as they are and of smoothed ones.
+COMPONENTS, SMOOTHED_COMPONENTS = (60, 150), (20, 60, 150)
+# Part of a side by which images of one size may differ.
+TOLERANCE = 0.1
+# Values of the pictures of all images that are remembered: 4 MiB of the bundle.
+MAX_REMEMBERED = 2**22
 # Cells of side 4 as well would take most of the time of scoring and decide next to nothing.
 BANK_SIDES = (8,)
 # A bank remembers cells of at most this many images; more bring hardly any other cells.
@@ -34,13 +40,14 @@ _SEED = 0
 def fit_detectors(images: Sequence[U8], spec: InputSpec) -> dict[str, Detector]:
     """All detectors that training images `[H, W, C]` are enough for, by name.
 
-    Of more than 2,000 images, 2,000 evenly spread ones are used. Raises InvalidInput for an image
-    that the model does not take.
+    Those of whole images are left out if the images vary in size. Of more than 2,000 images, 2,000
+    evenly spread ones are used. Raises InvalidInput for an image that the model does not take.
     """
     drawn = [images[i] for i in evenly(len(images), MAX_IMAGES)]
     size = _middle_size(drawn, spec)
-    found = _fit_components(drawn, spec, working_size(size, MAX_COMPONENTS_SIDE))
-    found["neighbour"] = _fit_neighbour(drawn, spec, working_size(size, MAX_NEIGHBOUR_SIDE))
+    found: dict[str, Detector] = {}
+    if not (spec.sized and vary_in_size(drawn)):
+        found |= _fit_whole(drawn, spec, working_size(size, MAX_WHOLE_SIDE))
     cells_size = working_size(size, MAX_CELLS_SIDE)
     for side in SIDES:
         if 2 * side <= min(cells_size):
@@ -49,6 +56,16 @@ def fit_detectors(images: Sequence[U8], spec: InputSpec) -> dict[str, Detector]:
         if 2 * side <= min(cells_size):
             found[f"bank{side}"] = _fit_bank(drawn, spec, cells_size, side)
     return found
+
+
+def vary_in_size(images: Sequence[U8]) -> bool:
+    """Whether a side of an image differs from the median by more than a tenth.
+
+    Scaled to one size, such images do not show the same things at the same places.
+    """
+    sizes = np.array([image.shape[:2] for image in images])
+    middle = np.median(sizes, axis=0)
+    return bool((np.abs(sizes - middle) > TOLERANCE * middle).any())
 
 
 def working_size(size: tuple[int, int], largest: int) -> tuple[int, int]:
@@ -71,15 +88,22 @@ def _pictures(images: Sequence[U8], spec: InputSpec, size: tuple[int, int]) -> I
         yield working_image(prepare(image, spec).target, size)
 
 
-def _fit_components(
-    images: Sequence[U8], spec: InputSpec, size: tuple[int, int]
-) -> dict[str, Detector]:
-    counts = [k for k in COMPONENTS if 2 * k < len(images)]
+def _fit_whole(images: Sequence[U8], spec: InputSpec, size: tuple[int, int]) -> dict[str, Detector]:
+    pictures = np.stack(list(_pictures(images, spec, size)))
+    found = fit_components(pictures, "components", COMPONENTS)
+    pictures = smoothed_picture(pictures)
+    found |= fit_components(pictures, "smoothed_components", SMOOTHED_COMPONENTS)
+    return found | {"neighbours": _fit_neighbours(pictures)}
+
+
+def fit_components(pictures: F32, kind: str, counts: Sequence[int]) -> dict[str, Detector]:
+    """Components of pictures `[m, C, h, w]`: those numbers of them that m images support."""
+    counts = [k for k in counts if 3 * k < 2 * len(pictures)]
     if not counts:
         return {}
-    rows = np.stack([picture.ravel() for picture in _pictures(images, spec, size)])
+    size, rows = (pictures.shape[2], pictures.shape[3]), pictures.reshape(len(pictures), -1)
     mean, basis = principal_components(rows, min(max(counts), rows.shape[1]))
-    return {f"components{k}": Components(size, mean, basis[:k]) for k in counts if k <= len(basis)}
+    return {f"{kind}{k}": Components(size, mean, basis[:k]) for k in counts if k <= len(basis)}
 
 
 def principal_components(rows: F32, count: int) -> tuple[F32, F32]:
@@ -100,9 +124,12 @@ def principal_components(rows: F32, count: int) -> tuple[F32, F32]:
     return mean, np.ascontiguousarray(basis, np.float32)
 
 
-def _fit_neighbour(images: Sequence[U8], spec: InputSpec, size: tuple[int, int]) -> Neighbour:
-    pictures = [np.rint(p.ravel() * np.float32(255)) for p in _pictures(images, spec, size)]
-    return Neighbour(size, np.stack(pictures).astype(np.uint8))
+def _fit_neighbours(pictures: F32) -> Neighbours:
+    """Remembers as many of the smoothed pictures `[m, C, h, w]` as the bundle has room for."""
+    kept = evenly(len(pictures), max(1, MAX_REMEMBERED // pictures[0].size))
+    rows = pictures[kept].reshape(len(kept), -1)
+    images = np.rint(rows * np.float32(255)).astype(np.uint8)
+    return Neighbours((pictures.shape[2], pictures.shape[3]), images)
 
 
 def _statistics(

@@ -14,7 +14,7 @@ from codec.detectors import Candidate, Detectors
 from codec.graphs.protocol import Graphs
 from codec.scores.scores import HEATMAP_QUANTILE
 from exporter.fit.choice import choose
-from exporter.fit.detectors import fit_detectors
+from exporter.fit.detectors import fit_detectors, vary_in_size
 from exporter.fit.heat_choice import choose_heatmap, heat_candidates
 from exporter.fit.ranking import Drawings, Ranking, rank, ranked_positions
 from exporter.fit.weighted import calibrate_weighted, far_outside
@@ -46,7 +46,7 @@ def with_chosen_scores(
     log(f"ranking scores on {len(images)} held-out images and copies with drawn defects")
     drawings = Drawings(images, training)
     ranking = rank(bundle, graphs, held_out, drawings)
-    weights = choose(ranking.figures(), ranking.families())
+    weights = choose(ranking.figures(), ranking.kinds())
     log(f"scores that decide: {', '.join(weights)}")
     everything = replace(bundle, detectors=replace(bundle.detectors, scales=ranking.scales))
     options = heat_candidates(list(weights), ranking)
@@ -63,9 +63,9 @@ def sizes_note(images: Sequence[U8], *, sized: bool) -> str:
     sizes = {image.shape[:2] for image in images}
     if len(sizes) == 1 or not sized:
         return ""
-    return (
-        f"images of {len(sizes)} sizes: detectors of whole images compare them scaled to one size"
-    )
+    if vary_in_size(images):
+        return f"images of {len(sizes)} sizes: no detector compares whole images"
+    return f"images of {len(sizes)} sizes: whole images are compared scaled to one size"
 
 
 def _with_candidates(

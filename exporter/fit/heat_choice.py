@@ -12,7 +12,7 @@ from codec.detectors.candidates import smoothed
 from codec.detectors.working import stretched
 from codec.graphs.protocol import Graphs
 from codec.scores.scores import HEATMAP_QUANTILE
-from exporter.fit.candidates import RECORD_MAPS, maps_of
+from exporter.fit.candidates import RECORD_MAPS, kind_of, maps_of
 from exporter.fit.ranking import Drawings, Ranking, copies_of
 from training.data.defects import RANKING_GROUPS
 from training.metrics.images import auroc, evenly
@@ -130,8 +130,8 @@ def grow(values: Mapping[str, Mapping[str, F32]], masks: Mapping[str, Mask]) -> 
 
 
 def _kind(name: str) -> str:
-    """The kind of map of a candidate: `components` of `components60-normalised-peak3`."""
-    return name.partition("-")[0].rstrip("0123456789")
+    """The kind of map of a candidate."""
+    return kind_of(name.partition("-")[0])
 
 
 def _auroc(values: F32, mask: Mask) -> float:

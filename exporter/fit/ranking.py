@@ -21,6 +21,7 @@ from exporter.fit.candidates import (
     NATIVE_WINDOWS,
     all_candidates,
     chunks,
+    kind_of,
     map_shapes,
     scale_of,
     scorer_with,
@@ -66,11 +67,11 @@ class Ranking:
                 group: _auroc(self.normal[:, columns[name]], table[:, columns[name]])
                 for group, table in self.drawn.items()
             }
-            for name in self.families()
+            for name in self.kinds()
         }
 
-    def families(self) -> dict[str, str]:
-        """The family of each score that is ranked: its map, normalised or not.
+    def kinds(self) -> dict[str, str]:
+        """The kind of map of each score that is ranked.
 
         A segmenter is sure of single pixels, so of its windows only the narrowest is ranked: drawn
         defects are larger than many real ones and would favour a wide one.
@@ -78,7 +79,7 @@ class Ranking:
         found = {name: name for name in OWN_SCORES}
         for one in self.candidates:
             if one.map != SEGMENTER_MAP or one.window <= NATIVE_WINDOWS[0]:
-                found[one.name] = f"{one.map}-normalised" if one.normalised else one.map
+                found[one.name] = kind_of(one.map)
         return found
 
 

@@ -7,18 +7,19 @@ import time
 
 import numpy as np
 
-from codec.detectors import CellBank, Cells, Components, Detectors, Neighbour
+from codec.detectors import CellBank, Cells, Components, Detectors, Neighbours
 from codec.detectors.statistics import cell_grid, statistics_length
 
 SIDE, REPEATS = 128, 50
 SETS = (
     ("cells4", "cells8"),
-    ("components60", "neighbour"),
+    ("components60", "neighbours"),
     ("cells4",),
     ("cells8",),
     ("cells16",),
     ("components60",),
-    ("neighbour",),
+    ("smoothed_components60",),
+    ("neighbours",),
     ("bank8",),
     ("bank4",),
 )
@@ -28,7 +29,7 @@ def detectors(channels: int) -> Detectors:
     """The largest of each kind, with random arrays."""
     rng = np.random.default_rng(0)
     length, values = statistics_length(channels), 64 * 64 * channels
-    found: dict[str, Components | Neighbour | Cells | CellBank] = {}
+    found: dict[str, Components | Neighbours | Cells | CellBank] = {}
     for side in (4, 8, 16):
         grid = cell_grid((SIDE, SIDE), side)
         mean = rng.normal(size=(length, *grid)).astype(np.float32)
@@ -39,8 +40,9 @@ def detectors(channels: int) -> Detectors:
         found[f"bank{side}"] = CellBank((SIDE, SIDE), side, cells, np.ones(length, np.float32))
     basis = np.linalg.qr(rng.normal(size=(values, 60)))[0].T.astype(np.float32)
     found["components60"] = Components((64, 64), np.zeros(values, np.float32), basis)
-    images = rng.integers(0, 256, (2000, 32 * 32 * channels), np.uint8)
-    found["neighbour"] = Neighbour((32, 32), images)
+    found["smoothed_components60"] = found["components60"]
+    images = rng.integers(0, 256, (2**22 // values, values), np.uint8)
+    found["neighbours"] = Neighbours((64, 64), images)
     return Detectors(found)
 
 

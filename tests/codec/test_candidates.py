@@ -43,7 +43,7 @@ def scorer_of(bundle: Bundle) -> Scorer:
 
 
 def native_maps(bundle: Bundle, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Residual and structure of one image by the formulas of codec.scores.scores."""
+    """Residuals and structure of one image by the formulas of codec.scores.scores."""
     codec = Codec(bundle, open_graphs(bundle, "cpu"))
     (encoded,) = codec.run_encoder([image])
     level = bundle.manifest.quality_default
@@ -53,8 +53,10 @@ def native_maps(bundle: Bundle, image: np.ndarray) -> dict[str, np.ndarray]:
     variance = bundle.calibration.residual_variance.mean((1, 2), keepdims=True)
     if bundle.calibration.residual_variance.shape == x.shape:
         variance = bundle.calibration.residual_variance
+    m = formulas.masking(y)
     return {
-        "residual": formulas.residual_map(x, y, variance),
+        "residual": formulas.residual_map(x - y, variance, m),
+        "smoothed_residual": formulas.residual_map(smooth(x - y, 3), variance, m),
         "structure": formulas.gradient_dissimilarity(x, y),
     }
 

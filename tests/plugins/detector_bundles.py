@@ -9,7 +9,7 @@ import numpy as np
 from codec import Bundle, Codec, Scorer, load_bundle
 from codec.bundle.bundle import DETECTORS, MANIFEST, write_bundle
 from codec.bundle.npz import pack_arrays, score_names
-from codec.detectors import Candidate, CellBank, Cells, Components, Detectors, Neighbour
+from codec.detectors import Candidate, CellBank, Cells, Components, Detectors, Neighbours
 from codec.detectors.statistics import cell_grid, statistics_length
 from codec.graphs.onnx import open_graphs
 from codec.scores import scores as formulas
@@ -17,11 +17,13 @@ from codec.scores import scores as formulas
 CANDIDATES = (
     Candidate(map="components20", normalised=True, window=3),
     Candidate(map="components20", statistic="mean"),
-    Candidate(map="neighbour", window=5),
+    Candidate(map="smoothed_components4", window=3),
+    Candidate(map="neighbours", window=5),
     Candidate(map="cells4", window=1),
     Candidate(map="cells8", normalised=True, statistic="mean"),
     Candidate(map="bank4", window=3),
     Candidate(map="residual", window=5),
+    Candidate(map="smoothed_residual", window=3),
     Candidate(map="structure", statistic="mean"),
 )
 HEATMAP = ("components20-normalised-peak3", "cells4-peak1", "residual-peak5")
@@ -40,7 +42,7 @@ def random_cells(
 def random_detectors(
     seed: int = 0, channels: int = 1, size: tuple[int, int] = (16, 16)
 ) -> Detectors:
-    """One detector of each kind, two of cells, and ranges of a heat map of three."""
+    """Detectors of each kind, and ranges of a heat map of three."""
     rng = np.random.default_rng(seed)
     values, length = channels * size[0] * size[1], statistics_length(channels)
     basis = np.linalg.qr(rng.normal(size=(values, 4)))[0].T.astype(np.float32)
@@ -50,7 +52,8 @@ def random_detectors(
     return Detectors(
         {
             "components20": Components(size, rng.random(values, dtype=np.float32), basis),
-            "neighbour": Neighbour(size, rng.integers(0, 256, (9, values), np.uint8)),
+            "smoothed_components4": Components(size, rng.random(values, dtype=np.float32), basis),
+            "neighbours": Neighbours(size, rng.integers(0, 256, (9, values), np.uint8)),
             "cells4": random_cells(rng, 4, channels, size),
             "cells8": cells8,
             "bank4": CellBank(size, 4, cells, rng.random(length, dtype=np.float32) + 1),
@@ -67,7 +70,7 @@ def write_with_detectors(
     images: Sequence[np.ndarray],
     candidates: tuple[Candidate, ...] = CANDIDATES,
     heatmap: tuple[str, ...] = HEATMAP,
-    fused: tuple[str, ...] = ("peak", CANDIDATES[0].name, CANDIDATES[4].name),
+    fused: tuple[str, ...] = ("peak", CANDIDATES[0].name, CANDIDATES[5].name),
 ) -> Bundle:
     """The bundle of `source` with candidates, calibrated on these images `[H, W, C]`."""
     old = load_bundle(source)

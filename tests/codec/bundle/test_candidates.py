@@ -110,7 +110,7 @@ def test_a_candidate_occurs_once_and_so_does_a_map_of_the_heat_map() -> None:
     ("candidate", "complaint"),
     [
         (Candidate(map="cells16"), "cells16-peak1 needs the detector cells16"),
-        (Candidate(map="neighbour", normalised=True), "needs neighbour.scale, which is missing"),
+        (Candidate(map="neighbours", normalised=True), "needs neighbours.scale, which is missing"),
         (Candidate(map="residual", normalised=True), "needs residual.scale, which is missing"),
         (Candidate(map="segmenter"), "segmenter-peak1 needs segmenter.onnx"),
     ],
@@ -133,7 +133,7 @@ def test_bundles_lack_nothing_that_their_candidates_need(path: Path, tmp_path: P
 def test_a_calibration_of_other_candidates_is_refused(path: Path, tmp_path: Path) -> None:
     bundle = load_bundle(path)
     manifest = with_score(bundle, candidates=CANDIDATES[:-1])
-    with pytest.raises(BundleError, match="calibration: expected 12 scores"):
+    with pytest.raises(BundleError, match="calibration: expected 14 scores"):
         write_bundle(tmp_path / "new", manifest, members(path))
 
 

@@ -21,7 +21,7 @@ def test_names_say_what_a_candidate_is() -> None:
     [
         ({"map": "cells5"}, "map='cells5', expected a detector"),
         ({"map": "components0"}, "map='components0'"),
-        ({"map": "neighbour4"}, "map='neighbour4'"),
+        ({"map": "neighbours4"}, "map='neighbours4'"),
         ({"map": ["cells4"]}, "map="),
         ({"map": "cells4", "window": 4}, r"window=4, expected an odd number in 1\.\.101"),
         ({"map": "cells4", "window": 103}, "window=103"),

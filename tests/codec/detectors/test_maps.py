@@ -5,9 +5,10 @@ import pytest
 from detector_bundles import random_cells
 from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 
-from codec.detectors import CellBank, Cells, Components, Neighbour, cell_statistics
+from codec.detectors import CellBank, Cells, Components, Neighbours, cell_statistics
 
 
 def pictures(count: int, channels: int, side: int = 16) -> np.ndarray:
@@ -33,16 +34,31 @@ def test_components_leave_what_pca_does_not_explain(channels: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_neighbour_is_the_nearest_training_image(channels: int) -> None:
+def test_neighbours_leave_what_a_ridge_regression_on_the_nearest_does_not_explain(
+    channels: int,
+) -> None:
     training = pictures(50, channels)
-    flat = np.rint(training.reshape(50, -1) * 255).astype(np.uint8)
-    detector = Neighbour((16, 16), flat)
-    search = NearestNeighbors(n_neighbors=1).fit(training.reshape(50, -1))
+    rows = training.reshape(50, -1)
+    detector = Neighbours((16, 16), np.rint(rows * 255).astype(np.uint8))
+    search = NearestNeighbors(n_neighbors=20).fit(rows)
     for image in pictures(60, channels)[50:]:
-        (nearest,) = search.kneighbors(image.reshape(1, -1), return_distance=False)[0]
-        expected = ((image - training[nearest]) ** 2).sum(0)
-        np.testing.assert_allclose(detector.map(image), expected, atol=1e-6)
-    assert detector.map(training[7]).max() == 0
+        flat = image.reshape(1, -1).astype(np.float64)
+        near = rows[search.kneighbors(flat, return_distance=False)[0]].astype(np.float64)
+        directions = near - near.mean(0)
+        ridge = 0.03 * np.square(directions).sum(1).mean()
+        regression = Ridge(ridge, fit_intercept=False)
+        regression.fit(directions.T, flat[0] - near.mean(0))
+        explained = near.mean(0) + regression.coef_ @ directions
+        expected = np.square(flat - explained).reshape(image.shape).sum(0)
+        np.testing.assert_allclose(detector.map(image), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_fewer_neighbours_than_twenty_are_all_used(count: int) -> None:
+    training = pictures(count, 1)
+    rows = np.rint(training.reshape(count, -1) * 255).astype(np.uint8)
+    found = Neighbours((16, 16), rows).map(training.mean(0))
+    np.testing.assert_allclose(found, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 4), (3, 8), (1, 16)])

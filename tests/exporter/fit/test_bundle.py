@@ -309,8 +309,9 @@ def test_a_registered_bundle_scores_each_pixel_by_its_own_variance(exported):
     codec, image = Codec(bundle, each.graphs), each.held_out[0]
     (restored,) = codec.decompress(codec.compress([image]))
     x, y = (a.transpose(2, 0, 1).astype(np.float32) / 255 for a in (image, restored))
-    own = residual_map(x, y, bundle.calibration.residual_variance).mean()
-    mean = residual_map(x, y, bundle.calibration.residual_variance.mean(keepdims=True)).mean()
+    variance = bundle.calibration.residual_variance
+    own = residual_map(x - y, variance, masking(y)).mean()
+    mean = residual_map(x - y, variance.mean(keepdims=True), masking(y)).mean()
     assert Scorer(codec).score([image])[0].scores["residual"] == pytest.approx(own, rel=0.01)
     assert abs(own - mean) > 0.02 * own
 

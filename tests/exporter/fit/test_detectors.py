@@ -8,9 +8,10 @@ from scipy.ndimage import generic_filter
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from codec.detectors import CellBank, Cells, Components, Detectors, Neighbour, cell_statistics
-from codec.detectors.working import working_image
+from codec.detectors import CellBank, Cells, Components, Detectors, Neighbours, cell_statistics
+from codec.detectors.working import smoothed_picture, working_image
 from codec.images.input_spec import InputSpec
+from codec.smoothing import smooth
 from exporter.fit.detectors import (
     fit_detectors,
     gaussians,
@@ -55,30 +56,42 @@ def test_components_are_those_of_scikit_learn():
 
 
 def test_what_components_leave_is_what_scikit_learn_leaves(training, fitted):
-    detector = fitted["components20"]
+    detector = fitted["smoothed_components20"]
     assert isinstance(detector, Components)
-    rows = np.stack([working_image(image, detector.size).ravel() for image in training])
+    pictures = [working_image(image, detector.size) for image in training]
+    rows = np.stack([smoothed_picture(picture).ravel() for picture in pictures])
     reference = PCA(20, svd_solver="full").fit(rows.astype(np.float64))
-    row = working_image(scenes(1, seed=7)[0], detector.size)
+    row = smoothed_picture(working_image(scenes(1, seed=7)[0], detector.size))
     left = row.ravel() - reference.inverse_transform(reference.transform(row.reshape(1, -1)))[0]
     assert detector.map(row).sum() == pytest.approx((left**2).sum(), rel=0.05)
 
 
 def test_only_components_that_the_images_support_are_fitted(training):
-    assert {"components20", "components60"} <= fit_detectors(training, ANY).keys()
-    assert "components150" not in fit_detectors(training, ANY)
-    few = fit_detectors(training[:41], ANY)
-    assert {name for name in few if name.startswith("components")} == {"components20"}
-    assert not any(name.startswith("components") for name in fit_detectors(training[:40], ANY))
+    found = fit_detectors(training, ANY).keys()
+    assert {"components60", "smoothed_components20", "smoothed_components60"} <= found
+    assert not {"components150", "smoothed_components150"} & found
+    few = fit_detectors(training[:31], ANY)
+    assert {name for name in few if "components" in name} == {"smoothed_components20"}
+    assert not any("components" in name for name in fit_detectors(training[:30], ANY))
 
 
-def test_the_neighbour_is_that_of_scikit_learn(training, fitted):
-    detector = fitted["neighbour"]
-    assert isinstance(detector, Neighbour)
-    rows = [working_image(image, detector.size).ravel() for image in training]
-    row = working_image(scenes(1, seed=8)[0], detector.size)
-    distance = NearestNeighbors(n_neighbors=1).fit(rows).kneighbors(row.reshape(1, -1))[0][0, 0]
-    assert detector.map(row).sum() == pytest.approx(distance**2, rel=1e-4)
+def test_neighbours_remember_smoothed_pictures(training, fitted):
+    detector = fitted["neighbours"]
+    assert isinstance(detector, Neighbours)
+    assert len(detector.images) == len(training)
+    size = detector.size
+    for image, row in zip(training[:5], detector.images, strict=False):
+        smoothed = 255 * smooth(working_image(image, size), 3)
+        np.testing.assert_allclose(row.reshape(1, *size), smoothed, atol=0.51)
+
+
+def test_neighbours_take_at_most_four_mebibytes_of_a_bundle():
+    images = scenes(400, (64, 64), channels=3)
+    spec = InputSpec(channels=3, height=None, width=None, stride=8, fit="pad")
+    detector = fit_detectors(images, spec)["neighbours"]
+    assert isinstance(detector, Neighbours)
+    assert detector.images.size <= 2**22
+    assert len(detector.images) == 2**22 // (64 * 64 * 3)
 
 
 def test_the_gaussian_at_a_position_is_that_of_its_neighbours():
@@ -142,7 +155,7 @@ def test_images_are_measured_as_the_model_takes_them():
     """Resized to the model's size first, so alone and in the scorer the picture is one."""
     images = [np.kron(image, np.ones((2, 3, 1), np.uint8)) for image in scenes(45, channels=3)]
     found = fit_detectors(images, FIXED)
-    assert found["neighbour"].size == (32, 26)
+    assert found["neighbours"].size == (40, 32)
     assert found["cells4"].size == (40, 32)
     assert {detector.channels for detector in found.values()} == {3}
 
@@ -152,11 +165,20 @@ def test_images_of_several_sizes_share_the_middle_one():
     assert fit_detectors(images, ANY)["cells8"].size == (40, 32)
 
 
+def test_whole_images_are_compared_only_if_they_hardly_vary_in_size():
+    similar = [*scenes(30, (40, 32)), *scenes(10, (42, 31))]
+    assert {"smoothed_components20", "neighbours"} <= fit_detectors(similar, ANY).keys()
+    different = [*similar, *scenes(1, (60, 32))]
+    assert set(fit_detectors(different, ANY)) == {"cells4", "cells8", "cells16", "bank8"}
+    resized = InputSpec(channels=1, height=40, width=32, stride=1, fit="resize")
+    assert "neighbours" in fit_detectors(different, resized)
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_images_without_any_variation_give_finite_maps(level):
     blank = np.full((16, 16, 1), level, np.uint8)
     found = fit_detectors([blank] * 45, ANY)
-    assert set(found) == {"components20", "neighbour", "cells4", "cells8", "bank8"}
+    assert set(found) == {"smoothed_components20", "neighbours", "cells4", "cells8", "bank8"}
     other = np.full((16, 16, 1), 100, np.uint8)
     for values in Detectors(found).maps(other, list(found)).values():
         assert np.isfinite(values).all()
@@ -165,7 +187,7 @@ def test_images_without_any_variation_give_finite_maps(level):
 
 def test_two_small_images_are_enough_for_some():
     found = fit_detectors(scenes(2, (9, 7)), ANY)
-    assert set(found) == {"neighbour"}
+    assert set(found) == {"neighbours"}
 
 
 @pytest.mark.parametrize(

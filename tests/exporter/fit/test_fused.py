@@ -11,7 +11,7 @@ from scipy.stats import betabinom
 from codec import Codec, Scorer
 from codec.bundle.bundle import load_bundle
 from codec.bundle.npz import SCORE_NAMES, score_names
-from codec.detectors import Detectors, pooled, working_image
+from codec.detectors import Detectors, pooled
 from codec.graphs.onnx import open_graphs
 from codec.images.boxes import Box
 from exporter.export import write
@@ -24,7 +24,7 @@ from training.data.defects import RANKING_GROUPS
 pytestmark = pytest.mark.slow
 
 SIDE = 16
-WHOLE = ("components", "neighbour", "cells")
+WHOLE = ("components", "smoothed_components", "neighbours", "cells")
 
 
 def registered(count, seed):
@@ -88,7 +88,7 @@ def test_only_what_is_used_is_kept(fitted):
     score = bundle.manifest.score
     names = {one.name for one in score.candidates}
     assert names == {*score.fused, *score.heatmap} - set(SCORE_NAMES)
-    native = {"residual", "structure"}
+    native = {"residual", "smoothed_residual", "structure"}
     assert bundle.detectors.by_name.keys() == {one.map for one in score.candidates} - native
     divided = {one.map for one in score.candidates if one.normalised}
     assert bundle.detectors.scales.keys() == divided
@@ -153,12 +153,11 @@ def test_an_image_and_its_copies_are_normalised_without_the_image(exported):
     bundle = replace(fitted_tables(bundle, each.graphs), detectors=found)
     drawings = Drawings(images, registered(30, 7))
     ranking = rank(bundle, each.graphs, images, drawings)
-    name = "neighbour-normalised-peak3"
+    name = "neighbours-normalised-peak3"
     candidate = next(one for one in ranking.candidates if one.name == name)
-    detector = found.by_name["neighbour"]
 
     def values(image):
-        return detector.map(working_image(image, detector.size))
+        return found.maps(image, ["neighbours"])["neighbours"]
 
     others = [values(image) for i, image in enumerate(images) if i % PARTS != 3 % PARTS]
     mean = np.mean(others, axis=0, dtype=np.float64)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.fit.candidates import all_candidates
+from codec.detectors.statistics import SIDES
+from exporter.fit.candidates import RECORD_MAPS, all_candidates
+from exporter.fit.detectors import BANK_SIDES, COMPONENTS, SMOOTHED_COMPONENTS
 from exporter.fit.fused import sizes_note
 from exporter.fit.heat_choice import grow
 from exporter.fit.ranking import Drawings, copies_of, ranked_positions
@@ -37,10 +39,11 @@ def test_candidates_have_names_of_their_own_and_windows_that_fit():
 
 
 def test_all_detectors_together_have_no_more_candidates_than_a_manifest_holds():
-    grids = {f"components{k}": (64, 64) for k in (20, 60, 150)}
-    grids |= {f"{kind}{side}": (31, 31) for kind in ("cells", "bank") for side in (4, 8)}
-    grids |= {"cells16": (26, 26), "neighbour": (32, 32)}
-    native = dict.fromkeys(("residual", "structure", "segmenter"), (256, 256))
+    grids = {f"components{k}": (64, 64) for k in COMPONENTS}
+    grids |= {f"smoothed_components{k}": (64, 64) for k in SMOOTHED_COMPONENTS}
+    grids |= {f"cells{side}": (31, 31) for side in SIDES}
+    grids |= {f"bank{side}": (31, 31) for side in BANK_SIDES} | {"neighbours": (64, 64)}
+    native = dict.fromkeys(RECORD_MAPS, (256, 256)) | {"segmenter": None}
     assert len(all_candidates(grids | native)) <= 128
 
 
@@ -77,11 +80,11 @@ def test_the_best_map_is_joined_by_the_best_of_other_kinds():
     values = {
         "cells8-peak1": 4 * (mask & half) + noise[1],
         "cells4-peak1": 3.9 * (mask & half) + noise[1],
-        "neighbour-peak3": 2 * (mask & ~half) + noise[2],
+        "neighbours-peak3": 2 * (mask & ~half) + noise[2],
         "residual-peak3": 0.3 * mask + 9 * noise[3],
     }
     chosen = grow({name: {"a": one} for name, one in values.items()}, {"a": mask})
-    assert chosen == ["cells8-peak1", "neighbour-peak3"]
+    assert chosen == ["cells8-peak1", "neighbours-peak3"]
 
 
 def test_no_more_than_three_maps_make_a_heat_map_and_one_at_least():
@@ -93,6 +96,10 @@ def test_no_more_than_three_maps_make_a_heat_map_and_one_at_least():
 
 
 def test_images_of_several_sizes_are_a_line():
-    images = [np.zeros((size, 8, 1), np.uint8) for size in (8, 9, 9)]
-    assert sizes_note(images, sized=True).startswith("images of 2 sizes: detectors")
-    assert sizes_note(images, sized=False) == sizes_note(images[1:], sized=True) == ""
+    images = [np.zeros((size, 40, 1), np.uint8) for size in (38, 40, 40)]
+    assert sizes_note(images, sized=True) == (
+        "images of 2 sizes: whole images are compared scaled to one size"
+    )
+    far = [*images, np.zeros((60, 40, 1), np.uint8)]
+    assert sizes_note(far, sized=True) == "images of 3 sizes: no detector compares whole images"
+    assert sizes_note(far, sized=False) == sizes_note(images[1:], sized=True) == ""

@@ -12,10 +12,10 @@ from codec.scores import scores as formulas
 from codec.scores.conformal import p_value
 from exporter.fit.weighted import calibrate_weighted, far_outside, leave_one_out
 
-CANDIDATES = (Candidate(map="cells4"), Candidate(map="neighbour", statistic="mean"))
-FUSED = ("rate", "cells4-peak1", "neighbour-mean")
+CANDIDATES = (Candidate(map="cells4"), Candidate(map="neighbours", statistic="mean"))
+FUSED = ("rate", "cells4-peak1", "neighbours-mean")
 SPEC = ScoreSpec(candidates=CANDIDATES, fused=FUSED)
-NAMES = (*SCORE_NAMES, "cells4-peak1", "neighbour-mean")
+NAMES = (*SCORE_NAMES, "cells4-peak1", "neighbours-mean")
 WEIGHT = np.array([0, 0, 0, 0.5, 0, 1.0, 0.3])
 
 
