@@ -18,7 +18,7 @@ NATIVE_MAPS = ("residual", "smoothed_residual", "structure", "segmenter")
 MAX_WINDOW = 101
 # Names of detectors: kind and number of components, or side of the cells.
 DETECTOR = re.compile(
-    r"(components|smoothed_components)[1-9]\d{0,2}|(neighbours)|(cells|bank)(?:4|8|16)"
+    r"(components|smoothed_components)[1-9]\d{0,2}|(neighbours)|(cells)(?:4|8|16)"
 )
 _LEAST = 1e-12
 

@@ -19,14 +19,14 @@ import numpy as np
 
 from codec.arrays import F32, F64, U8, Array
 from codec.detectors.candidates import DETECTOR, NATIVE_MAPS
-from codec.detectors.cells import CellBank, Cells
+from codec.detectors.cells import Cells
 from codec.detectors.checks import require, require_array
 from codec.detectors.statistics import block_sums, statistics_of
 from codec.detectors.whole import Components, Neighbours
 from codec.detectors.working import smoothed_picture, working_image
 from codec.errors import BundleError
 
-Detector = Components | Neighbours | Cells | CellBank
+Detector = Components | Neighbours | Cells
 MAX_DETECTORS = 16
 # A thousandth below 1e-12 in float32.
 MIN_SCALE = 0.999e-12
@@ -35,7 +35,6 @@ _KINDS: dict[str, type[Detector]] = {
     "smoothed_components": Components,
     "neighbours": Neighbours,
     "cells": Cells,
-    "bank": CellBank,
 }
 _HEATMAP = "heatmap"
 # Detectors that see the working picture smoothed: fine texture that differs in every image hides
@@ -45,7 +44,7 @@ SMOOTHED = ("smoothed_components", "neighbours")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detectors:
-    """The detectors of a bundle by name, such as `components60`, `neighbours`, `cells8`, `bank4`.
+    """The detectors of a bundle by name, such as `components60`, `neighbours`, `cells8`.
 
     `scales` are by the name of a map: `[h', w']` of detectors, `[H, W]` of native maps. `floor` and
     `full`, `[n]` each, are those of the maps of the heat map in the order of the manifest. Raises
@@ -64,7 +63,7 @@ class Detectors:
         )
         for name, detector in self.by_name.items():
             require(_kind(name) is type(detector), f"{name} is a {type(detector).__name__}")
-            side = detector.side if isinstance(detector, Cells | CellBank) else None
+            side = detector.side if isinstance(detector, Cells) else None
             require(side is None or name.endswith(f"{side}"), f"{name} has cells of side {side}")
         for name, scale in self.scales.items():
             shape = self.by_name[name].shape if name in self.by_name else (None, None)
@@ -123,7 +122,7 @@ class _Views:
         self._statistics: dict[tuple[tuple[int, int], int], F32] = {}
 
     def map(self, name: str, detector: Detector) -> F32:
-        if isinstance(detector, Cells | CellBank):
+        if isinstance(detector, Cells):
             return detector.distances(self._cells(detector.size, detector.side))
         return detector.map(self._picture(detector.size, is_smoothed(name)))
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from codec.arrays import F32, F64, U8
-from codec.detectors import CellBank, Cells, Components, Detector, Neighbours, working_image
-from codec.detectors.cells import MAX_BANK, MAX_CELLS_SIDE
+from codec.detectors import Cells, Components, Detector, Neighbours, working_image
+from codec.detectors.cells import MAX_CELLS_SIDE
 from codec.detectors.statistics import SIDES, block_sums, statistics_of
 from codec.detectors.whole import MAX_IMAGES, MAX_WHOLE_SIDE
 from codec.detectors.working import smoothed_picture
@@ -24,10 +24,6 @@ COMPONENTS, SMOOTHED_COMPONENTS = (60, 150), (20, 60, 150)
 TOLERANCE = 0.1
 # Values of the pictures of all images that are remembered: 4 MiB of the bundle.
 MAX_REMEMBERED = 2**22
-# Cells of side 4 as well would take most of the time of scoring and decide next to nothing.
-BANK_SIDES = (8,)
-# A bank remembers cells of at most this many images; more bring hardly any other cells.
-BANK_IMAGES = 500
 # The covariance at a position is shrunk towards the mean over positions by this share, and has
 # this part of the mean variance added, so that it can be inverted. The least that is added keeps
 # the whitening of images without any variation below 1e4.
@@ -52,9 +48,6 @@ def fit_detectors(images: Sequence[U8], spec: InputSpec) -> dict[str, Detector]:
     for side in SIDES:
         if 2 * side <= min(cells_size):
             found[f"cells{side}"] = _fit_cells(drawn, spec, cells_size, side)
-    for side in BANK_SIDES:
-        if 2 * side <= min(cells_size):
-            found[f"bank{side}"] = _fit_bank(drawn, spec, cells_size, side)
     return found
 
 
@@ -184,20 +177,3 @@ def whitening(covariance: F64) -> F64:
     shrunk = shrunk + ridge * np.eye(len(mean))
     factors = np.linalg.cholesky(np.linalg.inv(shrunk))
     return np.ascontiguousarray(factors.transpose(2, 3, 0, 1))
-
-
-def _fit_bank(images: Sequence[U8], spec: InputSpec, size: tuple[int, int], side: int) -> CellBank:
-    drawn = [images[i] for i in evenly(len(images), BANK_IMAGES)]
-    rng = np.random.default_rng(_SEED)
-    share, kept = -(-MAX_BANK // len(drawn)), list[F32]()
-    first, second, count = np.zeros(()), np.zeros(()), 0
-    for values in _statistics(drawn, spec, size, side):
-        cells = values.reshape(len(values), -1).T
-        kept.append(cells[rng.permutation(len(cells))[:share]])
-        wide = cells.astype(np.float64)
-        first, second = first + wide.sum(0), second + np.square(wide).sum(0)
-        count += len(cells)
-    variance = np.maximum(second / count - np.square(first / count), 0.0)
-    bank = np.concatenate(kept)
-    bank = bank[np.sort(rng.permutation(len(bank))[:MAX_BANK])]
-    return CellBank(size, side, bank, (np.sqrt(variance) + 1e-6).astype(np.float32))

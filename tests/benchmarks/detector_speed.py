@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from codec.detectors import CellBank, Cells, Components, Detectors, Neighbours
+from codec.detectors import Cells, Components, Detectors, Neighbours
 from codec.detectors.statistics import cell_grid, statistics_length
 
 SIDE, REPEATS = 128, 50
@@ -20,8 +20,6 @@ SETS = (
     ("components60",),
     ("smoothed_components60",),
     ("neighbours",),
-    ("bank8",),
-    ("bank4",),
 )
 
 
@@ -29,15 +27,12 @@ def detectors(channels: int) -> Detectors:
     """The largest of each kind, with random arrays."""
     rng = np.random.default_rng(0)
     length, values = statistics_length(channels), 64 * 64 * channels
-    found: dict[str, Components | Neighbours | Cells | CellBank] = {}
+    found: dict[str, Components | Neighbours | Cells] = {}
     for side in (4, 8, 16):
         grid = cell_grid((SIDE, SIDE), side)
         mean = rng.normal(size=(length, *grid)).astype(np.float32)
         whitening = rng.normal(size=(length, length, *grid)).astype(np.float32)
         found[f"cells{side}"] = Cells((SIDE, SIDE), side, mean, whitening)
-    for side in (4, 8):
-        cells = rng.normal(size=(4000, length)).astype(np.float32)
-        found[f"bank{side}"] = CellBank((SIDE, SIDE), side, cells, np.ones(length, np.float32))
     basis = np.linalg.qr(rng.normal(size=(values, 60)))[0].T.astype(np.float32)
     found["components60"] = Components((64, 64), np.zeros(values, np.float32), basis)
     found["smoothed_components60"] = found["components60"]

@@ -9,7 +9,7 @@ import numpy as np
 from codec import Bundle, Codec, Scorer, load_bundle
 from codec.bundle.bundle import DETECTORS, MANIFEST, write_bundle
 from codec.bundle.npz import pack_arrays, score_names
-from codec.detectors import Candidate, CellBank, Cells, Components, Detectors, Neighbours
+from codec.detectors import Candidate, Cells, Components, Detectors, Neighbours
 from codec.detectors.statistics import cell_grid, statistics_length
 from codec.graphs.onnx import open_graphs
 from codec.scores import scores as formulas
@@ -21,7 +21,7 @@ CANDIDATES = (
     Candidate(map="neighbours", window=5),
     Candidate(map="cells4", window=1),
     Candidate(map="cells8", normalised=True, statistic="mean"),
-    Candidate(map="bank4", window=3),
+    Candidate(map="cells4", window=3),
     Candidate(map="residual", window=5),
     Candidate(map="smoothed_residual", window=3),
     Candidate(map="structure", statistic="mean"),
@@ -44,9 +44,8 @@ def random_detectors(
 ) -> Detectors:
     """Detectors of each kind, and ranges of a heat map of three."""
     rng = np.random.default_rng(seed)
-    values, length = channels * size[0] * size[1], statistics_length(channels)
+    values = channels * size[0] * size[1]
     basis = np.linalg.qr(rng.normal(size=(values, 4)))[0].T.astype(np.float32)
-    cells = rng.random((30, length), dtype=np.float32)
     scale = rng.random(size, dtype=np.float32) + np.float32(0.1)
     cells8 = random_cells(rng, 8, channels, size)
     return Detectors(
@@ -56,7 +55,6 @@ def random_detectors(
             "neighbours": Neighbours(size, rng.integers(0, 256, (9, values), np.uint8)),
             "cells4": random_cells(rng, 4, channels, size),
             "cells8": cells8,
-            "bank4": CellBank(size, 4, cells, rng.random(length, dtype=np.float32) + 1),
         },
         {"components20": scale, "cells8": np.full(cells8.shape, 0.5, np.float32)},
         floor=np.array([0.0, 1.0, 0.1]),

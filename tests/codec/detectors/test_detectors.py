@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from codec.bundle.npz import pack_arrays, unpack_arrays
-from codec.detectors import CellBank, Cells, Components, Detectors, Neighbours, working_image
+from codec.detectors import Cells, Components, Detectors, Neighbours, working_image
 from codec.detectors.detectors import is_smoothed
 from codec.detectors.working import smoothed_picture
 from codec.errors import BundleError
@@ -137,10 +137,6 @@ DAMAGE = [
     ("cells4.whitening", lambda a: a[1:], "whitening is"),
     ("cells4.whitening", set_first(np.nan), "whitening must be finite"),
     ("cells4.whitening", lambda a: a[..., None], "whitening is"),
-    ("bank4.cells", lambda a: a[:, 1:], "9 statistics of a cell"),
-    ("bank4.cells", lambda a: np.resize(a, (4001, 10)), "a bank of 4001, at most 4000"),
-    ("bank4.deviation", set_first(0), "deviation must be at least 1e-6"),
-    ("bank4.deviation", lambda a: a[1:], "deviation is"),
     ("heatmap.floor", lambda _: None, "lacks heatmap.floor or .full"),
     ("heatmap.full", lambda a: a[1:], "heatmap.full is"),
     ("heatmap.full", lambda a: a[:, None], "heatmap.full has the shape"),
@@ -193,7 +189,7 @@ def test_more_than_16_detectors_are_refused() -> None:
         Detectors({f"components{k}": one for k in range(1, 18)})
 
 
-@pytest.mark.parametrize("kind", [Components, Neighbours, Cells, CellBank])
+@pytest.mark.parametrize("kind", [Components, Neighbours, Cells])
 def test_every_kind_reads_what_it_writes(kind) -> None:
     (detector,) = {
         type(one): one for one in random_detectors(3).by_name.values() if type(one) is kind

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from detector_bundles import random_cells
-from scipy.spatial.distance import cdist, mahalanobis
+from scipy.spatial.distance import mahalanobis
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 
-from codec.detectors import CellBank, Cells, Components, Neighbours, cell_statistics
+from codec.detectors import Cells, Components, Neighbours, cell_statistics
 
 
 def pictures(count: int, channels: int, side: int = 16) -> np.ndarray:
@@ -77,25 +77,3 @@ def test_cells_have_the_mahalanobis_distance_of_their_position(channels: int, si
         place = (slice(None), row, column)
         expected = mahalanobis(statistics[place], blank.mean[place], inverse) ** 2 / length
         assert found[row, column] == pytest.approx(expected, rel=0.01)
-
-
-@pytest.mark.parametrize(("channels", "side", "count"), [(1, 4, 700), (3, 8, 3)])
-def test_a_bank_gives_the_distance_to_its_nearest_cell(
-    channels: int, side: int, count: int
-) -> None:
-    rng = np.random.default_rng(9)
-    length = 8 + 2 * channels
-    cells = rng.random((count, length)).astype(np.float16).astype(np.float32)
-    deviation = rng.random(length, dtype=np.float32) + np.float32(0.1)
-    detector = CellBank((32, 32), side, cells, deviation)
-    image = pictures(1, channels, 32)[0]
-    queries = cell_statistics(image, side).reshape(length, -1).T
-    expected = cdist(queries / deviation, cells / deviation).min(1) ** 2
-    np.testing.assert_allclose(detector.map(image).ravel(), expected, rtol=1e-4)
-
-
-def test_a_remembered_cell_has_no_distance() -> None:
-    image = pictures(1, 1)[0]
-    cells = cell_statistics(image, 4).reshape(10, -1).T
-    detector = CellBank((16, 16), 4, cells, np.ones(10, np.float32))
-    np.testing.assert_allclose(detector.map(image), 0, atol=1e-5)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import generic_filter
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
-from codec.detectors import CellBank, Cells, Components, Detectors, Neighbours, cell_statistics
+from codec.detectors import Cells, Components, Detectors, Neighbours
 from codec.detectors.working import smoothed_picture, working_image
 from codec.images.input_spec import InputSpec
 from codec.smoothing import smooth
@@ -133,18 +132,6 @@ def test_cells_of_normal_images_are_at_a_distance_of_one(fitted):
         assert np.mean(maps) == pytest.approx(1.0, abs=0.15)
 
 
-def test_a_bank_remembers_cells_of_training_images(training, fitted):
-    detector = fitted["bank8"]
-    assert isinstance(detector, CellBank)
-    pictures = [working_image(image, detector.size) for image in training]
-    statistics = np.stack([cell_statistics(picture, 8) for picture in pictures])
-    cells = statistics.transpose(0, 2, 3, 1).reshape(-1, statistics.shape[1])
-    assert len(detector.cells) == 4000
-    distances = NearestNeighbors(n_neighbors=1).fit(cells).kneighbors(detector.cells)[0]
-    assert distances.max() < 2e-3  # float16 of the file
-    np.testing.assert_allclose(detector.deviation, cells.std(0), rtol=1e-3)
-
-
 def test_the_same_images_give_the_same_detectors(training, fitted):
     again = Detectors(fit_detectors(training, ANY)).pack()
     for name, array in Detectors(fitted).pack().items():
@@ -169,7 +156,7 @@ def test_whole_images_are_compared_only_if_they_hardly_vary_in_size():
     similar = [*scenes(30, (40, 32)), *scenes(10, (42, 31))]
     assert {"smoothed_components20", "neighbours"} <= fit_detectors(similar, ANY).keys()
     different = [*similar, *scenes(1, (60, 32))]
-    assert set(fit_detectors(different, ANY)) == {"cells4", "cells8", "cells16", "bank8"}
+    assert set(fit_detectors(different, ANY)) == {"cells4", "cells8", "cells16"}
     resized = InputSpec(channels=1, height=40, width=32, stride=1, fit="resize")
     assert "neighbours" in fit_detectors(different, resized)
 
@@ -178,7 +165,7 @@ def test_whole_images_are_compared_only_if_they_hardly_vary_in_size():
 def test_images_without_any_variation_give_finite_maps(level):
     blank = np.full((16, 16, 1), level, np.uint8)
     found = fit_detectors([blank] * 45, ANY)
-    assert set(found) == {"smoothed_components20", "neighbours", "cells4", "cells8", "bank8"}
+    assert set(found) == {"smoothed_components20", "neighbours", "cells4", "cells8"}
     other = np.full((16, 16, 1), 100, np.uint8)
     for values in Detectors(found).maps(other, list(found)).values():
         assert np.isfinite(values).all()

@@ -78,11 +78,6 @@ def test_in_a_fixed_scene_what_knows_the_places_decides(fitted):
     assert f"scores that decide: {', '.join(bundle.manifest.score.fused)}" in lines
 
 
-def test_in_a_texture_what_knows_no_places_takes_part(fitted):
-    fused = fitted(texture)[0].manifest.score.fused
-    assert any(name.startswith("bank") for name in fused)
-
-
 def test_only_what_is_used_is_kept(fitted):
     bundle, _, _ = fitted(registered)
     score = bundle.manifest.score

@@ -7,7 +7,7 @@ import pytest
 
 from codec.detectors.statistics import SIDES
 from exporter.fit.candidates import RECORD_MAPS, all_candidates
-from exporter.fit.detectors import BANK_SIDES, COMPONENTS, SMOOTHED_COMPONENTS
+from exporter.fit.detectors import COMPONENTS, SMOOTHED_COMPONENTS
 from exporter.fit.fused import sizes_note
 from exporter.fit.heat_choice import grow
 from exporter.fit.ranking import Drawings, copies_of, ranked_positions
@@ -22,7 +22,7 @@ def pictures(count, seed):
 
 
 def test_candidates_have_names_of_their_own_and_windows_that_fit():
-    shapes = {"cells16": (7, 7), "bank4": (31, 31), "residual": (256, 256), "structure": None}
+    shapes = {"cells16": (7, 7), "cells8": (31, 31), "residual": (256, 256), "structure": None}
     found = all_candidates(shapes)
     names = [one.name for one in found]
     assert len(set(names)) == len(names)
@@ -34,7 +34,7 @@ def test_candidates_have_names_of_their_own_and_windows_that_fit():
         "cells16-normalised-peak3",
         "cells16-normalised-mean",
     ]
-    assert {"bank4-peak13", "residual-normalised-peak7", "structure-peak13"} <= set(names)
+    assert {"cells8-peak13", "residual-normalised-peak7", "structure-peak13"} <= set(names)
     assert not any(one.normalised for one in found if one.map == "structure")
 
 
@@ -42,7 +42,7 @@ def test_all_detectors_together_have_no_more_candidates_than_a_manifest_holds():
     grids = {f"components{k}": (64, 64) for k in COMPONENTS}
     grids |= {f"smoothed_components{k}": (64, 64) for k in SMOOTHED_COMPONENTS}
     grids |= {f"cells{side}": (31, 31) for side in SIDES}
-    grids |= {f"bank{side}": (31, 31) for side in BANK_SIDES} | {"neighbours": (64, 64)}
+    grids |= {"neighbours": (64, 64)}
     native = dict.fromkeys(RECORD_MAPS, (256, 256)) | {"segmenter": None}
     assert len(all_candidates(grids | native)) <= 128
 
@@ -89,7 +89,9 @@ def test_the_best_map_is_joined_by_the_best_of_other_kinds():
 
 def test_no_more_than_three_maps_make_a_heat_map_and_one_at_least():
     mask = np.arange(100) < 10
-    values = {f"{kind}-peak1": {"a": mask * 1.0} for kind in ("cells8", "bank8", "residual", "x")}
+    values = {
+        f"{kind}-peak1": {"a": mask * 1.0} for kind in ("cells8", "neighbours", "residual", "x")
+    }
     assert len(grow(values, {"a": mask})) == 3
     assert len(grow({"x-peak1": {"a": mask * 0.0}}, {"a": mask})) == 1
     assert len(grow(values, {"a": mask & False})) == 3
