@@ -114,7 +114,7 @@ def _ranking(manifest: Manifest) -> str:
     ranking = manifest.provenance.get(RANKING)
     if not ranking:
         return ""
-    groups = list(ranking["scores"][0]["auroc"])
+    groups = sorted(ranking["scores"][0]["auroc"])
     head = ["score", *groups, "weight in the verdict", "heat map"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for one in ranking["scores"]:

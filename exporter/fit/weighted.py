@@ -11,8 +11,8 @@ from codec.scores import scores as formulas
 
 # Deviations of logarithms below this are rounding, or a score that hardly ever changes.
 LEAST_DEVIATION = 1e-3
-# A score is far outside if it is that many robust deviations above the median.
-FAR = 6.0
+# A score is far above the others if it is so many robust deviations above their median.
+FAR = 3.5
 # Deviation of a normal distribution over its median absolute deviation.
 _MAD = 1.4826
 
@@ -45,9 +45,9 @@ def leave_one_out(values: F64) -> tuple[F64, F64]:
 
 
 def far_outside(table: F64, names: Sequence[str], fused: Sequence[str]) -> list[int]:
-    """Rows of `table [n, S]` where more than half of the fused scores are far above the others."""
+    """Rows of `table [n, S]` where the middle one of the fused scores is far above the others."""
     logs = formulas.logarithms(table)[:, [names.index(name) for name in fused]]
     middle = np.median(logs, 0)
     spread = _MAD * np.median(np.abs(logs - middle), 0)
-    far = logs - middle > FAR * np.maximum(spread, LEAST_DEVIATION)
-    return [int(row) for row in np.flatnonzero(far.mean(1) > 0.5)]
+    above = (logs - middle) / np.maximum(spread, LEAST_DEVIATION)
+    return [int(row) for row in np.flatnonzero(np.median(above, 1) > FAR)]

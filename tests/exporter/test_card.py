@@ -17,7 +17,7 @@ CODES = {"epoch": 7, "rec": 17.25, "code_usage": 0.75, "perplexity_top": 9.5}
 # First digits of the model id, and of the SHA-256 over the digests of all members but the card.
 COMMITTED = {
     "deploy/bundles/fashion": ("aba4f5b8e0c464af", "d20679ba67428c8b"),
-    "deploy/bundles/pcb": ("76285ffc19f8f7a2", "f6c07d3abe83c747"),
+    "deploy/bundles/pcb": ("39667b50a5b4a78a", "356ffa277bc7d1bf"),
     "tests/data/tiny_bundle": ("81229951cca0102e", "1cb25afc85b175f4"),
     "tests/data/tiny_map_bundle": ("986c4aaf52363c2c", "34652aa711dac6d7"),
 }
