@@ -14,6 +14,9 @@ from training.config.run import DataConfig, LayoutName
 from training.errors import UsageError
 
 FALSE_ALARM_RATE = 0.01
+# With few held-out images, three exceed the default threshold: otherwise a single odd image would
+# decide it. For that the rate is not raised above RAISED.
+EXCEEDING, RAISED = 3, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Options:
     """choose the coarsest level that reaches this PSNR in dB on held-out images"""
     false_alarm_rate: float | None = None
     """share of normal images that may be flagged by default; if absent, 0.01 (for a bundle, what it
-    had) or the smallest that the held-out images support"""
+    had), or more if there are few held-out images"""
     fused: tuple[str, ...] = ()
     """scores that decide whether an image is anomalous; if empty, those that find drawn defects
     best on the held-out images, or with --detectors none those of the family"""
@@ -71,12 +74,12 @@ def check_quality(asked: int | None, usual: int, levels: int) -> int:
 def default_false_alarm_rate(
     asked: float | None, held_out: int, usual: float = FALSE_ALARM_RATE
 ) -> float:
-    """The rate that was asked for, else the usual one or the smallest that the images support.
+    """The rate that was asked for, else the usual one, or a larger one for few held-out images.
 
     Raises InvalidInput if it needs more images.
     """
     if asked is None:
-        return max(usual, 1 / (held_out + 1))
+        return max(usual, 1 / (held_out + 1), min(RAISED, EXCEEDING / (held_out + 1)))
     return check_false_alarm_rate(asked, held_out)
 
 
@@ -84,8 +87,8 @@ def raised_rate(rate: float, held_out: int, usual: float = FALSE_ALARM_RATE) -> 
     """A line about a default false-alarm rate that few held-out images have raised."""
     images = "image" if held_out == 1 else "images"
     return (
-        f"false-alarm rate {rate:.3f}, the smallest for {held_out} held-out {images}; "
-        f"{usual:g} needs {ceil(1 / usual) - 1}"
+        f"false-alarm rate {rate:.3f}, for {held_out} held-out {images}; "
+        f"{usual:g} takes {ceil((EXCEEDING if usual < RAISED else 1) / usual) - 1}"
     )
 
 
@@ -105,4 +108,5 @@ def chooses_scores(options: Options, held_out: int, log: Callable[[str], None]) 
 
 def rate_before_raised(rate: float, held_out: int) -> float:
     """The usual rate for a bundle with this default: 0.01 if few held-out images have raised it."""
-    return min(rate, FALSE_ALARM_RATE) if rate == 1 / (held_out + 1) else rate
+    raised = {1 / (held_out + 1), default_false_alarm_rate(None, held_out)}
+    return min(rate, FALSE_ALARM_RATE) if rate in raised else rate

@@ -41,7 +41,9 @@ def refit(path: Path, out: Path, calibrate: Path, options: Options, log: Log) ->
     data = read_as(_data_config(old.manifest), options)
     training, held_out = read_images(data, calibrate, log)
     choose_scores = _may_choose(old.manifest) and chooses_scores(options, len(held_out), log)
-    usual = rate_before_raised(old.manifest.score.false_alarm_rate, len(old.calibration.fused))
+    usual = old.manifest.score.false_alarm_rate
+    if (old.manifest.provenance.get("export") or {}).get("false_alarm_rate") is None:
+        usual = rate_before_raised(usual, len(old.calibration.fused))
     rate = default_false_alarm_rate(options.false_alarm_rate, len(held_out), usual)
     if options.false_alarm_rate is None and rate > usual:
         log(raised_rate(rate, len(held_out), usual))

@@ -11,7 +11,7 @@ from codec.scores import scores as formulas
 
 # Deviations of logarithms below this are rounding, or a score that hardly ever changes.
 LEAST_DEVIATION = 1e-3
-# A score is far above the others if it is so many robust deviations above their median.
+# Robust deviations above the median from which a score is far above the others.
 FAR = 3.5
 # Deviation of a normal distribution over its median absolute deviation.
 _MAD = 1.4826

@@ -247,7 +247,8 @@ def test_a_map_of_one_position_is_rejected():
 
 
 @pytest.mark.parametrize(
-    ("held_out", "rate"), [(20, 1 / 21), (98, 1 / 99), (99, 0.01), (9999, 0.01)]
+    ("held_out", "rate"),
+    [(10, 1 / 11), (20, 0.05), (58, 0.05), (99, 0.03), (298, 3 / 299), (299, 0.01), (9999, 0.01)],
 )
 def test_the_default_false_alarm_rate_is_supported_by_the_images(held_out, rate):
     config = TrainConfig(model=ModelConfig(height=16, width=16, widths=(4, 8)))
@@ -257,11 +258,9 @@ def test_the_default_false_alarm_rate_is_supported_by_the_images(held_out, rate)
 
 def test_a_raised_false_alarm_rate_is_explained():
     assert raised_rate(1 / 11, 10) == (
-        "false-alarm rate 0.091, the smallest for 10 held-out images; 0.01 needs 99"
+        "false-alarm rate 0.091, for 10 held-out images; 0.01 takes 299"
     )
-    assert raised_rate(0.5, 1) == (
-        "false-alarm rate 0.500, the smallest for 1 held-out image; 0.01 needs 99"
-    )
+    assert raised_rate(0.5, 1) == ("false-alarm rate 0.500, for 1 held-out image; 0.01 takes 299")
 
 
 def test_a_false_alarm_rate_that_needs_more_images_is_rejected():
@@ -283,7 +282,7 @@ def test_a_few_images_are_enough_for_a_bundle_that_works(command, data, tmp_path
         places = [tmp_path / source, "--out", tmp_path / out, "--calibrate", tmp_path / "few"]
         status, said, _ = command(*places)
         assert status == 0
-        assert "false-alarm rate 0.500, the smallest for 1 held-out image; 0.01 needs 99" in said
+        assert "false-alarm rate 0.500, for 1 held-out image; 0.01 takes 299" in said
         assert "too few to choose scores by drawn defects: 20 are needed" in said
         bundle = load_bundle(tmp_path / out)
         scores = Scorer(Codec(bundle, open_graphs(bundle, "cpu"))).score(

@@ -19,6 +19,7 @@ from codec.scores.scores import masking, residual_map
 from exporter.fit import bundle as fit
 from exporter.fit.index_map import fit_index_prior
 from exporter.fit.latents import batches
+from exporter.options import default_false_alarm_rate
 
 pytestmark = pytest.mark.slow
 
@@ -193,7 +194,7 @@ def test_p_values_of_the_held_out_images_are_uniform(fitted, name):
 def test_the_default_false_alarm_rate_is_applied(fitted, name):
     bundle, each = fitted(name)
     rate = bundle.manifest.score.false_alarm_rate
-    assert rate == 1 / (len(each.held_out) + 1)
+    assert rate == default_false_alarm_rate(None, len(each.held_out))
     for score in Scorer(Codec(bundle, each.graphs)).score(each.held_out[:2]):
         assert score.anomalous == (score.p_value <= rate)
 
