@@ -6,6 +6,7 @@ from PIL import Image
 from codec.arrays import F32, U8
 from codec.smoothing import smooth
 
+# Of the smoothing of working images, in pixels.
 WINDOW = 3
 
 
