@@ -86,9 +86,10 @@ def default_false_alarm_rate(
 def raised_rate(rate: float, held_out: int, usual: float = FALSE_ALARM_RATE) -> str:
     """A line about a default false-alarm rate that few held-out images have raised."""
     images = "image" if held_out == 1 else "images"
+    enough = ceil((EXCEEDING if usual < RAISED else 1) / usual) - 1
     return (
-        f"false-alarm rate {rate:.3f}, for {held_out} held-out {images}; "
-        f"{usual:g} takes {ceil((EXCEEDING if usual < RAISED else 1) / usual) - 1}"
+        f"default false-alarm rate {rate:.3f}, for {held_out} held-out {images}; "
+        f"with {enough} or more it is {usual:g}"
     )
 
 

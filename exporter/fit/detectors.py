@@ -83,13 +83,13 @@ def _pictures(images: Sequence[U8], spec: InputSpec, size: tuple[int, int]) -> I
 
 def _fit_whole(images: Sequence[U8], spec: InputSpec, size: tuple[int, int]) -> dict[str, Detector]:
     pictures = np.stack(list(_pictures(images, spec, size)))
-    found = fit_components(pictures, "components", COMPONENTS)
+    found = _fit_components(pictures, "components", COMPONENTS)
     pictures = smoothed_picture(pictures)
-    found |= fit_components(pictures, "smoothed_components", SMOOTHED_COMPONENTS)
+    found |= _fit_components(pictures, "smoothed_components", SMOOTHED_COMPONENTS)
     return found | {"neighbours": _fit_neighbours(pictures)}
 
 
-def fit_components(pictures: F32, kind: str, counts: Sequence[int]) -> dict[str, Detector]:
+def _fit_components(pictures: F32, kind: str, counts: Sequence[int]) -> dict[str, Detector]:
     """Components of pictures `[m, C, h, w]`: those numbers of them that m images support."""
     counts = [k for k in counts if 3 * k < 2 * len(pictures)]
     if not counts:

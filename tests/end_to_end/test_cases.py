@@ -388,7 +388,7 @@ def test_16_ten_calibration_images_give_the_smallest_rate_they_support(tmp_path:
         noise(tmp_path / "data" / f"{index:02}.png", (16, 16))
     said: list[str] = []
     refit(EXACT, tmp_path / "bundle", tmp_path / "data", Options(), said.append)
-    assert any("false-alarm rate 0.091, for 10 held-out images" in s for s in said)
+    assert any("default false-alarm rate 0.091, for 10 held-out images" in s for s in said)
     with (
         serving(tmp_path / "bundle", tmp_path / "log") as running,
         Client(running.address, model="tiny") as client,

@@ -109,7 +109,10 @@ def test_few_images_raise_the_false_alarm_rate_with_a_line(bundle_path, few, tmp
     old = rewritten(bundle_path, tmp_path / "old", 0.08)
     manifest = refit(old, tmp_path / "new", few, Options(), lines.append)
     assert manifest.score.false_alarm_rate == pytest.approx(1 / 11)
-    assert "false-alarm rate 0.091, for 10 held-out images; 0.08 takes 12" in lines
+    assert (
+        "default false-alarm rate 0.091, for 10 held-out images; with 12 or more it is 0.08"
+        in lines
+    )
 
 
 def test_with_few_images_the_scores_of_the_family_decide(bundle_path, few, data, tmp_path):
