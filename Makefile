@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity gpu clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -134,6 +134,10 @@ bench-corpora: $(VENV)/.complete
 # Broken, large and slow files among many others: what they cost. MIXED_OPTIONS='--files 4000'
 bench-mixed: $(VENV)/.runtime
 	PYTHONPATH=tests/plugins $(BIN)/python tests/benchmarks/real_files/mixed_files.py --out build/bench/mixed.json $(MIXED_OPTIONS)
+
+# On a machine with a GPU and the extra service-gpu: parity, graphs, serving and training with it.
+gpu: $(VENV)/.complete
+	PYTHONPATH=tests/benchmarks:. $(BIN)/python -m gpu --data $(DATA) --out build/bench/gpu $(GPU_OPTIONS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

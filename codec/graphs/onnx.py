@@ -1,5 +1,7 @@
 """The graphs of a bundle on onnxruntime, which only this module imports."""
 
+import functools
+import logging
 import os
 from typing import Any, Literal
 
@@ -12,14 +14,22 @@ from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Kind
 from codec.errors import BundleError, InvalidInput
+from codec.graphs.fixed_sizes import FixedSizes, Function
 from codec.graphs.protocol import MAX_THREADS
+
+_log = logging.getLogger(__name__)
 
 Provider = Literal["auto", "cpu", "cuda"]
 _NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _OUTPUTS: dict[Kind, list[str]] = {"gaussian": ["mu", "log_var"], "indices": ["codes", "distance"]}
 _DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}
-# The default search of cuDNN benchmarks every new input shape for up to a second.
-_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
+# TF32 rounds to 10 bits: one in 5,000 to 7,000 symbols would differ from those of a CPU, and a code
+# would depend on the batch that its image was in. The default search of cuDNN benchmarks every
+# new input shape for up to a second.
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+# Rows of a call with CUDA: other numbers are filled up. A session plans its convolutions anew, for
+# 15 to 25 ms, whenever the number changes, so each number has its own session.
+_CUDA_ROWS = (1, 4, 16, 64, 256)
 
 
 class OnnxGraphs:
@@ -27,18 +37,14 @@ class OnnxGraphs:
 
     def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
         kind = bundle.manifest.latent.kind
-        self._outputs, self._latent = _OUTPUTS[kind], _DECODER_INPUT[kind]
         self.provider = _choose(provider)
-        self._encoder = _session(bundle.encoder, "encoder.onnx", self.provider, threads)
-        self._decoder = _session(bundle.decoder, "decoder.onnx", self.provider, threads)
-        _expect(self._encoder, "encoder.onnx", ["x"], self._outputs)
-        _expect(self._decoder, "decoder.onnx", [self._latent], ["x_hat"])
-        self._segmenter: ort.InferenceSession | None = None
+        run = functools.partial(_Graph, provider=self.provider, threads=threads)
+        self._encoder = run(bundle.encoder, "encoder.onnx", "x", _OUTPUTS[kind])
+        self._decoder = run(bundle.decoder, "decoder.onnx", _DECODER_INPUT[kind], ["x_hat"])
+        self._segmenter: _Graph | None = None
         if bundle.segmenter is not None:
-            name = "segmenter.onnx"
-            self._segmenter = _session(bundle.segmenter, name, self.provider, threads)
-            _expect(self._segmenter, name, ["x"], ["logit"])
-        channels, taken = bundle.manifest.input.channels, self._encoder.get_inputs()[0].shape[1]
+            self._segmenter = run(bundle.segmenter, "segmenter.onnx", "x", ["logit"])
+        channels, taken = bundle.manifest.input.channels, self._encoder.input_shape[1]
         if isinstance(taken, int) and taken != channels:
             raise BundleError(f"encoder.onnx takes {taken} channels, the manifest says {channels}")
 
@@ -48,12 +54,12 @@ class OnnxGraphs:
         Returns (mu, log_var), `[B, D]` or `[B, D, h, w]` float32 each, or (codes int32, distance
         float32), `[B, D, h, w]` each.
         """
-        first, second = self._encoder.run(self._outputs, {"x": x})
+        first, second = self._encoder(x)
         return first, second
 
     def decode(self, latent: Array) -> F32:
         """Runs the decoder on latents float32 or codes int32: x_hat `[B, C, H, W]` in [0, 1]."""
-        x_hat: F32 = self._decoder.run(["x_hat"], {self._latent: latent})[0]
+        x_hat: F32 = self._decoder(latent)[0]
         return x_hat
 
     def segment(self, x: U8) -> F32:
@@ -63,23 +69,24 @@ class OnnxGraphs:
         """
         if self._segmenter is None:
             raise BundleError("the bundle has no segmenter.onnx")
-        logits: F32 = self._segmenter.run(["logit"], {"x": x})[0]
+        logits: F32 = self._segmenter(x)[0]
         return logits
 
 
 def open_graphs(bundle: Bundle, provider: Provider = "auto", threads: int = 1) -> OnnxGraphs:
     """Opens the graphs of a bundle; `threads` are CPU threads per graph.
 
-    `auto` uses CUDA if it works and the CPU otherwise. `cuda` fails if CUDA does not work;
-    onnxruntime would use the CPU without a word. Raises InvalidInput for the provider or the
-    threads, BundleError for the graphs.
+    `auto` uses CUDA if it works, and otherwise the CPU, with a warning in the log if there is CUDA.
+    `cuda` fails if CUDA does not work; onnxruntime would use the CPU without a word. Raises
+    InvalidInput for the provider or the threads, BundleError for the graphs.
     """
     if not 1 <= threads <= MAX_THREADS:
         raise InvalidInput(f"threads is {threads}, expected 1 to {MAX_THREADS}")
     if provider == "auto" and _NAMES["cuda"] in ort.get_available_providers():
         try:
             return OnnxGraphs(bundle, "cuda", threads)
-        except (BundleError, InvalidInput):
+        except (BundleError, InvalidInput) as error:
+            _log.warning("%s; using the CPU", error)
             return OnnxGraphs(bundle, "cpu", threads)
     return OnnxGraphs(bundle, provider, threads)
 
@@ -95,6 +102,33 @@ def _choose(provider: str) -> str:
     return wanted
 
 
+class _Graph:
+    """A graph with one input; on CUDA in a session for each number of rows."""
+
+    def __init__(
+        self, graph: bytes, name: str, given: str, wanted: list[str], *, provider: str, threads: int
+    ) -> None:
+        self._given, self._wanted = given, wanted
+        session = _session(graph, name, provider, threads)
+        _expect(session, name, [given], wanted)
+        self.input_shape = session.get_inputs()[0].shape
+        self._call: Function = functools.partial(self._run, session)
+        if provider == "cuda":
+            others = {rows: _session(graph, name, provider, threads) for rows in _CUDA_ROWS[1:]}
+            sessions = {_CUDA_ROWS[0]: session} | others
+            self._call = FixedSizes(
+                {rows: functools.partial(self._run, one) for rows, one in sessions.items()}
+            )
+
+    def __call__(self, x: Array) -> list[Array]:
+        """The outputs for an input `[B, ...]`, each `[B, ...]`."""
+        return self._call(x)
+
+    def _run(self, session: ort.InferenceSession, x: Array) -> list[Array]:
+        outputs: list[Array] = session.run(self._wanted, {self._given: x})
+        return outputs
+
+
 def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -103,7 +137,7 @@ def _session(graph: bytes, name: str, provider: str, threads: int) -> ort.Infere
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "cuda":
         ort.preload_dlls()  # of the nvidia wheels, which are on no loader path
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    # Onnxruntime computes shapes on the CPU in any case, so other providers cannot be ruled out.
     providers: list[Any] = [(_NAMES[provider], _CUDA_OPTIONS if provider == "cuda" else {})]
     try:
         session = ort.InferenceSession(graph, options, providers=providers)

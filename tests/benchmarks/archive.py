@@ -27,6 +27,7 @@ from codec.archive import ArchiveReader, ArchiveWriter, create
 from codec.arrays import F64
 from codec.bundle.bundle import load_bundle
 from codec.graphs.onnx import open_graphs
+from codec.outcomes import required
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
 from training.data.datasets import IMAGES, find_idx
@@ -63,7 +64,7 @@ def records_of(path: Path, data: Path, count: int) -> tuple[list[bytes], F64, F6
     records, bits = [], []
     for first in range(0, len(images), BATCH):
         batch = codec.compress(list(images[first : first + BATCH]))
-        bits += coder.bits([coded for coded, _ in coder.read(batch)])
+        bits += coder.bits([coded for coded, _ in required(coder.read_each(batch), "record")])
         records += batch
     payloads = [len(unpack(r, bundle.model_id, sized=False).payload) for r in records]
     return records, np.array(bits) / 8, np.array(payloads, float), bundle.model_id

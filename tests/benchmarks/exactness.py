@@ -35,6 +35,7 @@ from rich.table import Table
 from codec import Codec
 from codec.bundle.bundle import Bundle, load_bundle
 from codec.entropy.range_coder import RangeCoder
+from codec.outcomes import required
 from codec.record.frame import unpack
 from codec.record_coder import RecordCoder
 from codec.reference.range_coder import ReferenceCoder
@@ -99,7 +100,9 @@ def symbols_apart(work: Work, records: Sequence[bytes]) -> tuple[int, int]:
     coders = [ReferenceCoder(prior) for prior in bundle.priors]
     symbols, differing = 0, 0
     for chunk in _chunks(records):
-        for record, (coded, _) in zip(chunk, RecordCoder(bundle).read(chunk), strict=True):
+        for record, (coded, _) in zip(
+            chunk, required(RecordCoder(bundle).read_each(chunk), "record"), strict=True
+        ):
             payload = _payload(record, bundle)
             codes = coders[coded.level].decode(payload, coded.codes.shape)
             symbols += codes.size
@@ -116,7 +119,9 @@ def coding_share(work: Work, level: int) -> dict[str, float]:
     codec, coder = Codec(bundle, sessions), RangeCoder(bundle.priors[level])
     records = codec.compress(images, level)
     payloads = [_payload(record, bundle) for record in records]
-    codes = np.stack([coded.codes for coded, _ in RecordCoder(bundle).read(records)])
+    codes = np.stack(
+        [coded.codes for coded, _ in required(RecordCoder(bundle).read_each(records), "record")]
+    )
 
     def network() -> float:
         sessions.forget()

@@ -21,6 +21,7 @@ from training.cli.options import PROGRAM, DetectOptions, Options
 from training.cli.plan import Plan, Report, new_plan, saved_plan
 from training.cli.progress import print_plain
 from training.data import datasets
+from training.data.ahead import Resources, resources
 from training.data.image_files import Images
 from training.errors import UsageError
 from training.segmenter import train as segmenter
@@ -40,19 +41,20 @@ def run(arguments: Sequence[str]) -> int:
     report = functools.partial(print_plain, console)
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = session.find_device(options.device)
-    plan = saved_plan(options) if options.resume else new_plan(options, device, report)
+    available = resources(session.find_device(options.device), options.workers)
+    plan = saved_plan(options) if options.resume else new_plan(options, available, report)
     chosen = Options(
         data=options.data,
         out=options.out,
         resume=options.resume,
         threads=options.threads,
         device=options.device,
+        workers=options.workers,
         config=plan.config,
     )
     status = session.run(chosen, [NAME, *arguments], console=console, notes=plan.notes())
     if status == session.DONE and options.segmenter:
-        status = _train_segmenter(options, plan, device, report)
+        status = _train_segmenter(options, plan, available, report)
     if status == session.DONE:
         for line in _next_commands(options):
             report(line)
@@ -72,10 +74,10 @@ def _next_commands(options: DetectOptions) -> list[str]:
 
 
 def _train_segmenter(
-    options: DetectOptions, plan: Plan, device: torch.device, report: Report
+    options: DetectOptions, plan: Plan, available: Resources, report: Report
 ) -> int:
     training, held_out = datasets.training_and_validation(plan.config.data, options.data)
-    steps = plan.segmenter_steps or _segmenter_steps(options.out, plan, training, device)
+    steps = plan.segmenter_steps or _segmenter_steps(options.out, plan, training, available)
     if not steps:
         report("no time for a segmenter: the bundle will do without")
         return session.DONE
@@ -86,7 +88,7 @@ def _train_segmenter(
             held_out,
             steps=steps,
             seed=plan.config.seed,
-            device=device,
+            available=available,
             log=report,
             should_stop=lambda: bool(received),
         )
@@ -95,9 +97,9 @@ def _train_segmenter(
     return session.DONE if finished else session.INTERRUPTED
 
 
-def _segmenter_steps(run_folder: Path, plan: Plan, training: Images, device: torch.device) -> int:
+def _segmenter_steps(run_folder: Path, plan: Plan, training: Images, available: Resources) -> int:
     """How many steps fit into the time of the plan; a resumed segmenter keeps its own number."""
     if plan.segmenter_seconds <= 0:
         return 0
-    seconds = segmenter.measure(run_folder, training, device=device)
+    seconds = segmenter.measure(run_folder, training, available)
     return segmenter.steps_within(plan.segmenter_seconds, seconds)

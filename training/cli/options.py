@@ -37,12 +37,14 @@ class Options:
     """CPU threads; 0 = torch's default"""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N"""
+    workers: int | None = None
+    """processes that prepare batches; unset: none on a CPU, and up to 8 for a GPU"""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=TrainConfig
     )
 
     def __post_init__(self) -> None:
-        _check_threads(self.threads)
+        _check_cpu(self.threads, self.workers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +70,11 @@ class DetectOptions:
     """CPU threads; 0 = torch's default"""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N"""
+    workers: int | None = None
+    """processes that prepare batches; unset: none on a CPU, and up to 8 for a GPU"""
 
     def __post_init__(self) -> None:
-        _check_threads(self.threads)
+        _check_cpu(self.threads, self.workers)
         if not 0 <= self.minutes < float("inf"):
             raise UsageError(f"--minutes is {self.minutes}; expected 0 or more")
         for name in ("steps", "seed"):
@@ -109,9 +113,10 @@ def parse(arguments: Sequence[str]) -> Options:
     return options
 
 
-def _check_threads(threads: int) -> None:
-    if not 0 <= threads <= MAX_THREADS:
-        raise UsageError(f"--threads is {threads}; expected 0 to {MAX_THREADS}")
+def _check_cpu(threads: int, workers: int | None) -> None:
+    for name, value in (("threads", threads), ("workers", workers or 0)):
+        if not 0 <= value <= MAX_THREADS:
+            raise UsageError(f"--{name} is {value}; expected 0 to {MAX_THREADS}")
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> set[str]:

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
-
 from training.cli import session
 from training.cli.options import DetectOptions
 from training.config.run import DataConfig, Precision, TrainConfig, from_json
 from training.data import datasets
+from training.data.ahead import Resources
 from training.data.image_files import Images
 from training.data.layouts import recognise
 from training.data.layouts.catalogue import listed
-from training.detect import calibration, choose, look, sentences
+from training.detect import batch_size_for, calibration, choose, look, sentences
 from training.detect.budget import fastest, precisions
 from training.detect.recipe import EPOCHS
 from training.errors import TrainingError, UsageError
@@ -59,27 +58,35 @@ class Plan:
         return {"detect": notes}
 
 
-def new_plan(options: DetectOptions, device: torch.device, report: Report) -> Plan:
+def new_plan(options: DetectOptions, available: Resources, report: Report) -> Plan:
     """Looks at the images and decides; the lines go to `report`. Raises TrainingError."""
     session.check_folder(options.out, resume=False)
     report(f"reading {options.data}")
     read_as = DataConfig(channels=3, layout=options.layout)
     facts = look(datasets.images(read_as, options.data, report=report))
-    first = choose(facts, steps=options.steps or 1000, seed=options.seed, layout=options.layout)
+    batch_size = batch_size_for(available.device)
+    first = choose(
+        facts,
+        steps=options.steps or 1000,
+        seed=options.seed,
+        layout=options.layout,
+        batch_size=batch_size,
+    )
     said = [*sentences(facts, first), *_kinds(options)]
     for sentence in said:
         report(sentence)
     training, held_out = datasets.training_and_validation(first.data, options.data)
     report(calibration(len(held_out)))
-    size = Size(options.steps, EPOCHS, precisions(device)[-1])
+    size = Size(options.steps, EPOCHS, precisions(available.device)[-1])
     if not options.steps:
-        size = _within(options.minutes, first, training, held_out, device, report)
+        size = _within(options.minutes, first, training, held_out, available, report)
     config = choose(
         facts,
         steps=size.steps or LEAST_STEPS,
         epochs=size.epochs,
         seed=options.seed,
         layout=options.layout,
+        batch_size=batch_size,
     )
     seconds = 60 * SEGMENTER * options.minutes
     return Plan(
@@ -113,14 +120,14 @@ def _within(
     config: TrainConfig,
     training: Images,
     held_out: Images,
-    device: torch.device,
+    available: Resources,
     report: Report,
 ) -> Size:
     """What of this configuration fits into the time, in the fastest precision; 0 steps: nothing."""
     size, seconds = Size(0, 1, config.precision), 60 * AUTOENCODER * minutes
     if minutes:
         report("measuring the speed of training")
-        fast, speed = fastest(config, training, held_out, device)
+        fast, speed = fastest(config, training, held_out, available)
         size = Size(speed.steps_within(seconds), speed.epochs_within(seconds), fast.precision)
         bf16 = " in bfloat16" if fast.precision == "bf16" else ""
         report(

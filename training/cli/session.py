@@ -18,7 +18,8 @@ from training.cli import signals
 from training.cli.options import PROGRAM, Options
 from training.cli.progress import RunLog, Silent, print_plain
 from training.config.run import to_json
-from training.data.batches import make_batches
+from training.data.ahead import resources
+from training.data.batches import assembled_ahead, make_batches
 from training.data.datasets import training_and_validation
 from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup, check_batch_size, join, leave
@@ -152,15 +153,18 @@ def _train(
     group, report = state.group, functools.partial(print_plain, console)
     first = group.rank == 0
     save = checkpoint.Saver(options.out, facts, options.save_every)
+    every = make_batches(state.config, training, state.device, group)
+    workers = resources(state.device, options.workers).workers
     with (
         signals.stop_signals(report, kill_on_second=group.size == 1) as received,
         RunLog(console, options.out, held_out) if first else nullcontext(Silent()) as log,
+        assembled_ahead(every, workers) as batches,
     ):
         if first:
             _prepare_folder(options, state, facts, save)
         finished = train(
             state,
-            make_batches(state.config, training, state.device, group),
+            batches,
             held_out,
             log=log,
             save=save,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,10 +19,14 @@ from torch import Tensor
 
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
+from training.data.ahead import Ahead
 from training.data.corruption import add_noise, corrupt, mask_pixels, spots
 from training.data.defects import Bank, draw, draw_bank
 from training.data.image_files import Images
 from training.distributed import SINGLE_PROCESS, ProcessGroup
+
+# Epoch, and number of the batch in it.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class Batches:
     group: ProcessGroup
     resident: Tensor | None
     """the images on the device, uint8 [N, C, H, W], if batches are only selections of them"""
+    ahead: Ahead[Place, tuple[U8, U8]] | None = None
+    """what assembles batches before they are asked for"""
 
     def per_epoch(self) -> int:
         """Batches in an epoch."""
@@ -48,16 +55,31 @@ class Batches:
 
         Without corruption both are the same tensor.
         """
+        if self.resident is not None:
+            chosen = self._choose(self.resident, epoch, number)
+            return chosen, chosen
+        assemble = self.assemble if self.ahead is None else self.ahead.get
+        source, target = assemble((epoch, number))
+        there = torch.from_numpy(target).to(self.device)
+        same = source is target
+        return there if same else torch.from_numpy(source).to(self.device), there
+
+    def assemble(self, place: Place) -> tuple[U8, U8]:
+        """(input, target) of a batch, the rows of this process; one array if both are equal."""
+        epoch, number = place
         rng = np.random.default_rng((self.config.seed, epoch, number))
         positions = self._positions(epoch, number)
-        if self.resident is not None:
-            chosen = self._choose(self.resident, positions, rng)
-            return chosen, chosen
         source, target = self._assemble(positions, rng)
         rows = self.group.rows(len(positions))
-        there = torch.from_numpy(target[rows]).to(self.device)
-        same = source is target
-        return there if same else torch.from_numpy(source[rows]).to(self.device), there
+        cut = target[rows]
+        return cut if source is target else source[rows], cut
+
+    def after(self, place: Place) -> Place | None:
+        """The place of the next batch; None after the last."""
+        epoch, number = place
+        if number + 1 < self.per_epoch():
+            return epoch, number + 1
+        return (epoch + 1, 0) if epoch + 1 < self.config.epochs else None
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch from number `first` on."""
@@ -74,10 +96,10 @@ class Batches:
         order = _order(self.config.seed, epoch, turns, count)
         return order[place * size : (place + 1) * size]
 
-    def _choose(
-        self, images: Tensor, positions: NDArray[np.int64], rng: np.random.Generator
-    ) -> Tensor:
-        """The images at `positions` on the device, mirrored and negated as in `_assemble`."""
+    def _choose(self, images: Tensor, epoch: int, number: int) -> Tensor:
+        """Images of a batch on the device, mirrored and negated as in `_assemble`."""
+        rng = np.random.default_rng((self.config.seed, epoch, number))
+        positions = self._positions(epoch, number)
         rows = self.group.rows(len(positions))
         mirrored, negated = _draw_signs(len(positions), self.config, rng)
         batch = images[torch.from_numpy(positions[rows]).to(self.device)]
@@ -156,6 +178,16 @@ def make_batches(
         group=group,
         resident=resident,
     )
+
+
+@contextmanager
+def assembled_ahead(batches: Batches, workers: int) -> Iterator[Batches]:
+    """The same batches, assembled by processes before they are asked for; with 0 as they are."""
+    if not workers or batches.resident is not None:
+        yield batches
+        return
+    with Ahead(batches.assemble, batches.after, workers) as ahead:
+        yield replace(batches, ahead=ahead)
 
 
 def _changes(config: TrainConfig) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from training.config.run import Precision, TrainConfig
-from training.data.batches import make_batches
+from training.data.ahead import Resources
+from training.data.batches import assembled_ahead, make_batches
 from training.data.image_files import Images
 from training.detect.recipe import EPOCHS
 from training.loop.loop import step, to_float
@@ -49,37 +50,40 @@ def precisions(device: torch.device) -> tuple[Precision, ...]:
 
 
 def fastest(
-    config: TrainConfig, training: Images, held_out: Images, device: torch.device
+    config: TrainConfig, training: Images, held_out: Images, available: Resources
 ) -> tuple[TrainConfig, Speed]:
     """The configuration in the precision that is fastest here, and its speed.
 
     Other work on the machine disturbs the measurement: the precision that is expected to be
     fastest is taken unless another one is CLEARLY faster.
     """
-    *others, expected = [replace(config, precision=precision) for precision in precisions(device)]
-    best = expected, measure(expected, training, held_out, device)
+    *others, expected = [
+        replace(config, precision=precision) for precision in precisions(available.device)
+    ]
+    best = expected, measure(expected, training, held_out, available)
     for other in others:
-        speed = measure(other, training, held_out, device)
+        speed = measure(other, training, held_out, available)
         if CLEARLY * speed.step < best[1].step:
             best = other, speed
     return best
 
 
-def measure(config: TrainConfig, training: Images, held_out: Images, device: torch.device) -> Speed:
+def measure(config: TrainConfig, training: Images, held_out: Images, available: Resources) -> Speed:
     """The speed of training with this configuration on this machine now."""
-    state = new_state(config, device)
+    state = new_state(config, available.device)
     init_from_images(state, training)
-    batches = make_batches(config, training, device)
     begun, done = time.monotonic(), 0
-    for number in range(MOST_STEPS):
-        if number == COLD_STEPS:
-            begun, done = time.monotonic(), 0
-        source, target = batches.batch(0, number)
-        step(state, to_float(source), to_float(target))
-        done += 1
-        if number > COLD_STEPS and time.monotonic() - begun > SECONDS:
-            break
-    seconds = (time.monotonic() - begun) / done
+    every = make_batches(config, training, available.device)
+    with assembled_ahead(every, available.workers) as batches:
+        for number in range(MOST_STEPS):
+            if number == COLD_STEPS:
+                begun, done = time.monotonic(), 0
+            source, target = batches.batch(0, number)
+            step(state, to_float(source), to_float(target))
+            done += 1
+            if number > COLD_STEPS and time.monotonic() - begun > SECONDS:
+                break
+        seconds = (time.monotonic() - begun) / done
     begun = time.monotonic()
     validate(state, held_out)
     return Speed(seconds, time.monotonic() - begun)

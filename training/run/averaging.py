@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.models.families import Model
 from training.run.state import State
@@ -20,16 +20,21 @@ def update_ema(state: State) -> None:
         return
     step = state.step - (0 if state.decoded is None else state.decoded.since)
     decay = min(state.config.ema_decay, (1 + step) / (10 + step))
-    old, new = _tensors(state.ema_model), _tensors(state.model)
-    pairs = list(zip(old, new, strict=True))
+    move(state.ema_model, state.model, 1 - decay)
+
+
+@torch.no_grad()
+def move(average: nn.Module, network: nn.Module, weight: float) -> None:
+    """Moves averaged weights and statistics by a part of the way to those of a network."""
+    pairs = list(zip(_tensors(average), _tensors(network), strict=True))
     floats = [pair for pair in pairs if pair[0].is_floating_point()]
     counts = [pair for pair in pairs if not pair[0].is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+    torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], weight)
     if counts:
         torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])
 
 
-def _tensors(model: Model) -> list[Tensor]:
+def _tensors(model: nn.Module) -> list[Tensor]:
     return [*model.parameters(), *model.buffers()]
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
+from training.data.ahead import Ahead
 from training.data.batches import Batches, make_batches
 from training.data.defects import RANKING_KINDS, Bank, draw, draw_bank
 from training.data.image_files import Images
 
-# A batch has about PIXELS pixels in all, from LEAST to MOST images.
-PIXELS, LEAST, MOST = 2**18, 8, 64
+# A batch has about PIXELS pixels in all, from LEAST to MOST images; both grow with the batches of
+# the autoencoder, whose usual size is BATCH.
+PIXELS, LEAST, MOST, BATCH = 2**18, 8, 64, 16
 SHARE = 0.6
 # Brightness of an image is multiplied and shifted by up to this.
 CONTRAST, BRIGHTNESS = 0.1, 0.03
@@ -48,7 +49,8 @@ class DrawnBatches:
 
 def make_drawn_batches(config: TrainConfig, images: Images, seed: int) -> DrawnBatches:
     """Batches of crops or whole images as in the run of `config`, without its corruptions."""
-    size = min(MOST, max(LEAST, PIXELS // (_height(config) * _width(config))))
+    fitting = PIXELS // (_height(config) * _width(config))
+    size = min(MOST, max(LEAST, fitting)) * max(1, config.batch_size // BATCH)
     return DrawnBatches(
         clean=make_batches(_clean(config, size, seed), images),
         others=images,
@@ -68,15 +70,17 @@ def draw_judged(config: TrainConfig, held_out: Images, others: Images, seed: int
     return clean, draw(clean, others, bank, rng, RANKING_KINDS, 1)[0]
 
 
-def ahead(batches: DrawnBatches, first: int, stop: int) -> Iterator[tuple[U8, Mask]]:
-    """The batches `first` to `stop` - 1; the next is drawn while one is in use."""
-    with ThreadPoolExecutor(1) as pool:
-        drawn = pool.submit(batches.batch, first)
+def drawn_ahead(
+    batches: DrawnBatches, first: int, stop: int, workers: int
+) -> Iterator[tuple[U8, Mask]]:
+    """The batches `first` to `stop` - 1; the next ones are drawn while one is in use."""
+
+    def after(number: int) -> int | None:
+        return number + 1 if number + 1 < stop else None
+
+    with Ahead(batches.batch, after, workers) as ahead:
         for number in range(first, stop):
-            batch = drawn.result()
-            if number + 1 < stop:
-                drawn = pool.submit(batches.batch, number + 1)
-            yield batch
+            yield ahead.get(number)
 
 
 def vary_brightness(images: U8, rng: np.random.Generator) -> U8:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import AdamW
 
+from training.run.averaging import move
 from training.segmenter.network import Segmenter, SegmenterConfig, build_segmenter
 
 RATE, WEIGHT_DECAY = 2e-3, 1e-3
@@ -63,17 +63,7 @@ def learning_rate(step: int, steps: int) -> float:
     return RATE * min(1.0, (step + 1) / warmup) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
 
 
-@torch.no_grad()
 def update_average(state: SegmenterState) -> None:
     """Moves the average towards the weights after `state.step` steps."""
     decay = min(DECAY, state.step / (state.step + DECAY_STEPS))
-    pairs = list(zip(_tensors(state.average), _tensors(state.network), strict=True))
-    for old, new in pairs:
-        if old.is_floating_point():
-            old.lerp_(new, 1 - decay)
-        else:
-            old.copy_(new)
-
-
-def _tensors(network: Segmenter) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
+    move(state.average, state.network, 1 - decay)

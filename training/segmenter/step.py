@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from codec.arrays import F32, U8, Mask
 from training.config.run import TrainConfig
+from training.data.ahead import Resources
 from training.data.image_files import Images
 from training.errors import TrainingError
 from training.metrics.detection import auroc_of_counts, count_scores
@@ -34,15 +35,18 @@ class Setting:
 
     batches: DrawnBatches
     device: torch.device
+    workers: int
+    """processes that draw batches"""
     bf16: bool
 
 
-def prepare(config: TrainConfig, training: Images, *, seed: int, device: torch.device) -> Setting:
+def prepare(config: TrainConfig, training: Images, *, seed: int, available: Resources) -> Setting:
     """The setting of a training of the segmenter of a run with this configuration."""
     return Setting(
         batches=make_drawn_batches(config, training, seed),
-        device=device,
-        bf16=trains_in_bf16(config.precision, device),
+        device=available.device,
+        workers=available.workers,
+        bf16=trains_in_bf16(config.precision, available.device),
     )
 
 

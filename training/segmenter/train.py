@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 
 from codec.arrays import U8
+from training.data.ahead import Resources
 from training.data.image_files import Images
 from training.errors import TrainingError
 from training.run.checkpoint import load_run
 from training.segmenter import files
-from training.segmenter.drawn import ahead, draw_judged
+from training.segmenter.drawn import draw_judged, drawn_ahead
 from training.segmenter.network import SegmenterConfig
 from training.segmenter.state import SegmenterState, Task, new_state
 from training.segmenter.step import Setting, auroc, prepare, step
@@ -46,7 +47,7 @@ def train_segmenter(
     *,
     steps: int,
     seed: int = 0,
-    device: torch.device,
+    available: Resources,
     log: Log,
     should_stop: Callable[[], bool] = never,
 ) -> bool:
@@ -66,8 +67,8 @@ def train_segmenter(
     if done is not None and done == replace(task, steps=done.steps):
         log(f"segmenter: there is one already, of {done.steps} steps: {run / files.SEGMENTER}")
         return True
-    state = _begin(run, task, device, log)
-    setting = prepare(config, training, seed=seed, device=device)
+    state = _begin(run, task, available.device, log)
+    setting = prepare(config, training, seed=seed, available=available)
     judged = draw_judged(config, held_out, training, seed)
     finished = _train(run, setting, state, judged, log, should_stop)
     if finished:
@@ -76,15 +77,15 @@ def train_segmenter(
     return finished
 
 
-def measure(run: Path, training: Images, *, device: torch.device) -> float:
+def measure(run: Path, training: Images, available: Resources) -> float:
     """Seconds per step, measured over a few; nothing is kept."""
     config = load_run(run)[0]
-    setting = prepare(config, training, seed=0, device=device)
+    setting = prepare(config, training, seed=0, available=available)
     network = SegmenterConfig(channels=config.model.channels)
     steps = COLD_STEPS + TIMED_STEPS
-    state = new_state(Task(steps=steps, seed=0, network=network), device)
+    state = new_state(Task(steps=steps, seed=0, network=network), available.device)
     begun = time.monotonic()
-    for done, (drawn, masks) in enumerate(ahead(setting.batches, 0, steps)):
+    for done, (drawn, masks) in enumerate(drawn_ahead(setting.batches, 0, steps, setting.workers)):
         if done == COLD_STEPS:
             begun = time.monotonic()
         step(setting, state, drawn, masks)
@@ -122,7 +123,7 @@ def _train(
     points = {-(-steps * number // POINTS) for number in range(1, POINTS + 1)}
     begun, first = time.monotonic(), state.step
     saved, logged = begun, 0.0
-    for drawn, masks in ahead(setting.batches, first, steps):
+    for drawn, masks in drawn_ahead(setting.batches, first, steps, setting.workers):
         step(setting, state, drawn, masks)
         now = time.monotonic()
         left = (now - begun) / (state.step - first) * (steps - state.step)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from training.data.ahead import Resources
 from training.detect import budget
 from training.detect.budget import Speed, fastest, measure
 
-CPU = torch.device("cpu")
+CPU = Resources(torch.device("cpu"))
 PICTURES = np.random.default_rng(0).integers(0, 255, (12, 1, 16, 16), np.uint8)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
+from training.data.ahead import Resources
 from training.data.defects import bank
 from training.errors import TrainingError
 from training.run.checkpoint import write
@@ -30,7 +31,7 @@ from training.segmenter.files import STATE
 from training.segmenter.network import STRIDE, build_segmenter, segment
 from training.segmenter.state import learning_rate
 
-CPU = torch.device("cpu")
+CPU = Resources(torch.device("cpu"))
 MAP = TrainConfig(
     model=ModelConfig(family="sigma_vae_map", latent=2, widths=(4, 8)), crop=24, precision="fp32"
 )
@@ -56,7 +57,7 @@ def normal_images(config, count=12):
 
 def make_run(folder, config, seed=0):
     torch.manual_seed(seed)
-    state = new_state(config, CPU)
+    state = new_state(config, CPU.device)
     init_from_images(state, normal_images(config))
     for parameter in state.ema_model.parameters():
         parameter.data.add_(0.05 * seed)
@@ -90,7 +91,7 @@ def train(run, *, config=MAP, stop_after=None, log=None, **options):
         run,
         images[:9],
         images[9:],
-        device=CPU,
+        available=CPU,
         log=(log if log is not None else []).append,
         should_stop=should_stop,
         **{"steps": 6, "seed": 3, **options},
@@ -203,7 +204,7 @@ def test_no_steps_and_no_run_are_refused(run, tmp_path):
 
 
 def test_the_speed_gives_the_steps_of_a_time(run):
-    seconds = measure(run, normal_images(MAP), device=CPU)
+    seconds = measure(run, normal_images(MAP), CPU)
     assert seconds > 0
     assert not (run / SEGMENTER).exists()
     assert steps_within(100, 0.5) == 190  # a twentieth is left for everything else
