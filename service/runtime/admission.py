@@ -1,10 +1,13 @@
 """Admission control: a call that would miss its deadline is rejected before it costs anything.
 
 All calls in progress share the machine, so a call is expected to take as long as all their images
-together. The time per image is a running mean over finished calls. Without admission control, a
-server at twice its capacity answers almost every call too late.
+together. The time per image is the time in which calls were in progress, by the images that were
+finished in it, so calls that failed or were given up count too: they took time and finished
+nothing. Without admission control, a server at twice its capacity answers almost every call too
+late.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,12 +16,13 @@ from typing import final
 
 from codec.errors import Overloaded
 
-# A call is admitted if it is expected to finish in half of its remaining time: estimates are rough.
-_SAFETY_FACTOR = 2.0
-# Weight of the newest call in the running mean of the time per image.
-_NEWEST_WEIGHT = 0.1
-# Each rejection lowers the estimate a little, so that a wrong one cannot reject calls forever.
-_REJECTION_DECAY = 0.98
+# A call is admitted if it is expected to finish in two thirds of its remaining time: estimates are
+# rough, and calls that come later share the machine with it.
+_SAFETY_FACTOR = 1.5
+# The time and the images of the past count by exp(-age / this), with the age in seconds of work.
+_MEMORY_SECONDS = 3.0
+# Longest expected time, seconds: while nothing is finished, the time per image has no limit.
+_LONGEST = 3600.0
 
 
 @final
@@ -30,7 +34,12 @@ class Admission:
         self._lock = threading.Lock()
         self._calls = 0
         self._images = 0
-        self._seconds_per_image = 0.0
+        # Recent seconds with images in progress up to the last end of a call, and the images that
+        # were finished in them; such seconds since then, up to a moment of the clock.
+        self._busy = 0.0
+        self._finished = 0.0
+        self._since_last_end = 0.0
+        self._counted_to = 0.0
 
     def in_progress(self) -> int:
         """Number of calls in progress."""
@@ -43,34 +52,44 @@ class Admission:
         Raises Overloaded if the call is not expected to finish within `seconds_left`. A call
         without images, or on an idle server, is always admitted.
         """
-        images_at_start = self._enter(images, seconds_left)
-        started = self._clock()
+        self._enter(images, seconds_left)
+        finished = 0
         try:
             yield
-            if images:
-                mean_images = (images_at_start + self._images) / 2.0
-                self._update_estimate((self._clock() - started) / mean_images)
+            finished = images
         finally:
-            with self._lock:
-                self._calls -= 1
-                self._images -= images
+            self._leave(images, finished)
 
-    def _enter(self, images: int, seconds_left: float) -> int:
+    def _enter(self, images: int, seconds_left: float) -> None:
         with self._lock:
+            self._count_time()
             total = self._images + images
-            expected = total * self._seconds_per_image
+            expected = min(_LONGEST, total * self._seconds_per_image())
             if images and self._calls and expected * _SAFETY_FACTOR > seconds_left:
-                self._seconds_per_image *= _REJECTION_DECAY
                 raise Overloaded(
                     f"server busy: about {expected:.2f} s of work queued, "
                     f"deadline in {seconds_left:.2f} s; retry later"
                 )
             self._calls += 1
             self._images = total
-            return total
 
-    def _update_estimate(self, seconds_per_image: float) -> None:
+    def _leave(self, images: int, finished: int) -> None:
         with self._lock:
-            self._seconds_per_image += _NEWEST_WEIGHT * (
-                seconds_per_image - self._seconds_per_image
-            )
+            self._count_time()
+            self._calls -= 1
+            self._images -= images
+            if images:
+                kept = math.exp(-self._since_last_end / _MEMORY_SECONDS)
+                self._busy = self._busy * kept + self._since_last_end
+                self._finished = self._finished * kept + finished
+                self._since_last_end = 0.0
+
+    def _count_time(self) -> None:
+        now = self._clock()
+        if self._images:
+            self._since_last_end += now - self._counted_to
+        self._counted_to = now
+
+    def _seconds_per_image(self) -> float:
+        """0 before the first call has ended."""
+        return self._busy / max(self._finished, 1e-9)
