@@ -36,6 +36,7 @@ ADMIN_SERVICES = ("residuum.v1.ModelService",)
 LIVENESS = "liveness"
 _ADMIN_THREADS = 4
 _ADMIN_MESSAGE_MB = 4
+_CONNECTION_AGE_MS = 300_000
 
 
 class ListenError(Exception):
@@ -105,6 +106,9 @@ def _grpc_server(interceptor: RpcInterceptor, threads: int, message_mb: int) -> 
         options=[
             ("grpc.max_receive_message_length", message_mb * MIB),
             ("grpc.max_send_message_length", -1),
+            # Clients connect anew, and so find replicas that were added. Calls and streams in
+            # progress are not cut off.
+            ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
             # Otherwise two servers could listen on one port and silently share its calls.
             ("grpc.so_reuseport", 0),
         ],

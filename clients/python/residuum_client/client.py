@@ -23,7 +23,7 @@ class Client(Backend):
       addresses, messages take turns.
     - `model`, `version`: the model on the server; an empty version means the newest.
     - `timeout`: seconds per message, at most a million. Within it, a call that finds no server is
-      tried four times, with increasing pauses.
+      tried five times, with increasing pauses.
     - `credentials`: for TLS; nothing is encrypted without them.
 
     Messages are sized by their pixels and by how fast the server answers, and up to four are in

@@ -74,6 +74,13 @@ def test_this_machine_is_known(target):
     assert proxy_in_the_way(target, {"http_proxy": "http://proxy:3128"}) == ""
 
 
+def test_a_list_of_addresses_is_on_this_machine_if_all_are():
+    assert check_target("ipv4:127.0.0.1:1,127.0.0.2:2") == "ipv4:127.0.0.1:1,127.0.0.2:2"
+    assert is_local("ipv4:127.0.0.1:1,127.0.0.2:2")
+    assert is_local("ipv6:[::1]:1,[::1]:2")
+    assert not is_local("ipv4:127.0.0.1:1,10.0.0.2:2")
+
+
 @pytest.mark.parametrize(
     ("environment", "name"),
     [

@@ -52,8 +52,11 @@ def check_target(target: object) -> str:
 
 
 def is_local(target: str) -> bool:
-    """Whether the address means this machine, whatever proxies there are."""
-    host = _host(target)
+    """Whether all addresses of the target mean this machine, whatever proxies there are."""
+    return all(map(_is_local_host, _hosts(target)))
+
+
+def _is_local_host(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -65,7 +68,7 @@ def is_local(target: str) -> bool:
 
 def proxy_in_the_way(target: str, environment: Mapping[str, str]) -> str:
     """Says which proxy gRPC uses for the address, and how to do without; empty without a proxy."""
-    host = _host(target)
+    host = _hosts(target)[0]
     name = next((name for name in _PROXIES if environment.get(name)), None)
     excluded = next((environment[name] for name in _EXCLUDED if environment.get(name)), "")
     if name is None or is_local(target) or target.startswith(_NO_NETWORK):
@@ -82,9 +85,10 @@ def proxy_in_the_way(target: str, environment: Mapping[str, str]) -> str:
     return f"{name} is set, so the proxy {place} was asked; no_proxy={host} leaves it out"
 
 
-def _host(target: str) -> str:
-    name = _GRPC_NAME.sub("", target, count=1).rpartition("/")[2]
-    return _split(name)[0].strip("[]").lower()
+def _hosts(target: str) -> list[str]:
+    """The hosts of a target; ipv4: and ipv6: take several addresses, with commas."""
+    names = _GRPC_NAME.sub("", target, count=1).rpartition("/")[2]
+    return [_split(name)[0].strip("[]").lower() for name in names.split(",")]
 
 
 def _split(target: str) -> tuple[str, str]:
