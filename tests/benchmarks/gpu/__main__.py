@@ -26,6 +26,8 @@ import numpy as np
 
 from codec.atomic import write_file
 from codec.bundle.bundle import load_bundle
+from codec.errors import ResiduumError
+from codec.graphs.onnx import open_graphs
 from gpu import provider, serving
 from training.config.run import DataConfig
 from training.data.datasets import IMAGES, find_idx
@@ -105,12 +107,16 @@ PARTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Runs the parts."""
+    """Runs the parts; on a machine without a GPU says that nothing was measured, status 1."""
     parser = argparse.ArgumentParser(prog="gpu", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("build/bench/gpu"))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
+    try:
+        open_graphs(load_bundle(serving.BUNDLES / "fashion"), "cuda")
+    except ResiduumError as error:
+        sys.exit(f"nothing was measured: {error}")
     options.out.mkdir(parents=True, exist_ok=True)
     for part in options.parts:
         begun = time.monotonic()
