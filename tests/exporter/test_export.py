@@ -133,7 +133,7 @@ def test_the_options_are_in_the_bundle(command, run, data, tmp_path):
 ERRORS = {
     "{data} --out {new} --calibrate {data}": "neither a run (no best.safetensors) nor a bundle",
     "nowhere --out {new} --calibrate {data}": "nowhere does not exist; expected a run or a bundle",
-    "{run} --out {new} --calibrate nowhere": "data folder nowhere does not exist",
+    "{run} --out {new} --calibrate nowhere": "nowhere does not exist; expected a folder of images",
     "{run} --out {new} --calibrate {empty}": "empty holds no image files",
     "{run} --out {empty} --calibrate {data}": "empty exists already",
     "{run} --out {file}/new --calibrate {data}": "file is not a writable folder",

@@ -196,16 +196,23 @@ def test_a_run_is_not_resumed_with_other_images(make_folder, tmp_path, capsys):
     ("line", "status", "sentence"),
     [
         ("fashoin --data . --out x", 2, "--help lists them; did you mean 'fashion'?"),
-        ("fashion --data nowhere --out x", 1, "data folder nowhere does not exist"),
+        (
+            "fashion --data nowhere --out x",
+            1,
+            "nowhere does not exist; expected a folder of images",
+        ),
         ("fashion --data . --out x --lr 0", 2, "lr is 0.0; a positive number expected"),
         ("fashion --data . --out x --resume", 1, "x holds no run to resume"),
         ("fashion --data . --out x --device cuda:99", 1, "device 'cuda:99' cannot be used here"),
         ("fashion --data . --out x", 1, "holds no image files"),
+        ("fashion --data . --out file/x", 1, "file is not a writable folder"),
+        ("detect --data . --out file", 1, "file is not a writable folder"),
         ("fashion --data . --out x --device cpu --precision bf16", 1, "17 times slower than fp32"),
     ],
 )
 def test_an_error_is_one_sentence(line, status, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    Path("file").touch()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
     assert main(line.split()) == status
     said = capsys.readouterr().err

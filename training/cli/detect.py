@@ -62,14 +62,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _next_commands(options: DetectOptions) -> list[str]:
-    """The commands that make a bundle of the run, and measure it if there are test images."""
+    """The commands that make a bundle, and measure it or, without test images, use it."""
     run, data = options.out, quote(str(options.data))
     bundle, figures = (
         quote(str(run.with_name(f"{run.name}-{end}"))) for end in ("bundle", "report")
     )
     return [
         f"next: residuum-export {quote(str(run))} --calibrate {data} --out {bundle}",
-        f"then: residuum-evaluate {bundle} --data {data} --out {figures}   (if there are defects)",
+        f"then: residuum-evaluate {bundle} --data {data} --out {figures}"
+        if datasets.has_test_images(options.layout, options.data)
+        else f"then: residuum score IMAGES --bundle {bundle}",
     ]
 
 

@@ -111,8 +111,11 @@ def _run(
 def check_folder(run: Path, resume: bool) -> None:
     """Checks that nothing is overwritten, and removes temporary files of a killed run.
 
-    Raises TrainingError if the folder of a new run is not empty.
+    Raises TrainingError if the folder of a new run is not empty, or cannot be written.
     """
+    there = next(path for path in (run, *run.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise TrainingError(f"cannot write {run}: {there} is not a writable folder")
     remove_temporary(run)
     if not resume and run.exists() and any(run.iterdir()):
         raise TrainingError(f"{run} is not empty; use --resume or another --out")

@@ -8,6 +8,7 @@ only by asking for them (`training/data/labelled.py`, `images(..., split="test")
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from codec.image_reader import read_image
 from codec.images.input_spec import MAX_RECORD_PIXELS
-from training.config.run import DataConfig
+from training.config.run import DataConfig, LayoutName
 from training.data.idx import read_idx
 from training.data.image_files import (
     Images,
@@ -127,17 +128,25 @@ def validation_images(config: DataConfig, folder: Path) -> Images:
     return training_and_validation(config, folder)[1]
 
 
+def has_test_images(layout: LayoutName, folder: Path) -> bool:
+    """Whether there is something to evaluate with. Raises TrainingError."""
+    catalogue = _catalogue(DataConfig(layout=layout), folder)
+    return catalogue is None or bool(catalogue.test)
+
+
 def source_of(config: DataConfig, folder: Path) -> str:
     """The kind of data under `folder`: config.source, or the kind that is recognised there.
 
     "folder" are image files, also those that a csv file lists. Raises TrainingError.
     """
     if not folder.exists():
-        raise TrainingError(f"data folder {folder} does not exist")
+        raise TrainingError(f"{folder} does not exist; expected a folder of images, or a csv file")
     if not folder.is_file() and not folder.is_dir():
         raise TrainingError(f"{folder} is a special file; expected a folder, or a csv file")
     if folder.is_file() and folder.suffix.lower() not in (".csv", ".tsv"):
         raise TrainingError(f"{folder} is a file; expected a folder, or a csv file")
+    if not os.access(folder, os.R_OK if folder.is_file() else os.R_OK | os.X_OK):
+        raise TrainingError(f"{folder} cannot be read: permission denied")
     if config.layout != "auto" or folder.is_file():
         return "folder"
     if config.source != "auto":

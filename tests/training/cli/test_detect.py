@@ -41,8 +41,9 @@ def test_a_number_of_steps_gives_the_same_weights_each_time(folder, tmp_path, ca
     said = capsys.readouterr().out
     assert "24 gray images of 40x40 pixels" in said
     assert "next: residuum-export" in said
+    assert "then: residuum score IMAGES --bundle" in said  # there are no test images
     assert (tmp_path / "a" / "train.log").read_text().count("gray images of 40x40") == 1
-    assert detect(folder, tmp_path / "b", "--steps", "4") == 0
+    assert detect(folder, tmp_path / "b", "--steps", "4", "--workers", "2") == 0
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert detect(folder, tmp_path / "a", "--resume") == 0
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
@@ -52,8 +53,13 @@ def test_a_number_of_steps_gives_the_same_weights_each_time(folder, tmp_path, ca
 def test_no_time_leaves_a_run_that_can_be_exported_and_says_what_it_can_do(
     folder, tmp_path, capsys
 ):
-    assert detect(folder, tmp_path / "run", "--minutes", "0") == 0
+    tree = tmp_path / "tree"
+    shutil.copytree(folder, tree / "train" / "good")
+    (tree / "test" / "bad").mkdir(parents=True)
+    shutil.copy(folder / "00.png", tree / "test" / "bad")
+    assert detect(tree, tmp_path / "run", "--minutes", "0") == 0
     said = capsys.readouterr().out
+    assert "then: residuum-evaluate" in said
     assert "only the detectors that residuum-export fits to the images" in said
     assert load_run(tmp_path / "run")[0].defects > 0
     assert not (tmp_path / "run" / "segmenter.safetensors").exists()

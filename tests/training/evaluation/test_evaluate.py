@@ -257,7 +257,11 @@ def test_records_that_are_not_exact_fail_the_command(inspected, tmp_path, monkey
         ("MAP nowhere --data D --out o", 1, "nowhere does not exist; expected a run or a bundle"),
         ("MAP RUN --data D --out o", 2, "run is a run; several sources are compared if all are"),
         ("--data D --out o", 2, "nothing to evaluate; expected a run, or one or more bundles"),
-        ("MAP --data nowhere --out o", 1, "data folder nowhere does not exist"),
+        (
+            "MAP --data nowhere --out o",
+            1,
+            "nowhere does not exist; expected a folder of images",
+        ),
         (
             "MAP --data D/train --out o",
             1,
