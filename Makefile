@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity gpu clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity bench-overload gpu clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -109,6 +109,10 @@ bench-index: $(VENV)/.complete
 # Images per second through gRPC, and with bare onnxruntime with the same graphs, on one core each.
 bench-serve: $(VENV)/.runtime
 	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
+
+# Calls answered in time at 1, 2, 5 and 10 times the capacity.
+bench-overload: $(VENV)/.runtime
+	$(BIN)/python tests/benchmarks/overload.py --out build/bench/overload.json
 
 # Images per second of the training command, of a bare loop and of Pythae, on two cores.
 bench-train: $(VENV)/.complete build/pythae
