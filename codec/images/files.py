@@ -75,10 +75,8 @@ def check_size(height: int, width: int, spec: InputSpec) -> None:
     if spec.fit in ("pad", "tile") and height * width > MAX_RECORD_PIXELS:
         raise InvalidInput(f"image is {size}, at most {MAX_RECORD_PIXELS} pixels")
     if spec.fit == "exact" and (height, width) != (spec.height, spec.width):
-        colour = _COLOURS[spec.channels]
-        raise InvalidInput(
-            f"image is {size} {colour}; the model takes exactly {spec.height}x{spec.width} {colour}"
-        )
+        taken = f"{spec.height}x{spec.width} {_COLOURS[spec.channels]}"
+        raise InvalidInput(f"image is {size}; the model takes exactly {taken}: resize it")
     tiles = math.prod(tile_grid((height, width), spec))
     if tiles > MAX_TILES:
         raise InvalidInput(f"image is {size}, {tiles} tiles; at most {MAX_TILES}")

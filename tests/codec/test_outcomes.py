@@ -119,7 +119,7 @@ def test_scores_are_those_of_the_images_alone(tiny: Codec, hills: Hills) -> None
     outcomes = scorer.score_each(images)
     for image, outcome in zip(images, outcomes, strict=True):
         if image is bad:
-            assert str(outcome).startswith("image is 15x16 gray; the model takes exactly 16x16")
+            assert str(outcome).startswith("image is 15x16; the model takes exactly 16x16")
             continue
         (expected,) = scorer.score([image])
         assert not isinstance(outcome, InvalidInput)

@@ -101,7 +101,7 @@ def test_a_damaged_file_is_read_or_refused(position: int, value: int) -> None:
 
 
 def test_a_model_of_one_size_names_both_sizes() -> None:
-    with pytest.raises(InvalidInput, match="15x16 gray; the model takes exactly 16x16 gray"):
+    with pytest.raises(InvalidInput, match="15x16; the model takes exactly 16x16 gray: resize it"):
         prepare(noise(15, 16, 1), GRAY)
 
 

@@ -53,11 +53,11 @@ def bad_files():
         "cut": (noise[:-99], "the image file is damaged"),
         "another size": (
             png(np.zeros((15, 16, 1), np.uint8)),
-            "image is 15x16 gray; the model takes exactly 16x16 gray",
+            "image is 15x16; the model takes exactly 16x16 gray: resize it",
         ),
         "a huge canvas": (
             png_header(8190, 8190),
-            "image is 8190x8190 gray; the model takes exactly 16x16 gray",
+            "image is 8190x8190; the model takes exactly 16x16 gray: resize it",
         ),
     }
 
