@@ -254,7 +254,7 @@ def test_bad_files_fail_and_the_others_are_done(source, request, photos, tmp_pat
         "text.png",
     ]
     assert "no such file" in failures[0]
-    assert "9x5 gray" in failures[3]
+    assert "image is 9x5; the model takes" in failures[3]
     assert not any("image 0" in line for line in failures)
 
 
