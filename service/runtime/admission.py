@@ -2,15 +2,16 @@
 
 All calls in progress share the machine, so a call is expected to take as long as all their images
 together. The time per image is the time in which calls were in progress, by the images that were
-finished in it, so calls that failed or were given up count too: they took time and finished
-nothing. Without admission control, a server at twice its capacity answers almost every call too
-late.
+finished in it, so calls that were given up count too: they took time and finished nothing. Images
+with an error are finished. Without admission control, a server at twice its capacity answers almost
+every call too late.
 """
 
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import final
 
@@ -21,8 +22,6 @@ from codec.errors import Overloaded
 _SAFETY_FACTOR = 1.5
 # The time and the images of the past count by exp(-age / this), with the age in seconds of work.
 _MEMORY_SECONDS = 3.0
-# Longest expected time, seconds: while nothing is finished, the time per image has no limit.
-_LONGEST = 3600.0
 
 
 @final
@@ -53,10 +52,12 @@ class Admission:
         without images, or on an idle server, is always admitted.
         """
         self._enter(images, seconds_left)
-        finished = 0
+        finished = images
         try:
             yield
-            finished = images
+        except (CancelledError, Overloaded):
+            finished = 0
+            raise
         finally:
             self._leave(images, finished)
 
@@ -64,7 +65,7 @@ class Admission:
         with self._lock:
             self._count_time()
             total = self._images + images
-            expected = min(_LONGEST, total * self._seconds_per_image())
+            expected = total * self._seconds_per_image()
             if images and self._calls and expected * _SAFETY_FACTOR > seconds_left:
                 raise Overloaded(
                     f"server busy: about {expected:.2f} s of work queued, "
@@ -91,5 +92,5 @@ class Admission:
         self._counted_to = now
 
     def _seconds_per_image(self) -> float:
-        """0 before the first call has ended."""
-        return self._busy / max(self._finished, 1e-9)
+        """0 before the first call has ended; while none is finished, as if one image were."""
+        return self._busy / max(1.0, self._finished)

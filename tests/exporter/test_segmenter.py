@@ -27,6 +27,7 @@ from exporter.segmenter import (
     measure_reach,
     measure_segmenter,
 )
+from training.data.ahead import Resources
 from training.data.datasets import training_and_validation
 from training.errors import TrainingError
 from training.run.checkpoint import load_run
@@ -131,8 +132,8 @@ def segmented_run(run, data, tmp_path):
     copy = tmp_path / "discs"
     shutil.copytree(run, copy)
     training, held_out = training_and_validation(load_run(run)[0].data, data)
-    cpu = torch.device("cpu")
-    train_segmenter(copy, training, held_out, steps=40, device=cpu, log=lambda _: None)
+    cpu = Resources(torch.device("cpu"))
+    train_segmenter(copy, training, held_out, steps=40, available=cpu, log=lambda _: None)
     return copy
 
 

@@ -1,6 +1,7 @@
 """Which calls are admitted, given their deadline and the calls in progress."""
 
 import contextlib
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -90,24 +91,41 @@ def test_without_an_estimate_every_call_is_admitted():
         assert admission.in_progress() == 10
 
 
-def test_the_time_of_a_failed_call_counts_though_it_finished_nothing(admission, clock):
+@pytest.mark.parametrize("error", [CancelledError, Overloaded])
+def test_a_call_that_was_given_up_took_time_and_finished_nothing(error, admission, clock):
     estimate = admission._seconds_per_image()
-    with contextlib.suppress(ValueError), admission.admit(1, NO_DEADLINE):
+    with contextlib.suppress(error), admission.admit(1, NO_DEADLINE):
         clock.seconds += 0.5
-        raise ValueError("bad")
+        raise error("gone")
     assert admission.in_progress() == 0
     assert admission._seconds_per_image() > 1.5 * estimate
 
 
-def test_while_every_call_is_given_up_one_at_a_time_is_admitted(clock):
+def test_images_with_an_error_are_finished(admission, clock):
+    for _ in range(60):
+        with contextlib.suppress(ValueError), admission.admit(1, NO_DEADLINE):
+            clock.seconds += 0.01
+            raise ValueError("bad")
+    assert admission.in_progress() == 0
+    assert admission._seconds_per_image() == pytest.approx(0.01, rel=0.01)
+
+
+def test_a_first_call_that_a_full_queue_refuses_does_not_keep_others_out(clock):
     admission = Admission(clock)
-    for _ in range(3):
-        with contextlib.suppress(TimeoutError), admission.admit(8, 1.0):
-            with pytest.raises(Overloaded) if admission._busy else contextlib.nullcontext():
-                admission._enter(8, 1.0)
-                admission._leave(8, 0)
+    with contextlib.suppress(Overloaded), admission.admit(1, NO_DEADLINE):
+        clock.seconds += 0.001
+        raise Overloaded("full")
+    with admission.admit(8, 0.1), admission.admit(8, 0.1):
+        assert admission.in_progress() == 2
+
+
+def test_while_every_call_is_given_up_one_at_a_time_is_admitted(admission, clock):
+    for _ in range(60):
+        with contextlib.suppress(CancelledError), admission.admit(8, 1.0):
             clock.seconds += 1.0
-            raise TimeoutError
+            raise CancelledError
+    with admission.admit(8, 1.0), pytest.raises(Overloaded):
+        admission._enter(8, 1.0)
 
 
 def test_a_slow_first_call_is_soon_forgotten(clock):

@@ -167,7 +167,10 @@ BAD_IMAGES = {
         {"pixels": Pixels(count=2, height=2**32 - 1, width=2**32 - 1, channels=3)},
         "for 2 images of 4294967295x4294967295x3",
     ),
-    "another size": ({"pixels": zeros(1, 16, 15)}, "16x15 gray"),
+    "another size": (
+        {"pixels": zeros(1, 16, 15)},
+        "image is 16x15; the model takes exactly 16x16",
+    ),
     "an image without area": ({"pixels": zeros(1, 0, 16)}, "images of 0x16x1 are empty"),
     "endless rows without area": (
         {"pixels": Pixels(count=64, height=0, width=2**32 - 1, channels=2**32 - 1)},
