@@ -18,7 +18,7 @@ from service.runtime.admission import Admission
 
 # Images per second that the worker can compute, and seconds that a caller waits.
 CAPACITY, DEADLINE = 1000.0, 0.25
-SECONDS = 10.0
+SECONDS = 5.0
 
 
 @dataclass
