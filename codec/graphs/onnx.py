@@ -14,7 +14,7 @@ from codec.arrays import F32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.bundle.manifest import Kind
 from codec.errors import BundleError, InvalidInput
-from codec.graphs.fixed_sizes import FixedSizes, Function
+from codec.graphs.padded_batches import Function, PaddedBatches
 from codec.graphs.protocol import MAX_THREADS
 
 _log = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ _DECODER_INPUT: dict[Kind, str] = {"gaussian": "z", "indices": "codes"}
 # would depend on the batch that its image was in. The default search of cuDNN benchmarks every
 # new input shape for up to a second.
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-# Rows of a call with CUDA: other numbers are filled up. A session plans its convolutions anew, for
-# 15 to 25 ms, whenever the number changes, so each number has its own session.
-_CUDA_ROWS = (1, 4, 16, 64, 256)
+# Batch sizes with CUDA, to which other batches are padded. A session plans its convolutions anew,
+# for 15 to 25 ms, whenever the batch size changes, so each size has its own session.
+_SIZES = (1, 4, 16, 64, 256)
 
 
 class OnnxGraphs:
@@ -38,12 +38,12 @@ class OnnxGraphs:
     def __init__(self, bundle: Bundle, provider: Provider, threads: int) -> None:
         kind = bundle.manifest.latent.kind
         self.provider = _choose(provider)
-        run = functools.partial(_Graph, provider=self.provider, threads=threads)
-        self._encoder = run(bundle.encoder, "encoder.onnx", "x", _OUTPUTS[kind])
-        self._decoder = run(bundle.decoder, "decoder.onnx", _DECODER_INPUT[kind], ["x_hat"])
+        open_graph = functools.partial(_Graph, provider=self.provider, threads=threads)
+        self._encoder = open_graph(bundle.encoder, "encoder.onnx", "x", _OUTPUTS[kind])
+        self._decoder = open_graph(bundle.decoder, "decoder.onnx", _DECODER_INPUT[kind], ["x_hat"])
         self._segmenter: _Graph | None = None
         if bundle.segmenter is not None:
-            self._segmenter = run(bundle.segmenter, "segmenter.onnx", "x", ["logit"])
+            self._segmenter = open_graph(bundle.segmenter, "segmenter.onnx", "x", ["logit"])
         channels, taken = bundle.manifest.input.channels, self._encoder.input_shape[1]
         if isinstance(taken, int) and taken != channels:
             raise BundleError(f"encoder.onnx takes {taken} channels, the manifest says {channels}")
@@ -103,7 +103,7 @@ def _choose(provider: str) -> str:
 
 
 class _Graph:
-    """A graph with one input; on CUDA in a session for each number of rows."""
+    """A graph with one input; with CUDA in a session for each batch size."""
 
     def __init__(
         self, graph: bytes, name: str, given: str, wanted: list[str], *, provider: str, threads: int
@@ -114,11 +114,9 @@ class _Graph:
         self.input_shape = session.get_inputs()[0].shape
         self._call: Function = functools.partial(self._run, session)
         if provider == "cuda":
-            others = {rows: _session(graph, name, provider, threads) for rows in _CUDA_ROWS[1:]}
-            sessions = {_CUDA_ROWS[0]: session} | others
-            self._call = FixedSizes(
-                {rows: functools.partial(self._run, one) for rows, one in sessions.items()}
-            )
+            sessions = [session, *(_session(graph, name, provider, threads) for _ in _SIZES[1:])]
+            calls = [functools.partial(self._run, one) for one in sessions]
+            self._call = PaddedBatches(dict(zip(_SIZES, calls, strict=True)))
 
     def __call__(self, x: Array) -> list[Array]:
         """The outputs for an input `[B, ...]`, each `[B, ...]`."""

@@ -1,10 +1,10 @@
 """Admission control: a call that would miss its deadline is rejected before it costs anything.
 
 All calls in progress share the machine, so a call is expected to take as long as all their images
-together. The time per image is the time in which calls were in progress, by the images that were
-finished in it, so calls that were given up count too: they took time and finished nothing. Images
-with an error are finished. Without admission control, a server at twice its capacity answers almost
-every call too late.
+together. The time per image is the time in which calls were in progress, divided by the images that
+were finished in it. Calls that were given up took time and finished nothing; images with an error
+are finished. Without admission control, a server at twice its capacity answers almost every call
+too late.
 """
 
 import math

@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,19 +85,20 @@ def through_server(client: Client, per_call: int, seconds: float) -> float:
 
 
 @contextmanager
-def server(core: int) -> Iterator[str]:
-    """Starts `residuum-serve` on one core and free ports; yields its address."""
+def server(core: int | None = None, options: Sequence[str] = ()) -> Iterator[str]:
+    """Starts `residuum-serve` on free ports, and on one core or all; yields its address."""
     ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-m", "service", "--bundles", str(BUNDLES), *ports]
+    command = [sys.executable, "-m", "service", "--bundles", str(BUNDLES), *ports, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        os.sched_setaffinity(process.pid, {core})
+        cores = os.sched_getaffinity(0) if core is None else {core}
+        os.sched_setaffinity(process.pid, cores)
         try:
             line = process.stdout.readline() if process.stdout else ""
             port = re.search(r"port (\d+)", line)
             if port is None:
                 sys.exit(f"the server did not start: {line}")
             for thread in Path(f"/proc/{process.pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), {core})
+                os.sched_setaffinity(int(thread.name), cores)
             yield f"127.0.0.1:{port[1]}"
         finally:
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -64,14 +65,14 @@ def new_plan(options: DetectOptions, available: Resources, report: Report) -> Pl
     report(f"reading {options.data}")
     read_as = DataConfig(channels=3, layout=options.layout)
     facts = look(datasets.images(read_as, options.data, report=report))
-    batch_size = batch_size_for(available.device)
-    first = choose(
+    configure = functools.partial(
+        choose,
         facts,
-        steps=options.steps or 1000,
         seed=options.seed,
         layout=options.layout,
-        batch_size=batch_size,
+        batch_size=batch_size_for(available.device),
     )
+    first = configure(steps=options.steps or 1000)
     said = [*sentences(facts, first), *_kinds(options)]
     for sentence in said:
         report(sentence)
@@ -80,14 +81,7 @@ def new_plan(options: DetectOptions, available: Resources, report: Report) -> Pl
     size = Size(options.steps, EPOCHS, precisions(available.device)[-1])
     if not options.steps:
         size = _within(options.minutes, first, training, held_out, available, report)
-    config = choose(
-        facts,
-        steps=size.steps or LEAST_STEPS,
-        epochs=size.epochs,
-        seed=options.seed,
-        layout=options.layout,
-        batch_size=batch_size,
-    )
+    config = configure(steps=size.steps or LEAST_STEPS, epochs=size.epochs)
     seconds = 60 * SEGMENTER * options.minutes
     return Plan(
         config=dataclasses.replace(config, precision=size.precision),

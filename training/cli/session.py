@@ -157,7 +157,7 @@ def _train(
     first = group.rank == 0
     save = checkpoint.Saver(options.out, facts, options.save_every)
     every = make_batches(state.config, training, state.device, group)
-    workers = resources(state.device, options.workers).workers
+    workers = resources(state.device, options.workers, group.size).workers
     with (
         signals.stop_signals(report, kill_on_second=group.size == 1) as received,
         RunLog(console, options.out, held_out) if first else nullcontext(Silent()) as log,

@@ -6,12 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,53 +23,42 @@ DEPTH = 2
 MOST_WORKERS = 8
 
 
-class Ahead(Generic[K, T]):
-    """A pure function, computed for the keys that follow while the value of one is in use.
+@contextmanager
+def computed_ahead(
+    compute: Callable[[K], T], after: Callable[[K], K | None], workers: int
+) -> Iterator[Callable[[K], T]]:
+    """A pure function whose next values are computed while the value of one key is in use.
 
     `after` maps a key to the next one, or None at the end. `workers` processes compute; with 0, a
-    thread of this one. Other keys than the expected ones may be asked for: they take longer.
+    thread of this one. Other keys than the expected ones may be asked for: they take longer. What
+    the function raises for a key is raised when that key is asked for.
     """
+    depth = DEPTH * workers if workers else 1
+    pool, submitted = _start(compute, workers)
+    pending: dict[K, Future[T]] = {}
 
-    def __init__(
-        self, compute: Callable[[K], T], after: Callable[[K], K | None], workers: int
-    ) -> None:
-        self._after = after
-        self._depth = DEPTH * workers if workers else 1
-        self._pool, self._compute = _start(compute, workers)
-        self._pending: dict[K, Future[T]] = {}
+    def submit(key: K) -> None:
+        if key not in pending:
+            pending[key] = pool.submit(submitted, key)
 
-    def get(self, key: K) -> T:
-        """The value of a key. What the function raises is raised here."""
-        if key not in self._pending:
-            self._drop()
-            self._submit(key)
-        wanted, following = self._pending.pop(key), self._after(key)
-        for _ in range(self._depth):
+    def get(key: K) -> T:
+        if key not in pending:
+            for future in pending.values():
+                future.cancel()
+            pending.clear()
+        submit(key)
+        wanted, following = pending.pop(key), after(key)
+        for _ in range(depth):
             if following is None:
                 break
-            self._submit(following)
-            following = self._after(following)
+            submit(following)
+            following = after(following)
         return wanted.result()
 
-    def _submit(self, key: K) -> None:
-        if key not in self._pending:
-            self._pending[key] = self._pool.submit(self._compute, key)
-
-    def _drop(self) -> None:
-        for future in self._pending.values():
-            future.cancel()
-        self._pending.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+    try:
+        yield get
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +69,13 @@ class Resources:
     workers: int = 0
 
 
-def resources(device: torch.device, workers: int | None) -> Resources:
+def resources(device: torch.device, workers: int | None, trainings: int = 1) -> Resources:
     """A device with `workers` processes; None: as many as keep a GPU supplied, and none for a CPU.
 
-    A CPU is busy with the training itself.
+    A CPU is busy with the training itself. `trainings` processes that train share the cores.
     """
     if workers is None:
-        spare = len(os.sched_getaffinity(0)) - 1
+        spare = max(0, len(os.sched_getaffinity(0)) // trainings - 1)
         workers = min(MOST_WORKERS, spare) if device.type == "cuda" else 0
     return Resources(device, workers)
 

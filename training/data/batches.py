@@ -7,7 +7,7 @@ exactly the batches of an uninterrupted one, and all processes see the same batc
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
-from training.data.ahead import Ahead
+from training.data.ahead import computed_ahead
 from training.data.corruption import add_noise, corrupt, mask_pixels, spots
 from training.data.defects import Bank, draw, draw_bank
 from training.data.image_files import Images
@@ -42,8 +42,8 @@ class Batches:
     group: ProcessGroup
     resident: Tensor | None
     """the images on the device, uint8 [N, C, H, W], if batches are only selections of them"""
-    ahead: Ahead[Place, tuple[U8, U8]] | None = None
-    """what assembles batches before they are asked for"""
+    assembled: Callable[[Place], tuple[U8, U8]] | None = None
+    """what gives the batches that are assembled before they are asked for"""
 
     def per_epoch(self) -> int:
         """Batches in an epoch."""
@@ -58,7 +58,7 @@ class Batches:
         if self.resident is not None:
             chosen = self._choose(self.resident, epoch, number)
             return chosen, chosen
-        assemble = self.assemble if self.ahead is None else self.ahead.get
+        assemble = self.assembled or self.assemble
         source, target = assemble((epoch, number))
         there = torch.from_numpy(target).to(self.device)
         same = source is target
@@ -186,8 +186,8 @@ def assembled_ahead(batches: Batches, workers: int) -> Iterator[Batches]:
     if not workers or batches.resident is not None:
         yield batches
         return
-    with Ahead(batches.assemble, batches.after, workers) as ahead:
-        yield replace(batches, ahead=ahead)
+    with computed_ahead(batches.assemble, batches.after, workers) as assembled:
+        yield replace(batches, assembled=assembled)
 
 
 def _changes(config: TrainConfig) -> bool:

@@ -20,11 +20,11 @@ def update_ema(state: State) -> None:
         return
     step = state.step - (0 if state.decoded is None else state.decoded.since)
     decay = min(state.config.ema_decay, (1 + step) / (10 + step))
-    move(state.ema_model, state.model, 1 - decay)
+    move_towards(state.model, state.ema_model, 1 - decay)
 
 
 @torch.no_grad()
-def move(average: nn.Module, network: nn.Module, weight: float) -> None:
+def move_towards(network: nn.Module, average: nn.Module, weight: float) -> None:
     """Moves averaged weights and statistics by a part of the way to those of a network."""
     pairs = list(zip(_tensors(average), _tensors(network), strict=True))
     floats = [pair for pair in pairs if pair[0].is_floating_point()]

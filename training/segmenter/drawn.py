@@ -9,14 +9,14 @@ import numpy as np
 
 from codec.arrays import U8, Mask
 from training.config.run import TrainConfig
-from training.data.ahead import Ahead
+from training.data.ahead import computed_ahead
 from training.data.batches import Batches, make_batches
 from training.data.defects import RANKING_KINDS, Bank, draw, draw_bank
 from training.data.image_files import Images
 
-# A batch has about PIXELS pixels in all, from LEAST to MOST images; both grow with the batches of
-# the autoencoder, whose usual size is BATCH.
-PIXELS, LEAST, MOST, BATCH = 2**18, 8, 64, 16
+# For each image in a batch of the autoencoder a batch has about PIXELS pixels, and from LEAST to
+# MOST images.
+PIXELS, LEAST, MOST = 2**14, 0.5, 4
 SHARE = 0.6
 # Brightness of an image is multiplied and shifted by up to this.
 CONTRAST, BRIGHTNESS = 0.1, 0.03
@@ -49,8 +49,8 @@ class DrawnBatches:
 
 def make_drawn_batches(config: TrainConfig, images: Images, seed: int) -> DrawnBatches:
     """Batches of crops or whole images as in the run of `config`, without its corruptions."""
-    fitting = PIXELS // (_height(config) * _width(config))
-    size = min(MOST, max(LEAST, fitting)) * max(1, config.batch_size // BATCH)
+    images_each = PIXELS / (_height(config) * _width(config))
+    size = max(1, int(config.batch_size * min(MOST, max(LEAST, images_each))))
     return DrawnBatches(
         clean=make_batches(_clean(config, size, seed), images),
         others=images,
@@ -78,9 +78,9 @@ def drawn_ahead(
     def after(number: int) -> int | None:
         return number + 1 if number + 1 < stop else None
 
-    with Ahead(batches.batch, after, workers) as ahead:
+    with computed_ahead(batches.batch, after, workers) as batch:
         for number in range(first, stop):
-            yield ahead.get(number)
+            yield batch(number)
 
 
 def vary_brightness(images: U8, rng: np.random.Generator) -> U8:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.optim import AdamW
 
-from training.run.averaging import move
+from training.run.averaging import move_towards
 from training.segmenter.network import Segmenter, SegmenterConfig, build_segmenter
 
 RATE, WEIGHT_DECAY = 2e-3, 1e-3
@@ -66,4 +66,4 @@ def learning_rate(step: int, steps: int) -> float:
 def update_average(state: SegmenterState) -> None:
     """Moves the average towards the weights after `state.step` steps."""
     decay = min(DECAY, state.step / (state.step + DECAY_STEPS))
-    move(state.average, state.network, 1 - decay)
+    move_towards(state.network, state.average, 1 - decay)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from serve import BUNDLES, ROOT
 
 from codec.atomic import write_file
 from codec.bundle.bundle import load_bundle
@@ -49,8 +50,7 @@ RUNS = {
 def parity(data: Path, _: Path) -> dict[str, Any]:
     """Both bundles."""
     return {
-        name: provider.parity(load_bundle(serving.BUNDLES / name), pictures(data, name))
-        for name in TEST
+        name: provider.parity(load_bundle(BUNDLES / name), pictures(data, name)) for name in TEST
     }
 
 
@@ -58,7 +58,7 @@ def graphs(data: Path, _: Path) -> dict[str, Any]:
     """Both bundles; the CPU with one thread and with all cores."""
     threads = (1, len(os.sched_getaffinity(0)))
     return {
-        name: provider.speed(load_bundle(serving.BUNDLES / name), pictures(data, name)[0], threads)
+        name: provider.speed(load_bundle(BUNDLES / name), pictures(data, name)[0], threads)
         for name in TEST
     }
 
@@ -81,7 +81,7 @@ def train(data: Path, out: Path) -> dict[str, Any]:
         run = (out / name.replace(", ", "-")).resolve()
         command = [sys.executable, "-m", "training", *words, "--data", source, "--out", str(run)]
         begun = time.monotonic()
-        subprocess.run(command, check=True, cwd=serving.ROOT)
+        subprocess.run(command, check=True, cwd=ROOT)
         lines = (run / "metrics.jsonl").read_text().splitlines()
         figures[name] = {"seconds": time.monotonic() - begun, "last": json.loads(lines[-1])}
         write_file(out / "train.json", json.dumps(figures, indent=1).encode())
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     try:
-        open_graphs(load_bundle(serving.BUNDLES / "fashion"), "cuda")
+        open_graphs(load_bundle(BUNDLES / "fashion"), "cuda")
     except ResiduumError as error:
         sys.exit(f"nothing was measured: {error}")
     options.out.mkdir(parents=True, exist_ok=True)

@@ -6,21 +6,16 @@ Clients are processes: one alone could not keep a server with a GPU busy.
 from __future__ import annotations
 
 import multiprocessing
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from serve import server
 
 from codec.arrays import U8
 from residuum_client import Client
 
-ROOT = Path(__file__).resolve().parents[3]
-BUNDLES = ROOT / "deploy/bundles"
 CLIENTS = 6
 # Seconds until all clients are connected and have made a call, and of the measurement.
 START, SECONDS = 2.0, 3.0
@@ -32,7 +27,8 @@ def serve(model: str, images: Sequence[U8], provider: str, threads: int) -> dict
     """Images per second by method and images per call."""
     figures = {}
     context = multiprocessing.get_context("spawn")
-    with server(provider, threads) as address, ProcessPoolExecutor(CLIENTS, context) as pool:
+    options = ["--provider", provider, "--threads", str(threads)]
+    with server(options=options) as address, ProcessPoolExecutor(CLIENTS, context) as pool:
         for method, per_call in CALLS:
             given = list(images[:per_call])
             counts = [
@@ -41,23 +37,6 @@ def serve(model: str, images: Sequence[U8], provider: str, threads: int) -> dict
             ]
             figures[f"{method} x{per_call}"] = sum(count.result() for count in counts) / SECONDS
     return figures
-
-
-@contextmanager
-def server(provider: str, threads: int) -> Iterator[str]:
-    """`residuum-serve` on a free port; yields its address."""
-    ports = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-m", "service", "--bundles", str(BUNDLES), *ports]
-    command += ["--provider", provider, "--threads", str(threads)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            port = re.search(r"port (\d+)", line)
-            if port is None:
-                raise RuntimeError(f"the server did not start: {line}")
-            yield f"127.0.0.1:{port[1]}"
-        finally:
-            process.terminate()
 
 
 def calls(address: str, model: str, method: str, images: list[U8], begin: float) -> int:

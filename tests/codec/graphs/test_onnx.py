@@ -23,7 +23,7 @@ def test_auto_says_why_a_gpu_is_not_used(tiny_path, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17])
-def test_rows_that_are_filled_up_for_cuda_do_not_change_the_others(tiny_path, rows, monkeypatch):
+def test_padding_for_cuda_does_not_change_the_results(tiny_path, rows, monkeypatch):
     bundle = load_bundle(tiny_path)
     shape = bundle.manifest.input
     x = np.random.default_rng(0).integers(0, 255, (rows, shape.channels, 16, 16), np.uint8)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -31,7 +32,7 @@ def server(bundles, port):
     return started(
         [sys.executable, "-m", "service", "--bundles", bundles, *address, "--metrics-port", "0"],
         cwd=ROOT,
-        stdout=-1,
+        stdout=subprocess.PIPE,
     )
 
 

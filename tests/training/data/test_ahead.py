@@ -15,7 +15,7 @@ import torch
 
 from training.config.model import ModelConfig
 from training.config.run import TrainConfig
-from training.data.ahead import Ahead, resources
+from training.data.ahead import computed_ahead, resources
 from training.data.batches import assembled_ahead, make_batches
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (12, 1, 32, 32), np.uint8)
@@ -35,23 +35,23 @@ def square(key: int) -> int:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_values_are_those_of_the_function_in_any_order(workers):
-    with Ahead(square, after, workers) as ahead:
-        assert [ahead.get(key) for key in (0, 1, 2, 5, 4, 4, 0, 5)] == [0, 1, 4, 25, 16, 16, 0, 25]
+    with computed_ahead(square, after, workers) as get:
+        assert [get(key) for key in (0, 1, 2, 5, 4, 4, 0, 5)] == [0, 1, 4, 25, 16, 16, 0, 25]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_is_raised_for_its_key_alone(workers):
-    with Ahead(square, after, workers) as ahead:
-        assert ahead.get(2) == 4
+    with computed_ahead(square, after, workers) as get:
+        assert get(2) == 4
         with pytest.raises(ValueError, match="three"):
-            ahead.get(3)
-        assert ahead.get(4) == 16
+            get(3)
+        assert get(4) == 16
 
 
 def test_the_following_values_are_computed_while_one_is_in_use():
     computed = []
-    with Ahead(lambda key: computed.append(key) or key, after, 0) as ahead:
-        ahead.get(1)
+    with computed_ahead(lambda key: computed.append(key) or key, after, 0) as get:
+        get(1)
     assert computed[0] == 1  # and perhaps 2, which nobody asked for
     assert set(computed) <= {1, 2}
 
@@ -96,14 +96,14 @@ def test_processes_end_when_the_training_is_killed(tmp_path):
         textwrap.dedent(
             """
             import os, time
-            from training.data.ahead import Ahead
+            from training.data.ahead import computed_ahead
 
             def process(key):
                 return os.getpid()
 
             if __name__ == "__main__":
-                with Ahead(process, lambda key: None, 1) as ahead:
-                    print(ahead.get(0), flush=True)
+                with computed_ahead(process, lambda key: None, 1) as get:
+                    print(get(0), flush=True)
                     time.sleep(600)
             """
         )

@@ -70,7 +70,7 @@ def make_run(folder, config, seed=0):
 def _few_masks(monkeypatch):
     """Drawing the usual number takes most of the time."""
     monkeypatch.setattr(bank, "COUNT", 8)
-    monkeypatch.setattr(drawn, "MOST", 10)
+    monkeypatch.setattr(drawn, "MOST", 10 / MAP.batch_size)
     monkeypatch.setattr(drawn, "JUDGED", 10)
 
 

@@ -1,11 +1,11 @@
-"""Calls with other numbers of rows than a function takes."""
+"""Batches of other sizes than a function takes."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.arrays import Array
-from codec.graphs.fixed_sizes import FixedSizes, Function
+from codec.graphs.padded_batches import Function, PaddedBatches
 
 
 def taking(rows: int, seen: list[int]) -> Function:
@@ -23,14 +23,14 @@ def taking(rows: int, seen: list[int]) -> Function:
 def test_every_row_gets_its_own_outputs_for_any_number_of_rows(sizes: set[int], rows: int) -> None:
     seen: list[int] = []
     x = np.arange(3 * rows).reshape(rows, 3)
-    sums, doubles = FixedSizes({size: taking(size, seen) for size in sizes})(x)
+    sums, doubles = PaddedBatches({size: taking(size, seen) for size in sizes})(x)
     assert (sums == x.sum(1)).all()
     assert (doubles == 2 * x).all()
 
 
 def test_the_smallest_size_that_fits_is_called() -> None:
     seen: list[int] = []
-    function = FixedSizes({size: taking(size, seen) for size in (64, 1, 4)})
+    function = PaddedBatches({size: taking(size, seen) for size in (64, 1, 4)})
     for rows in (1, 2, 4, 5, 65):
         function(np.zeros((rows, 2)))
     assert seen == [1, 4, 4, 64, 64, 1]

@@ -1,4 +1,4 @@
-"""Calls with a few numbers of rows only, each with its own function."""
+"""Batches padded to one of a few sizes."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,11 +9,11 @@ from codec.arrays import Array
 Function = Callable[[Array], list[Array]]
 
 
-class FixedSizes:
-    """A function of rows, made of functions that each take one number of rows.
+class PaddedBatches:
+    """A function of batches, made of functions that each take one batch size.
 
-    Rows are filled up to the next number there is. The outputs for a row must not depend on the
-    other rows.
+    A batch is padded to the next size, or cut if it is larger than all. The outputs for a row must
+    not depend on the other rows.
     """
 
     def __init__(self, functions: Mapping[int, Function]) -> None:
@@ -23,12 +23,12 @@ class FixedSizes:
     def __call__(self, x: Array) -> list[Array]:
         """The outputs for x `[B, ...]`, B > 0: arrays `[B, ...]`."""
         starts = range(0, len(x), self._most)
-        parts = [self._filled_up(x[start : start + self._most]) for start in starts]
+        parts = [self._padded(x[start : start + self._most]) for start in starts]
         if len(parts) == 1:
             return parts[0]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
-    def _filled_up(self, x: Array) -> list[Array]:
+    def _padded(self, x: Array) -> list[Array]:
         rows = len(x)
         size = next(size for size in self._functions if size >= rows)
         if size > rows:
