@@ -44,7 +44,7 @@ fmt: $(VENV)/.complete
 # In a separate environment: the oldest supported generator needs an older protobuf.
 protos:
 	$(PYTHON) -m venv build/protos-venv
-	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*'
+	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*' googleapis-common-protos
 	build/protos-venv/bin/python protos/generate.py
 
 # Pages generated from the sources; tests compare them.

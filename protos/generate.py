@@ -42,7 +42,7 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
         descriptors = out / "descriptors.binpb"
         outputs = [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
         status = importlib.import_module("grpc_tools.protoc").main(
-            ["protoc", f"-I{ROOT}", *outputs, f"--descriptor_set_out={descriptors}", str(proto)]
+            ["protoc", *includes(), *outputs, f"--descriptor_set_out={descriptors}", str(proto)]
         )
         if status != 0:
             raise SystemExit(f"protoc failed on {proto.name}")
@@ -52,6 +52,13 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
                 yield path.name, header(proto) + _adapted(path.read_text(encoding="utf-8"))
         if services:
             yield f"{proto.stem}_pb2_grpc.pyi", header(proto) + _grpc_stub(proto.stem, services)
+
+
+def includes() -> list[str]:
+    """Where protoc finds our files, google/rpc/status.proto, and what this imports."""
+    rpc = Path(importlib.import_module("google.rpc").__path__[0]).parents[1]
+    protobuf = Path(importlib.import_module("grpc_tools").__path__[0]) / "_proto"
+    return [f"-I{folder}" for folder in (ROOT, rpc, protobuf)]
 
 
 def header(proto: Path) -> str:

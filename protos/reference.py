@@ -18,9 +18,10 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
 )
 
-from protos.generate import ROOT, SOURCE
+from protos.generate import ROOT, SOURCE, includes
 
 PAGE = ROOT / "REFERENCE.md"
+PACKAGE = "residuum.v1"
 HEADER = """\
 # gRPC reference
 
@@ -65,7 +66,7 @@ def _parsed() -> FileDescriptorSet:
         status = importlib.import_module("grpc_tools.protoc").main(
             [
                 "protoc",
-                f"-I{ROOT}",
+                *includes(),
                 "--include_source_info",
                 f"--descriptor_set_out={out}",
                 *sources,
@@ -157,7 +158,9 @@ def _signature(method: MethodDescriptorProto) -> str:
 
 def _type(message: Any, field: FieldDescriptorProto) -> str:
     entries = {nested.name: nested for nested in message.nested_type}
-    name = _TYPES.get(field.type) or field.type_name.rpartition(".")[2]
+    name = _TYPES.get(field.type) or field.type_name.lstrip(".")
+    if name.startswith(f"{PACKAGE}."):
+        name = name.rpartition(".")[2]
     if name in entries:
         key, value = entries[name].field
         return f"map<{_TYPES[key.type]}, {_TYPES[value.type]}>"

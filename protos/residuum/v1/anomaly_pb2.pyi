@@ -1,4 +1,5 @@
-# Generated from anomaly.proto, SHA-256 def2d5cbf595b6b49d0923cb037433d78e062e8df7afd5f23dd1c7ed5852f1ce
+# Generated from anomaly.proto, SHA-256 2d5d6cf1f75f19d6cd5f9dd610ffc67dd7cb1adf9daa5d652e3508f227c373f3
+from google.rpc import status_pb2 as _status_pb2
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -27,18 +28,20 @@ class ScoreRequest(_message.Message):
     def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., false_alarm_rate: _Optional[float] = ..., heatmaps: bool = ..., id: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("results", "model", "heat_scale", "id", "errors")
+    __slots__ = ("results", "model", "heat_scale", "id", "errors", "status")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HEAT_SCALE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[ImageScore]
     model: _images_pb2.ModelRef
     heat_scale: float
     id: int
     errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
-    def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
+    status: _status_pb2.Status
+    def __init__(self, results: _Optional[_Iterable[_Union[ImageScore, _Mapping[str, object]]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., heat_scale: _Optional[float] = ..., id: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping[str, object]]] = ...) -> None: ...
 
 class ImageScore(_message.Message):
     __slots__ = ("score", "p_value", "anomalous", "scores", "record_bytes", "heatmap", "regions")

@@ -1,4 +1,4 @@
-# Generated from anomaly.proto, SHA-256 def2d5cbf595b6b49d0923cb037433d78e062e8df7afd5f23dd1c7ed5852f1ce
+# Generated from anomaly.proto, SHA-256 2d5d6cf1f75f19d6cd5f9dd610ffc67dd7cb1adf9daa5d652e3508f227c373f3
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

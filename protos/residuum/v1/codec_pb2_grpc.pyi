@@ -1,4 +1,4 @@
-# Generated from codec.proto, SHA-256 6b7363f8a241bdcb62883a4cf5352a81e8894e9a48a902f942562de45b42e226
+# Generated from codec.proto, SHA-256 24f8a99abbba84b570f83c172d73d9eec312b4d1961afeea79924fb6fcdf609a
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-# Generated from codec.proto, SHA-256 6b7363f8a241bdcb62883a4cf5352a81e8894e9a48a902f942562de45b42e226
+# Generated from codec.proto, SHA-256 24f8a99abbba84b570f83c172d73d9eec312b4d1961afeea79924fb6fcdf609a
+from google.rpc import status_pb2 as _status_pb2
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -52,7 +53,7 @@ class EncodeRequest(_message.Message):
     def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., quality: _Optional[int] = ..., target_bytes: _Optional[int] = ..., target_psnr: _Optional[float] = ..., id: _Optional[int] = ..., on_anomaly: _Optional[_Union[OnAnomaly, str]] = ..., false_alarm_rate: _Optional[float] = ..., partial: bool = ...) -> None: ...
 
 class EncodeResponse(_message.Message):
-    __slots__ = ("records", "model", "model_id", "id", "qualities", "evidence_bytes", "errors")
+    __slots__ = ("records", "model", "model_id", "id", "qualities", "evidence_bytes", "errors", "status")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +61,7 @@ class EncodeResponse(_message.Message):
     QUALITIES_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedScalarFieldContainer[bytes]
     model: _images_pb2.ModelRef
     model_id: bytes
@@ -67,7 +69,8 @@ class EncodeResponse(_message.Message):
     qualities: _containers.RepeatedScalarFieldContainer[int]
     evidence_bytes: _containers.RepeatedScalarFieldContainer[int]
     errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
-    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., model_id: _Optional[bytes] = ..., id: _Optional[int] = ..., qualities: _Optional[_Iterable[int]] = ..., evidence_bytes: _Optional[_Iterable[int]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
+    status: _status_pb2.Status
+    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., model_id: _Optional[bytes] = ..., id: _Optional[int] = ..., qualities: _Optional[_Iterable[int]] = ..., evidence_bytes: _Optional[_Iterable[int]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping[str, object]]] = ...) -> None: ...
 
 class DecodeRequest(_message.Message):
     __slots__ = ("model", "records", "format", "id", "partial")
@@ -84,20 +87,22 @@ class DecodeRequest(_message.Message):
     def __init__(self, model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., records: _Optional[_Iterable[bytes]] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., id: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class DecodeResponse(_message.Message):
-    __slots__ = ("pixels", "files", "model", "id", "evidence", "errors")
+    __slots__ = ("pixels", "files", "model", "id", "evidence", "errors", "status")
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
     pixels: _images_pb2.Pixels
     files: _images_pb2.Files
     model: _images_pb2.ModelRef
     id: int
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
     errors: _containers.RepeatedCompositeFieldContainer[_images_pb2.ItemError]
-    def __init__(self, pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., id: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping[str, object]]]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ...) -> None: ...
+    status: _status_pb2.Status
+    def __init__(self, pixels: _Optional[_Union[_images_pb2.Pixels, _Mapping[str, object]]] = ..., files: _Optional[_Union[_images_pb2.Files, _Mapping[str, object]]] = ..., model: _Optional[_Union[_images_pb2.ModelRef, _Mapping[str, object]]] = ..., id: _Optional[int] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping[str, object]]]] = ..., errors: _Optional[_Iterable[_Union[_images_pb2.ItemError, _Mapping[str, object]]]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping[str, object]]] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("boxes",)
