@@ -1,8 +1,9 @@
 """Compiles the .proto files; `make protos` runs it in an environment with grpcio-tools 1.80.
 
-Code from newer versions rejects protobuf 6, so the oldest supported version is used. The same files
-go to `protos.residuum.v1` for the server and `residuum_client.v1` for the client, with relative
-imports. The first line of each is the SHA-256 of its source, which a test compares.
+Code from newer versions rejects protobuf 6, so the oldest supported version is used. Imports of the
+generated code are relative, since our own protocol goes to two places: `protos.residuum.v1` for the
+server and `residuum_client.v1` for the client. The Open Inference Protocol is for the server alone.
+The first line of each file is the SHA-256 of its source, which a test compares.
 """
 
 import hashlib
@@ -17,22 +18,24 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 SOURCE = ROOT / "residuum" / "v1"
 TARGETS = (SOURCE, ROOT.parent / "clients" / "python" / "residuum_client" / "v1")
+INFERENCE = ROOT / "inference"
+# Where the code of the .proto files of a folder goes.
+TREES = {SOURCE: TARGETS, INFERENCE: (INFERENCE,)}
 TOOL = "1.80"
 
-_ABSOLUTE_IMPORT = re.compile(r"^from residuum\.v1 import (\w+_pb2)", re.MULTILINE)
+_ABSOLUTE_IMPORT = re.compile(r"^from (?:residuum\.v1|inference) import (\w+_pb2)", re.MULTILINE)
 
 
 def main() -> None:
-    """Writes the generated code to both places. Exits with a message on the wrong tool version."""
+    """Writes the generated code to its places. Exits with a message on the wrong tool version."""
     version = importlib.metadata.version("grpcio-tools")
     if not version.startswith(TOOL + "."):
         raise SystemExit(f"grpcio-tools is {version}, expected {TOOL}.*")
-    generated = {
-        name: text for proto in sorted(SOURCE.glob("*.proto")) for name, text in compiled(proto)
-    }
-    for target in TARGETS:
-        for name, text in generated.items():
-            (target / name).write_text(text, encoding="utf-8")
+    for source, targets in TREES.items():
+        for proto in sorted(source.glob("*.proto")):
+            for name, text in compiled(proto):
+                for target in targets:
+                    (target / name).write_text(text, encoding="utf-8")
 
 
 def compiled(proto: Path) -> Iterator[tuple[str, str]]:
@@ -47,7 +50,7 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
         if status != 0:
             raise SystemExit(f"protoc failed on {proto.name}")
         services = _services(descriptors.read_bytes())
-        for path in sorted((out / "residuum" / "v1").iterdir()):
+        for path in sorted((out / proto.parent.relative_to(ROOT)).iterdir()):
             if services or "_grpc" not in path.name:
                 yield path.name, header(proto) + _adapted(path.read_text(encoding="utf-8"))
         if services:

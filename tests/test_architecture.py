@@ -83,6 +83,7 @@ ARROWS = {
     "protos": {
         "*": "google grpc",
         "generate": "",
+        "inference": "",
         "residuum": "",
         "reference": "generate",
         "__init__": "",

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from protos.generate import SOURCE, TARGETS, header
+from protos.generate import SOURCE, TARGETS, TREES, header
 
-PROTOS = sorted(SOURCE.glob("*.proto"))
+PROTOS = [proto for source in TREES for proto in sorted(source.glob("*.proto"))]
 
 
 def generated(folder):
@@ -21,15 +21,17 @@ def test_server_and_client_hold_the_same_code():
 
 @pytest.mark.parametrize("proto", PROTOS, ids=lambda proto: proto.name)
 def test_the_code_is_up_to_date(proto):
-    files = [text for name, text in generated(SOURCE).items() if name.startswith(f"{proto.stem}_")]
+    code = generated(proto.parent)
+    files = [text for name, text in code.items() if name.startswith(f"{proto.stem}_pb2")]
     assert len(files) >= 2
     for text in files:
         assert text.startswith(header(proto)), f"{proto.name} has changed: run `make protos`"
 
 
-def test_no_code_is_left_of_a_deleted_proto():
-    stems = {proto.stem for proto in PROTOS}
-    assert {name.split("_pb2")[0] for name in generated(SOURCE)} == stems
+@pytest.mark.parametrize("source", TREES, ids=lambda source: source.name)
+def test_no_code_is_left_of_a_deleted_proto(source):
+    stems = {proto.stem for proto in source.glob("*.proto")}
+    assert {name.split("_pb2")[0] for name in generated(source)} == stems
 
 
 def test_both_copies_live_in_one_process():

@@ -1,0 +1,29 @@
+# Generated from open_inference.proto, SHA-256 0d775d49c2575c293ea79bc9ef06b433cc3205510dc468060accc9a3f888f59c
+# fmt: off
+# ruff: noqa
+from collections.abc import Iterator
+import grpc
+from . import open_inference_pb2 as pb2
+
+class GRPCInferenceServiceStub:
+    def __init__(self, channel: grpc.Channel) -> None: ...
+    ServerLive: grpc.UnaryUnaryMultiCallable[pb2.ServerLiveRequest, pb2.ServerLiveResponse]
+    ServerReady: grpc.UnaryUnaryMultiCallable[pb2.ServerReadyRequest, pb2.ServerReadyResponse]
+    ModelReady: grpc.UnaryUnaryMultiCallable[pb2.ModelReadyRequest, pb2.ModelReadyResponse]
+    ServerMetadata: grpc.UnaryUnaryMultiCallable[pb2.ServerMetadataRequest, pb2.ServerMetadataResponse]
+    ModelMetadata: grpc.UnaryUnaryMultiCallable[pb2.ModelMetadataRequest, pb2.ModelMetadataResponse]
+    ModelInfer: grpc.UnaryUnaryMultiCallable[pb2.ModelInferRequest, pb2.ModelInferResponse]
+    ModelStreamInfer: grpc.StreamStreamMultiCallable[pb2.ModelInferRequest, pb2.ModelStreamInferResponse]
+
+class GRPCInferenceServiceServicer:
+    def ServerLive(self, request: pb2.ServerLiveRequest, context: grpc.ServicerContext) -> pb2.ServerLiveResponse: ...
+    def ServerReady(self, request: pb2.ServerReadyRequest, context: grpc.ServicerContext) -> pb2.ServerReadyResponse: ...
+    def ModelReady(self, request: pb2.ModelReadyRequest, context: grpc.ServicerContext) -> pb2.ModelReadyResponse: ...
+    def ServerMetadata(self, request: pb2.ServerMetadataRequest, context: grpc.ServicerContext) -> pb2.ServerMetadataResponse: ...
+    def ModelMetadata(self, request: pb2.ModelMetadataRequest, context: grpc.ServicerContext) -> pb2.ModelMetadataResponse: ...
+    def ModelInfer(self, request: pb2.ModelInferRequest, context: grpc.ServicerContext) -> pb2.ModelInferResponse: ...
+    def ModelStreamInfer(self, request_iterator: Iterator[pb2.ModelInferRequest], context: grpc.ServicerContext) -> Iterator[pb2.ModelStreamInferResponse]: ...
+
+def add_GRPCInferenceServiceServicer_to_server(
+    servicer: GRPCInferenceServiceServicer, server: grpc.Server
+) -> None: ...
