@@ -4,8 +4,9 @@ A model NAME is three models there, one for each thing that it does: NAME/encode
 NAME/score; NAME alone means NAME/score. Versions are those of the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, get_args
 
@@ -31,7 +32,7 @@ class Signature:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     defaults: int
-    parameters: dict[str, type]
+    parameters: Mapping[str, type]
 
 
 def find(models: ModelStore, name: str, version: str) -> tuple[LoadedModel, Task]:
@@ -52,19 +53,24 @@ def find(models: ModelStore, name: str, version: str) -> tuple[LoadedModel, Task
 def signature(loaded: LoadedModel, task: Task) -> Signature:
     """The tensors and parameters of a task."""
     manifest = loaded.bundle.manifest
+    return _signature(manifest.input, manifest.latent, task)
+
+
+@lru_cache
+def _signature(spec: InputSpec, latent: LatentSpec, task: Task) -> Signature:
     files, records = TensorSpec("file", "BYTES", (-1,)), TensorSpec("record", "BYTES", (-1,))
-    images = _images(manifest.input)
+    images = _images(spec)
     if task == "decode":
-        return Signature((records,), (_decoded(manifest.input), files), 1, {})
+        return Signature((records,), (_decoded(spec), files), 1, {})
     if task == "encode":
         sizes = (TensorSpec(name, "INT32", (-1,)) for name in ("record_bytes", "evidence_bytes"))
-        codes = TensorSpec("codes", "INT32", _codes_shape(manifest.latent, manifest.input))
+        codes = TensorSpec("codes", "INT32", _codes_shape(latent, spec))
         outputs = (records, TensorSpec("quality", "INT32", (-1,)), *sizes, codes)
         rates = {"quality": int, "target_bytes": int, "target_psnr": float}
         evidence = {"evidence": bool, "false_alarm_rate": float}
         return Signature((images, files), outputs, 4, rates | evidence)
     scores = (TensorSpec(name, "FP64", (-1,)) for name in ("score", "p_value"))
-    heatmap = TensorSpec("heatmap", "FP32", _decoded(manifest.input).shape[:3])
+    heatmap = TensorSpec("heatmap", "FP32", _decoded(spec).shape[:3])
     outputs = (*scores, TensorSpec("anomalous", "BOOL", (-1,)), heatmap)
     return Signature((images, files), outputs, 3, {"false_alarm_rate": float})
 

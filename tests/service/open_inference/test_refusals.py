@@ -200,3 +200,25 @@ def test_a_message_that_is_none_is_refused(oip):
         call(b"\xff\xff", timeout=5)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "is not a valid message" in caught.value.details()
+
+
+def test_damaged_messages_never_end_in_an_internal_error(oip, build, tiny, images):
+    """Single bytes of the head of a message, where its fields are, changed, dropped or added."""
+    contents = build.pb.InferTensorContents(uint_contents=images.ravel().tolist())
+    whole = [
+        build.of_images("tiny/encode", images, outputs=["codes"], parameters={"quality": 3}),
+        build.request("tiny", build.image_input(images, contents=contents)),
+        build.request("tiny/decode", build.bytes_input("record", tiny.compress(images))),
+    ]
+    random, seen = np.random.default_rng(0), set()
+    with grpc.insecure_channel(oip.address) as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        for _ in range(300):
+            data = bytearray(whole[random.integers(3)].SerializeToString())
+            at, removed = random.integers(min(len(data), 80)), random.integers(2)
+            data[at : at + removed] = random.bytes(random.integers(2))
+            try:
+                call(bytes(data), timeout=20)
+            except grpc.RpcError as error:
+                seen.add(error.code().name)
+    assert seen == {"INVALID_ARGUMENT", "NOT_FOUND", "DATA_LOSS"}
