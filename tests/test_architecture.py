@@ -92,6 +92,7 @@ ARROWS = {
         "*": "codec protos google grpc grpc_health grpc_reflection numpy prometheus_client "
         "pydantic pydantic_settings",
         "metrics": "",
+        "security": "",
         "settings": "",
         "status": "",
         "reference": "metrics settings",
