@@ -6,8 +6,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from protos.inference import open_inference_pb2 as pb
 
 # The gRPC specification of kserve/open-inference-protocol, with ModelStreamInferResponse of Triton.
-# Fields in the order of their numbers, which begin at 1; `*` marks a repeated field, `{}` a map from
-# string to InferParameter.
+# Fields in the order of their numbers, which begin at 1; `*` marks a repeated field, `{}` a map
+# from string to InferParameter.
 SPECIFIED = {
     "ServerLiveRequest": "",
     "ServerLiveResponse": "live:bool",
