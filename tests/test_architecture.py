@@ -103,7 +103,7 @@ ARROWS = {
         "__main__": "settings runtime server",
     },
     "residuum_client": {
-        "*": "google grpc numpy PIL rich tyro",
+        "*": "google grpc grpc_health numpy PIL rich tyro",
         "arrays": "",
         "errors": "",
         "v1": "",
@@ -118,12 +118,15 @@ ARROWS = {
         "backend": "arrays errors inputs options results",
         "codec_adapter": "arrays errors inputs options results",
         "transport": "arrays errors inputs options results schedule v1",
-        "aio": "arrays errors inputs options results transport",
+        "admin": "results transport",
+        "aio_backend": "arrays errors inputs options results transport",
+        "aio": "aio_backend arrays errors inputs options results transport",
         "client": "arrays backend errors inputs options results transport",
         "offline": "arrays backend codec_adapter errors inputs options results schedule",
         "commands": "backend client codec_adapter errors heatmap image_folder image_reader inputs "
         "offline options pictures results",
-        "__init__": "aio backend client errors heatmap inputs offline options results",
+        "__init__": "admin aio aio_backend backend client errors heatmap inputs offline options "
+        "results transport",
         "__main__": "errors commands",
     },
 }
