@@ -10,8 +10,8 @@ from typing import NoReturn, final
 import grpc
 
 from codec.errors import ResiduumError, printable
+from service.security.certificate import pem_blocks, read_certificate
 from service.security.rotation import Rotated, read_file
-from service.security.validity import pem_blocks, validity
 
 _LOG = logging.getLogger(__name__)
 _MAX_BYTES = 4 << 20
@@ -53,7 +53,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     once, the old content stays. Two ports need two credentials: gRPC asks for a change only once.
     Raises CredentialsError.
     """
-    fetcher = _Fetcher(files)
+    fetcher = CertificateFetcher(files)
     return grpc.dynamic_ssl_server_credentials(
         fetcher.initial,
         # The type stubs lack None, which means unchanged.
@@ -63,8 +63,8 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
 
 
 @final
-class _Fetcher:
-    """Called by gRPC for each new connection."""
+class CertificateFetcher:
+    """Called by gRPC for each new connection. Raises CredentialsError when it is created."""
 
     def __init__(self, files: TlsFiles) -> None:
         self._certificate = files.certificate
@@ -113,18 +113,24 @@ def _read(path: Path) -> bytes:
 def _check_certificate(path: Path, content: bytes) -> datetime:
     """When the first certificate of a chain, the server's, expires. Raises CredentialsError."""
     try:
-        begins, expires = validity(pem_blocks(content.decode("latin-1"))[0])
+        certificate = read_certificate(pem_blocks(content.decode("latin-1"))[0])
     except (IndexError, ValueError):
         raise CredentialsError(
             f"{path} does not begin with a valid certificate, expected one in PEM form"
         ) from None
+    if not certificate.servable:
+        raise CredentialsError(
+            f"the certificate in {path} has a kind of key that gRPC cannot serve, expected RSA, or "
+            "ECDSA with P-256 or P-384"
+        )
     now = datetime.now(UTC)
-    if expires < now:
-        raise CredentialsError(f"the certificate in {path} expired at {_date(expires)}")
+    if certificate.expires < now:
+        raise CredentialsError(f"the certificate in {path} expired at {_date(certificate.expires)}")
     # The clock of a machine that has just started may be late.
-    if begins > now:
-        _LOG.warning("the certificate in %s is not valid before %s", path, _date(begins))
-    return expires
+    if certificate.begins > now:
+        begins = _date(certificate.begins)
+        _LOG.warning("the certificate in %s is not valid before %s", path, begins)
+    return certificate.expires
 
 
 def _check_pair(files: TlsFiles) -> None:
@@ -159,7 +165,7 @@ def _read_client_ca(path: Path) -> bytes:
     content = _read(path)
     try:
         blocks = pem_blocks(content.decode("latin-1"))
-        last = max(validity(block)[1] for block in blocks)
+        last = max(read_certificate(block).expires for block in blocks)
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata="\n".join(blocks))
     except (ValueError, ssl.SSLError):
         raise CredentialsError(

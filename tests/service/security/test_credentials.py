@@ -7,10 +7,18 @@ import ssl
 import grpc
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from service.security import CredentialsError, TlsFiles, server_credentials
+from service.security.credentials import CertificateFetcher
 
 OK = (grpc.StatusCode.OK, "")
 LOGGER = "service.security"
@@ -135,7 +143,19 @@ def expired(folder, rig, new):
     folder.put(old)
 
 
-@pytest.mark.parametrize("break_files", [half_written, truncated, gone, expired])
+def another_kind_of_key(folder, rig, new):
+    """Serves no client, although OpenSSL accepts it."""
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = builder.not_valid_before(NOW).not_valid_after(NOW + 90 * DAY).sign(key, None)
+    rig.write(folder.certificate, certificate.public_bytes(Encoding.PEM))
+    rig.write(folder.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+@pytest.mark.parametrize(
+    "break_files", [half_written, truncated, gone, expired, another_kind_of_key]
+)
 def test_while_a_rotation_is_broken_the_old_certificate_stays_and_one_warning_is_logged(
     rig, folder, ca, caplog, break_files
 ):
@@ -149,6 +169,30 @@ def test_while_a_rotation_is_broken_the_old_certificate_stays_and_one_warning_is
         folder.put(second)
         assert served_certificate(address) == leaf(second)
     assert len(warnings(caplog)) == 1
+
+
+def test_grpc_gets_a_change_once(folder, ca):
+    # Otherwise it would read the certificates for each connection.
+    fetch = CertificateFetcher(folder.put(issue(ca)))
+    assert fetch() is None
+    folder.put(issue(ca))
+    assert fetch() is not None
+    assert fetch() is None
+
+
+def test_files_that_change_while_they_are_read_are_not_combined(folder, ca, monkeypatch):
+    files = folder.put(issue(ca))
+    load = ssl.SSLContext.load_cert_chain
+
+    def change_and_load(*arguments):
+        monkeypatch.undo()
+        folder.put(issue(ca))
+        load(*arguments)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", change_and_load)
+    with pytest.raises(CredentialsError, match="changed while they were read"):
+        server_credentials(files)
+    server_credentials(files)
 
 
 def test_a_client_ca_that_vanishes_still_counts(rig, folder, ca, caplog):
@@ -205,6 +249,14 @@ def test_a_damaged_certificate_is_named(folder, ca, name):
         server_credentials(files)
 
 
+def test_a_damaged_key_is_named(folder, ca):
+    files = folder.put(issue(ca))
+    lines = folder.key.read_text().splitlines()
+    folder.key.write_text("\n".join([*lines[:1], *lines[2:]]))
+    with pytest.raises(CredentialsError, match=f"{folder.key} cannot be used as a certificate and"):
+        server_credentials(files)
+
+
 def test_the_key_of_another_certificate_is_refused(folder, ca):
     files = folder.put(issue(ca))
     folder.key.write_bytes(issue(ca).private_key_pem.bytes())
@@ -221,9 +273,9 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(folder, ca):
     key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
     folder.key.write_bytes(
         key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"secret"),
+            Encoding.PEM,
+            PrivateFormat.PKCS8,
+            BestAvailableEncryption(b"secret"),
         )
     )
     with pytest.raises(CredentialsError, match=f"{folder.key} needs a password, expected"):
@@ -236,6 +288,13 @@ def test_an_expired_certificate_is_refused_at_start(folder, ca):
         server_credentials(files)
     when = (NOW - DAY).strftime("%Y-%m-%d %H:%M UTC")
     assert str(error.value) == f"the certificate in {folder.certificate} expired at {when}"
+
+
+def test_a_kind_of_key_that_grpc_cannot_serve_is_refused_at_start(rig, folder):
+    another_kind_of_key(folder, rig, None)
+    files = TlsFiles(folder.certificate, folder.key)
+    with pytest.raises(CredentialsError, match="has a kind of key that gRPC cannot serve"):
+        server_credentials(files)
 
 
 def test_a_client_refuses_a_certificate_that_expires_while_the_server_runs(rig, folder, ca):

@@ -1,7 +1,8 @@
-"""The period of validity of a certificate. The standard library shows it for peers only."""
+"""Reads certificates as far as a server needs. The standard library reads those of peers only."""
 
 import re
 import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -9,6 +10,29 @@ _PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.
 _UTC_TIME = 0x17
 _GENERALIZED_TIME = 0x18
 _VERSION = 0xA0
+# Object identifiers in DER: RSA; ECDSA with P-256 and with P-384.
+_SERVABLE = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "06092a864886f70d010101",
+            "06072a8648ce3d0201 06082a8648ce3d030107",
+            "06072a8648ce3d0201 06052b81040022",
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """First and last moment at which it is valid, UTC, and whether gRPC can serve its kind of key.
+
+    With other kinds, such as Ed25519, every handshake fails.
+    """
+
+    begins: datetime
+    expires: datetime
+    servable: bool
 
 
 def pem_blocks(text: str) -> list[str]:
@@ -16,11 +40,11 @@ def pem_blocks(text: str) -> list[str]:
     return _PEM.findall(text)
 
 
-def validity(pem: str) -> tuple[datetime, datetime]:
-    """First and last moment, UTC, at which a certificate is valid. Raises ValueError.
+def read_certificate(pem: str) -> Certificate:
+    """Reads a certificate, without checking its signature. Raises ValueError.
 
-    A certificate begins (RFC 5280, section 4.1): an optional version, serial number, algorithm,
-    issuer, then the two times.
+    It begins (RFC 5280, section 4.1) with an optional version, serial number, algorithm of the
+    signature, issuer, the two times, subject, and key, which begins with its algorithm.
     """
     der = ssl.PEM_cert_to_DER_cert(pem)
     try:
@@ -28,9 +52,13 @@ def validity(pem: str) -> tuple[datetime, datetime]:
         _, at, _ = _element(der, certificate)
         for _ in range(4 if der[at] == _VERSION else 3):
             _, _, at = _element(der, at)
-        _, first, _ = _element(der, at)
-        _, _, last = _element(der, first)
-        return _time(der, first), _time(der, last)
+        _, begins, subject = _element(der, at)
+        _, _, expires = _element(der, begins)
+        _, _, key = _element(der, subject)
+        _, algorithm, _ = _element(der, key)
+        _, begin, end = _element(der, algorithm)
+        servable = der[begin:end].startswith(_SERVABLE)
+        return Certificate(_time(der, begins), _time(der, expires), servable)
     except IndexError:
         raise ValueError("the certificate is truncated") from None
 
