@@ -31,7 +31,7 @@ def issue(ca, **options):
 
 
 def served_certificate(address):
-    """Serial number of the certificate that a new connection gets."""
+    """The certificate that a new connection gets."""
     host, port = address.rsplit(":", 1)
     return ssl.get_server_certificate((host, int(port)), timeout=20)
 
@@ -59,6 +59,12 @@ def test_a_client_that_trusts_another_ca_sees_unavailable(rig, folder, ca, other
     with rig.serving(credentials=server_credentials(folder.put(issue(ca)))) as address:
         assert call(rig, address, other_ca) is grpc.StatusCode.UNAVAILABLE
         assert call(rig, address, ca) is grpc.StatusCode.OK
+
+
+def test_a_certificate_for_another_name_is_unavailable(rig, folder, ca):
+    files = folder.put(ca.issue_cert("example.com"))
+    with rig.serving(credentials=server_credentials(files)) as address:
+        assert call(rig, address, ca) is grpc.StatusCode.UNAVAILABLE
 
 
 def test_a_client_without_tls_sees_unavailable(rig, folder, ca):
