@@ -23,7 +23,7 @@ from typing import Any
 from serving import kernel, messages, shipped
 from serving.arrivals import DEADLINE, closed, offer
 from serving.load import CallPlan, Load
-from serving.probes import HEALTH, HTTP, Watch
+from serving.probes import HEALTH, HTTP, Prober
 from serving.report import Bar, show, write
 from serving.server import Server, residuum
 from serving.wire import Call
@@ -81,7 +81,7 @@ class Offered:
 
     calls: list[Call]
     late: list[float]
-    watch: Watch
+    watch: Prober
     calm: bool
 
 
@@ -91,7 +91,7 @@ def offer_watched(
     """Offers a load while health checks are made."""
     pressure = kernel.pressure(1.0)
     with (
-        Watch(server, cores[1], caller=False) as watch,
+        Prober(server.ports, cores[1], caller=False) as watch,
         kernel.usage(server.pid, cores[0]) as usage,
     ):
         calls, late = asyncio.run(offer(server.address, message, rate, seconds))

@@ -16,7 +16,7 @@ import grpc
 
 from residuum_client import Client, ResiduumError
 from serving import messages
-from serving.server import Server
+from serving.server import Ports
 
 CHECK, SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 # The usual limit of a probe, and how often everything is asked.
@@ -37,14 +37,14 @@ class Event:
     error: str
 
 
-class Watch:
+class Prober:
     """Checks and calls from `with` on; `events` after it."""
 
-    def __init__(self, server: Server, core: int | None = None, *, caller: bool) -> None:
+    def __init__(self, ports: Ports, core: int | None = None, *, caller: bool) -> None:
         kinds = [HEALTH, *([CALLER] if caller else [])]
         self._stop = _SPAWN.Event()
         self._receiver, sender = _SPAWN.Pipe(duplex=False)
-        arguments = (server.address, server.ports.get("metrics"), kinds, core, self._stop, sender)
+        arguments = (ports.address, ports.metrics, kinds, core, self._stop, sender)
         self._process = _SPAWN.Process(target=_watch, args=arguments, daemon=True)
         self.events: list[Event] = []
 

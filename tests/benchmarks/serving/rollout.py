@@ -67,14 +67,14 @@ def replica(port: int) -> Any:
 def swaps(count: int) -> dict[str, Any]:
     """Loads the model that is in use again and again, after as long a time without."""
     with residuum() as server:
-        if server.admin is None:
+        if server.ports.admin_address is None:
             return {"calls": 0, "note": "the server has no admin port"}
         rate = SWAP_LOAD * shipped.capacity(server.address, IMAGES, CALLERS)
         plan = Plan(target=server.address, images=IMAGES, rate=rate, timeout=TIMEOUT)
         with Callers(plan) as calm:
             wait(count * SWAP_PAUSE)
         loads = []
-        with Callers(plan) as callers, grpc.insecure_channel(server.admin) as channel:
+        with Callers(plan) as callers, grpc.insecure_channel(server.ports.admin_address) as channel:
             stub = models_pb2_grpc.ModelServiceStub(channel)
             for _ in range(count):
                 begun = time.monotonic()
@@ -158,9 +158,8 @@ def main() -> None:
             if text:
                 print(f"{name}: {text}")
     doubled = figures[f"{options.swaps} loads of the model"].get("p99 against without")
-    print(
-        f"p99 with loads against p99 without: {doubled or 0:.2f}, {DOUBLED}: {DOUBLED.verdict(doubled)}"
-    )
+    verdict = DOUBLED.verdict(doubled)
+    print(f"p99 with loads against p99 without: {doubled or 0:.2f}, {DOUBLED}: {verdict}")
     write("rollout", figures)
 
 

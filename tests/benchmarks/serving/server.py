@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,23 +27,37 @@ START_SECONDS, STOP_SECONDS = 60.0, 30.0
 PORTS = {"data": r"\bport (\d+)", "admin": r"\badmin (\d+)", "metrics": r"\bmetrics (\d+)"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where a server listens."""
+
+    data: int
+    admin: int | None = None
+    metrics: int | None = None
+
+    @property
+    def address(self) -> str:
+        """Of the data port."""
+        return f"127.0.0.1:{self.data}"
+
+    @property
+    def admin_address(self) -> str | None:
+        """Of the admin port, or None without one."""
+        return f"127.0.0.1:{self.admin}" if self.admin else None
+
+
 class Server:
     """A process with its descendants; `ports` are those it printed."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self._process, self._output = process, output
         self.pid = process.pid
-        self.ports: dict[str, int] = {}
+        self.ports: Ports
 
     @property
     def address(self) -> str:
         """Of the data port."""
-        return f"127.0.0.1:{self.ports['data']}"
-
-    @property
-    def admin(self) -> str | None:
-        """Address of the admin port, or None without one."""
-        return f"127.0.0.1:{self.ports['admin']}" if "admin" in self.ports else None
+        return self.ports.address
 
     def workers(self) -> list[int]:
         """The processes that answer calls: those without children."""
@@ -56,7 +71,9 @@ class Server:
             found = {name: re.search(pattern, printed) for name, pattern in patterns.items()}
             # A line counts once it is complete: half of a number is one as well.
             if found["data"] and "\n" in printed[found["data"].end() :]:
-                self.ports = {name: int(match[1]) for name, match in found.items() if match}
+                self.ports = Ports(
+                    **{name: int(match[1]) for name, match in found.items() if match}
+                )
                 return
             time.sleep(0.02)
         sys.exit(f"the server did not start; see {self._output.with_suffix('.err')}")
