@@ -37,10 +37,11 @@ ARROWS = {
         "entropy": "arrays errors quantise priors",
         "results": "arrays images record",
         "graphs": "arrays errors images bundle",
-        "record_coder": "arrays errors outcomes images record bundle entropy",
+        "record_coder": "arrays errors outcomes images quantise record bundle entropy results "
+        "graphs",
         "reference": "arrays errors quantise priors entropy",
         "scores": "arrays errors smoothing images detectors bundle",
-        "codec": "arrays errors outcomes images quantise rate_control record bundle results graphs "
+        "codec": "arrays errors outcomes images rate_control record bundle results graphs "
         "record_coder",
         "scorer": "arrays errors outcomes images quantise rate_control record bundle results "
         "record_coder scores codec",
@@ -123,8 +124,8 @@ ARROWS = {
         "aio": "aio_backend arrays errors inputs options results transport",
         "client": "arrays backend errors inputs options results transport",
         "offline": "arrays backend codec_adapter errors inputs options results schedule",
-        "commands": "backend client codec_adapter errors heatmap image_folder image_reader inputs "
-        "offline options pictures results",
+        "commands": "admin arrays backend client codec_adapter errors heatmap image_folder "
+        "image_reader inputs offline options pictures results transport",
         "__init__": "admin aio aio_backend backend client errors heatmap inputs offline options "
         "results transport",
         "__main__": "errors commands",

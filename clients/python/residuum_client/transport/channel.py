@@ -55,6 +55,8 @@ def options(target: str, *, alone: bool = True) -> list[tuple[str, str | int]]:
         ("grpc.service_config", json.dumps(service_config(alone=alone))),
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+        # A connection for each channel, so that several reach several processes of a server.
+        ("grpc.use_local_subchannel_pool", 1),
         # The server limits what is sent.
         ("grpc.max_send_message_length", -1),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS),
