@@ -111,7 +111,7 @@ class Wire(asyncio.Protocol):
         now = time.monotonic()
         while self._held and self._held[0].deadline <= now:
             self._end(self._held.popleft(), "DEADLINE_EXCEEDED")
-        # Calls begin in the order of their streams but for a few that were refused; all have one length.
+        # Calls have one length, and but for a few that were refused begin in the order of streams.
         while self._open:
             stream, call = next(iter(self._open.items()))
             if call.deadline > now:
