@@ -44,18 +44,25 @@ class Soak:
     unexpected: Counter[str] = field(default_factory=Counter)
 
     @property
-    def figures(self) -> dict[str, tuple[float, Bar]]:
-        """Figures with their bars."""
+    def growth(self) -> float:
+        """Memory in the last quarter of the time, as a multiple of that in the second."""
+        second, last = (statistics.median(one.mib for one in part) for part in self._quarters())
+        return last / second
+
+    @property
+    def more_files(self) -> float:
+        """Open files in the last quarter of the time, less those in the second."""
+        second, last = (statistics.median(one.files for one in part) for part in self._quarters())
+        return last - second
+
+    @property
+    def hung(self) -> int:
+        """The most calls that hung at once."""
+        return max(one.hung for one in self.samples)
+
+    def _quarters(self) -> tuple[list[Sample], list[Sample]]:
         quarter = len(self.samples) // 4
-        second, last = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
-        memory = [statistics.median(one.mib for one in part) for part in (second, last)]
-        files = [statistics.median(one.files for one in part) for part in (second, last)]
-        return {
-            "memory, last quarter / second": (memory[1] / memory[0], MEMORY),
-            "open files, last quarter - second": (files[1] - files[0], FILES),
-            "hung calls": (max(one.hung for one in self.samples), NONE),
-            "calls with another end than expected": (sum(self.unexpected.values()), NONE),
-        }
+        return self.samples[quarter : 2 * quarter], self.samples[-quarter:]
 
 
 def soak(server: Server, minutes: float) -> Soak:
@@ -93,10 +100,13 @@ def main() -> None:
     rows = [[one.minutes, one.mib, one.files, one.hung] for one in found.samples[:: SAMPLES // 12]]
     show("Over time", ["minute", "MiB", "open files", "hung calls"], rows)
     show("Calls", ["kind", "calls"], sorted(found.counts.items()))
-    judged = [
-        [name, float(figure), str(bar), bar.verdict(figure)]
-        for name, (figure, bar) in found.figures.items()
-    ]
+    figures = (
+        ("memory, last quarter / second", found.growth, MEMORY),
+        ("open files, last quarter - second", found.more_files, FILES),
+        ("hung calls", float(found.hung), NONE),
+        ("calls with another end than expected", float(found.unexpected.total()), NONE),
+    )
+    judged = [[name, value, str(bar), bar.verdict(value)] for name, value, bar in figures]
     show(f"{options.minutes:g} minutes", ["figure", "value", "bar", "verdict"], judged)
     for text, count in found.unexpected.most_common(10):
         print(f"{count} x {text}")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import grpc
 import numpy as np
@@ -34,7 +35,7 @@ class Caller(threading.Thread):
     def __init__(self, ports: Ports, number: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self._rng, self._halt = np.random.default_rng(number), stop
-        self._acts = acts(ports)
+        self._ports = ports
         self.counts: Counter[str] = Counter()
         self.unexpected: Counter[str] = Counter()
         # Since when the call in progress lasts, and which it is.
@@ -42,12 +43,16 @@ class Caller(threading.Thread):
 
     def run(self) -> None:
         """Calls until the end."""
-        kinds = [kind for kind in self._acts if kind not in RARE]
+        with ExitStack() as stack:
+            self._call(acts(self._ports, stack))
+
+    def _call(self, found: dict[str, tuple[Act, str]]) -> None:
+        kinds = [kind for kind in found if kind not in RARE]
         while not self._halt.is_set():
             rare = self._rng.random() < RARELY
             self.kind = str(self._rng.choice(RARE if rare else kinds))
             self.since = time.monotonic()
-            act, expected = self._acts[self.kind]
+            act, expected = found[self.kind]
             outcome, reason = ending(act)
             self.counts[self.kind] += 1
             if outcome not in (expected, *BUSY):
@@ -69,15 +74,17 @@ def ending(act: Act) -> tuple[str, str]:
     return "OK", ""
 
 
-def acts(ports: Ports) -> dict[str, tuple[Act, str]]:
-    """Kinds of calls with what is expected: OK, or the name of an error."""
-    fashion = Client(ports.address, model="fashion", timeout=TIMEOUT)
-    pcb = Client(ports.address, model="pcb", timeout=TIMEOUT)
-    unknown = Client(ports.address, model="nothing", timeout=TIMEOUT)
+def acts(ports: Ports, stack: ExitStack) -> dict[str, tuple[Act, str]]:
+    """Kinds of calls with what is expected: OK, or the name of an error. The stack ends them."""
+    fashion, pcb, unknown = (
+        stack.enter_context(Client(ports.address, model=model, timeout=TIMEOUT))
+        for model in ("fashion", "pcb", "nothing")
+    )
     images, boards = list(messages.images(32)), list(messages.images(2, "pcb"))
     records, files = fashion.encode(images), [file(image) for image in boards]
     damaged = [bytes([records[0][0]]) + records[0][1:-2] + b"\0\0"]
-    stream = grpc.insecure_channel(ports.address).stream_stream(messages.ENCODE_STREAM)
+    channel = stack.enter_context(grpc.insecure_channel(ports.address))
+    stream = channel.stream_stream(messages.ENCODE_STREAM)
     found: dict[str, tuple[Act, str]] = {
         "encode": (lambda: fashion.encode(images), "OK"),
         "encode one": (lambda: fashion.encode(images[:1]), "OK"),
@@ -93,7 +100,7 @@ def acts(ports: Ports) -> dict[str, tuple[Act, str]]:
         "an unknown model": (lambda: unknown.encode(images), "UnknownModel"),
         "cancelled": (lambda: cancelled(ports), "OK"),
     }
-    admin = grpc.insecure_channel(ports.admin_address or ports.address)
+    admin = stack.enter_context(grpc.insecure_channel(ports.admin_address or ports.address))
     stub, request = (
         models_pb2_grpc.ModelServiceStub(admin),
         models_pb2.LoadModelRequest(bundle="fashion"),
