@@ -1,9 +1,6 @@
 """Box smoothing of maps, shared by all anomaly scores and by drawn defects."""
 
-import functools
-
 import numpy as np
-from numpy.typing import NDArray
 
 from codec.arrays import F32
 
@@ -22,15 +19,20 @@ def smooth(image: F32, side: int) -> F32:
 def _box(image: F32, side: int, axis: int) -> F32:
     if side == 1:
         return image
-    sums = _window_sums(image.take(_places(image.shape[axis], side), axis), side, axis)
+    sums = _window_sums(_with_edges(image, side // 2, axis), side, axis)
     sums /= np.float32(side)
     return sums
 
 
-@functools.lru_cache
-def _places(length: int, side: int) -> NDArray[np.intp]:
-    """Positions of a line with repeated edges: faster than np.pad, which matters for small maps."""
-    return np.arange(-(side // 2), length + side // 2).clip(0, length - 1)
+def _with_edges(image: F32, width: int, axis: int) -> F32:
+    """Repeats both edges `width` times: faster than np.pad, which matters for small maps."""
+    shape, end = list(image.shape), width + image.shape[axis]
+    shape[axis] = end + width
+    padded = np.empty(shape, image.dtype)
+    _lines(padded, axis, width, end)[...] = image
+    _lines(padded, axis, 0, width)[...] = _lines(image, axis, 0, 1)
+    _lines(padded, axis, end, end + width)[...] = _lines(padded, axis, end - 1, end)
+    return padded
 
 
 def _window_sums(values: F32, side: int, axis: int) -> F32:
@@ -39,13 +41,15 @@ def _window_sums(values: F32, side: int, axis: int) -> F32:
     A running sum would need float64: after a large value it loses small ones.
     """
     length = values.shape[axis] - side + 1
-    total, start, width = None, 0, 1
+    parts, start, width = list[F32](), 0, 1
     while True:
         if side & width:
-            part = _lines(values, axis, start, start + length)
-            total = part.copy() if total is None else np.add(total, part, out=total)
+            parts.append(_lines(values, axis, start, start + length))
             start += width
         if 2 * width > side:
+            total = parts[0] + parts[1]  # at least two, since the side is odd and above 1
+            for part in parts[2:]:
+                total += part
             return np.asarray(total, np.float32)
         size = values.shape[axis]
         values = _lines(values, axis, 0, size - width) + _lines(values, axis, width, size)

@@ -88,6 +88,12 @@ class Weights:
         return np.argsort(self.channel_group, kind="stable")
 
     @cached_property
+    def to_ordered(self) -> list[tuple[I16, I16]]:
+        """The mean and scale weights of each coding pass, to channels in coding order."""
+        pairs = zip(self.mean, self.scale, strict=True)
+        return [(mean[..., self.order], scale[..., self.order]) for mean, scale in pairs]
+
+    @cached_property
     def groups(self) -> list[slice]:
         """The channel groups as slices of `order`."""
         ends = np.cumsum(np.bincount(self.channel_group)).tolist()
@@ -130,7 +136,7 @@ class MapPrior(Prior):
                 channels = self.weights.order[group]
                 place: Place = (slice(None), channels, *coding_pass.grid)
                 yield prediction.coded(place, group)
-                values = np.moveaxis(codes[place], 1, 3).astype(np.float32)
+                values = codes[place].transpose(0, 2, 3, 1).astype(np.float32)
                 here[..., channels] = values
                 prediction.add_group(values, group)
 
@@ -189,8 +195,7 @@ class _Prediction:
     def __init__(self, prior: MapPrior, number: int, decoded: F32) -> None:
         weights, coding_pass = prior.weights, SCAN_ORDER[number]
         self._weights, self._limit = weights, prior.float32_limits[number]
-        self._mean_weights = weights.mean[number][..., weights.order]
-        self._scale_weights = weights.scale[number][..., weights.order]
+        self._mean_weights, self._scale_weights = weights.to_ordered[number]
         *self._shape, dims = decoded[:, *coding_pass.grid].shape
         exact = np.float32 if _within(decoded, self._limit) else np.float64
         size = (int(np.prod(self._shape)), dims)
@@ -229,7 +234,7 @@ class _Prediction:
         add_product(self._scale[:, later], np.abs(flat), self._scale_weights[0][channels, later])
 
     def _channels_second(self, flat: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
-        return np.moveaxis(flat.reshape(*self._shape, -1), 3, 1)
+        return flat.reshape(*self._shape, -1).transpose(0, 3, 1, 2)
 
 
 def add_product(total: Array, features: F32, weights: I16) -> None:

@@ -10,6 +10,7 @@ no neighbours. Each later pass fills in positions between decoded ones:
                         6: 1/4, four straight ones; 7: 1/4, all eight
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -78,6 +79,7 @@ def _refine(distance: int) -> Iterator[CodingPass]:
 SCAN_ORDER = (CodingPass(0, 0, 4, ()), *_refine(2), *_refine(1))
 
 
+@functools.lru_cache(maxsize=1024)
 def _reflected(
     length: int, start: int, stride: int, step: int
 ) -> tuple[Index, npt.NDArray[np.bool_]]:
