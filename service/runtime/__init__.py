@@ -1,21 +1,23 @@
-"""What runs models: the loaded models, micro-batching of their graphs, admission, memory."""
+"""What runs models: the loaded models, the queue of jobs, the executor, and memory."""
 
-from service.runtime.admission import Admission
-from service.runtime.batched_graphs import BatchedGraphs
-from service.runtime.batching import BatchObserver, Limits, MicroBatcher
-from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
+from service.runtime.executor import Executor, Observer
+from service.runtime.job_queue import JobQueue, Limits
+from service.runtime.jobs import Job, Task
+from service.runtime.loaded_model import LoadedModel, open_model
 from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
+from service.runtime.runtime import Runtime
 
 __all__ = [
-    "Admission",
-    "BatchObserver",
-    "BatchedGraphs",
+    "Executor",
+    "Job",
+    "JobQueue",
     "Limits",
     "LoadedModel",
     "MemoryBudget",
-    "MicroBatcher",
     "ModelStore",
-    "RuntimeConfig",
+    "Observer",
+    "Runtime",
+    "Task",
     "open_model",
 ]

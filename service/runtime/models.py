@@ -2,14 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
 from codec.bundle.bundle import MANIFEST
 from codec.errors import BundleError, InvalidInput, UnknownModel
-from service.metrics import ModelMetrics
-from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
+from codec.graphs.onnx import Provider
+from service.runtime.loaded_model import LoadedModel, open_model
 
 # A file of every training run, which people give in place of a bundle.
 _RUN = "best.safetensors"
@@ -24,17 +24,10 @@ class ModelStore:
     Readers never wait; loads and unloads run one at a time.
     """
 
-    def __init__(
-        self,
-        bundles: Path,
-        config: RuntimeConfig,
-        metrics: ModelMetrics,
-        calls_in_progress: Callable[[], float],
-    ) -> None:
+    def __init__(self, bundles: Path, provider: Provider, threads: int) -> None:
         self._path = bundles
-        self._config = config
-        self._metrics = metrics
-        self._calls_in_progress = calls_in_progress
+        self._provider: Provider = provider
+        self._threads = threads
         self._changing = threading.Lock()
         # Replaced as a whole, never modified: a reader sees the state before a change or after it.
         self._models: Mapping[tuple[str, str], LoadedModel] = {}
@@ -62,15 +55,16 @@ class ModelStore:
         wanted = f"{name} {version}" if version else name
         raise UnknownModel(f"model {wanted[:100]!r} is not loaded; loaded models: {loaded}")
 
-    def load_all(self) -> None:
-        """Loads every bundle of the folder.
+    def load_all(self, names: Sequence[str] | None = None) -> dict[str, LoadedModel]:
+        """Loads bundles of the folder, by default all. Returns the models by bundle.
 
-        Raises BundleError if a bundle is damaged, if two have the same name and version, or if
-        there is none.
+        Raises BundleError if a bundle is damaged, if two have the same name and version, or if the
+        folder has none.
         """
+        loaded: dict[str, LoadedModel] = {}
         origins: dict[tuple[str, str], str] = {}
-        for bundle in self.bundles():
-            model = self.load(bundle)
+        for bundle in self.bundles() if names is None else names:
+            model = loaded[bundle] = self.load(bundle)
             key = (model.name, model.version)
             if key in origins:
                 raise BundleError(
@@ -78,6 +72,7 @@ class ModelStore:
                     f"{' '.join(key)}"
                 )
             origins[key] = bundle
+        return loaded
 
     def bundles(self) -> dict[str, Path]:
         """The bundles by the names of their files or folders, hidden ones left out; never empty.
@@ -110,35 +105,15 @@ class ModelStore:
                     f"bundle {bundle[:100]!r} is not in the bundle folder; "
                     f"available: {', '.join(bundles)}"
                 )
-            model = open_model(
-                bundles[bundle], self._config, self._metrics, self._calls_in_progress
-            )
-            key = (model.name, model.version)
-            old = self._models.get(key)
-            self._replace_models({**self._models, key: model})
-        if old is not None:
-            old.graphs.close()
+            model = open_model(bundles[bundle], self._provider, self._threads)
+            self._models = {**self._models, (model.name, model.version): model}
         return model
 
     def unload(self, name: str, version: str = "") -> None:
         """Drops a model; calls that use it finish normally. Raises UnknownModel."""
         with self._changing:
             model = self.get(name, version)
-            self._replace_models({k: m for k, m in self._models.items() if m is not model})
-        model.graphs.close()
-
-    def close(self) -> None:
-        """Drops every model."""
-        for model in self.all():
-            self.unload(model.name, model.version)
-
-    def _replace_models(self, models: Mapping[tuple[str, str], LoadedModel]) -> None:
-        self._models = models
-        self._metrics.info.clear()
-        for model in self.all():
-            self._metrics.info.labels(
-                model.name, model.version, model.bundle.model_id.hex(), model.provider
-            ).set(1)
+            self._models = {k: m for k, m in self._models.items() if m is not model}
 
 
 def version_key(version: str) -> list[tuple[bool, int, str]]:

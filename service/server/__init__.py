@@ -1,6 +1,1 @@
-"""The ports of a server process and its life from start to drain."""
-
-from service.server.lifecycle import build, serve
-from service.server.server import ListenError, Server
-
-__all__ = ["ListenError", "Server", "build", "serve"]
+"""A serving process: its data port, and the commands that it takes from the supervisor."""

@@ -1,0 +1,41 @@
+"""What the supervisor and a serving process say to each other, over a pipe.
+
+After its start a process sends `Started`, or the sentence of the error that ended it. It then
+answers each `Command` with a serialised response message, or with a `Failure`. The end of the pipe
+means that the other one is gone.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Method(Enum):
+    """What a process can be asked for; all but the last are RPCs of ModelService."""
+
+    LIST = "ListModels"
+    GET = "GetModel"
+    LOAD = "LoadModel"
+    UNLOAD = "UnloadModel"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A method and its serialised request."""
+
+    method: Method
+    request: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process is ready; serialised descriptions of its models by the names of their bundles."""
+
+    models: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """Why a process could not start, for the user."""
+
+    sentence: str
