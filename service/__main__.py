@@ -15,7 +15,7 @@ _IGNORED: list[str] = []
 if multiprocessing.parent_process() is None:
     _IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
 
-from codec.errors import printable
+from codec.errors import ResiduumError, printable
 from service.log import configure_log
 from service.server.grpc_server import ListenError
 from service.settings import SettingsError, read_settings
@@ -40,7 +40,7 @@ def main() -> None:
         _LOG.warning("%s is ignored: one page has the metrics of all processes", name)
     try:
         serve(settings, _print_models)
-    except (StartError, ListenError) as error:
+    except (ResiduumError, StartError, ListenError) as error:
         _exit(1, error)
 
 

@@ -3,8 +3,8 @@
 Earliest deadline first. Work is cut into slices of a few milliseconds, so that an urgent call
 passes a large one; jobs with the same task share slices. A job is refused if it is not expected to
 end in time, or if it would make another job late: the expected seconds are learned for each model,
-method, kind of rate and size of image. Without such a check, a server at twice its capacity answers almost
-every call too late.
+method, kind of rate and size of image. Without such a check, a server at twice its capacity answers
+almost every call too late.
 """
 
 import bisect

@@ -71,8 +71,8 @@ class MemoryBudget:
             return
         if size > self._limit:
             raise InvalidInput(
-                f"the call needs about {_mib(size)} MiB, expected at most {_mib(self._limit)}; "
-                "send fewer or smaller images"
+                f"the call needs about {_mib(size)} MiB, expected at most {_mib(self._limit)} "
+                "(max-decoded-mb of the server); send fewer or smaller images"
             )
         turn = object()
         with self._lock:

@@ -31,7 +31,9 @@ class Runtime:
         *,
         first_error_only: bool,
     ) -> list[Any]:
-        """The outcomes of the items of a call. Raises what Executor.run raises."""
+        """The outcomes of the items of a call, none for none. Raises what Executor.run raises."""
+        if not items:
+            return []
         job = Job(
             task=task,
             items=items,

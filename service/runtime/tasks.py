@@ -8,15 +8,14 @@ import numpy as np
 
 from codec import Compressed, Rate, Score
 from codec.arrays import U8
-from codec.errors import InvalidInput, ResiduumError
+from codec.errors import InvalidInput
 from codec.image_reader import read_image
 from codec.outcomes import attempt, merge, succeeded
-from codec.results import Restored
 from service.runtime.jobs import Task
 from service.runtime.loaded_model import LoadedModel
 
-# An image, an image file, or why it cannot be taken.
-Image = U8 | bytes | InvalidInput
+# An image or an image file.
+Image = U8 | bytes
 _NO_HEATMAP = np.zeros((0, 0), np.float32)
 
 
@@ -67,10 +66,7 @@ def score_task(loaded: LoadedModel, false_alarm_rate: float | None, *, heatmaps:
 def decode_task(loaded: LoadedModel) -> Task:
     """Records to `Restored`."""
 
-    def run(records: Sequence[bytes | InvalidInput]) -> list[Restored | ResiduumError]:
-        return merge(records, loaded.codec.restore_each(succeeded(records)), ResiduumError)
-
-    return Task((loaded, "decode"), (*_name(loaded), "decode"), run)
+    return Task((loaded, "decode"), (*_name(loaded), "decode"), loaded.codec.restore_each)
 
 
 def _each(

@@ -9,7 +9,7 @@ import grpc
 from codec.arrays import U8
 from codec.errors import InvalidInput
 from codec.images.input_spec import InputSpec
-from codec.outcomes import required
+from codec.outcomes import merge, required, succeeded
 from service.runtime.jobs import Task
 from service.runtime.runtime import Runtime
 from service.servicers.sources import Source, items_of, needed, sizes_of
@@ -34,15 +34,16 @@ def computed(
     noun = "record" if hasattr(request, "records") else "image"
     if not request.partial:
         required(sources, noun)
-    need = needed(request.ByteSize(), sources, spec, scored=scored, output=output)
+    good: list[Source | U8] = succeeded(sources)
+    need = needed(request.ByteSize(), good, spec, scored=scored, output=output)
     with runtime.memory.hold(need):
-        outcomes = runtime.compute(
+        computed = runtime.compute(
             task,
-            items_of(sources),
-            sizes_of(sources, spec),
+            items_of(good),
+            sizes_of(good, spec),
             context,
             first_error_only=not request.partial,
         )
         if not request.partial:
-            required(outcomes, noun)
-        yield outcomes
+            required(computed, noun)
+        yield merge(sources, computed, InvalidInput)

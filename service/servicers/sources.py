@@ -13,7 +13,7 @@ from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
 from codec.outcomes import attempt
 from codec.record.frame import unpack
-from codec.scores.bands import MAX_WHOLE_PIXELS
+from codec.scores.bands import BAND_PIXELS, MAX_WHOLE_PIXELS
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
 from protos.residuum.v1.images_pb2 import Pixels
@@ -87,19 +87,19 @@ def check_records(
     return _within_limit(sources, "records", "decode to", MAX_REQUEST_PIXELS)
 
 
-def items_of(sources: Sequence[Source | U8 | InvalidInput]) -> list[bytes | U8 | InvalidInput]:
+def items_of(sources: Sequence[Source | U8]) -> list[bytes | U8]:
     """What the tasks take: files and records as bytes, images as they are."""
     return [one.data if isinstance(one, Source) else one for one in sources]
 
 
-def sizes_of(sources: Sequence[Source | U8 | InvalidInput], spec: InputSpec) -> list[int]:
+def sizes_of(sources: Sequence[Source | U8], spec: InputSpec) -> list[int]:
     """The pixels of each image or record as the model takes it, at least 1."""
     return [max(1, _model_pixels(one, spec)) for one in sources]
 
 
 def needed(
     message: int,
-    sources: Sequence[Source | U8 | InvalidInput],
+    sources: Sequence[Source | U8],
     spec: InputSpec,
     *,
     scored: bool = False,
@@ -113,11 +113,17 @@ def needed(
     files = [one for one in sources if isinstance(one, Source)]
     pixels = sizes_of(sources, spec)
     decoding = max((one.decoding + spec.channels * one.pixels for one in files), default=0)
-    in_slice = max(max(pixels), min(sum(pixels), SLICE_PIXELS))
+    largest = max(pixels, default=0)
+    in_slice = max(largest, min(sum(pixels), SLICE_PIXELS))
     work = decoding + _per_pixel(_WORK, spec) * in_slice
     if scored:
-        work += _per_pixel(_SCORING, spec) * min(max(pixels), MAX_WHOLE_PIXELS)
+        work += _per_pixel(_SCORING, spec) * _at_once(largest)
     return Need(_MESSAGE_COPIES * message + output * sum(pixels), work)
+
+
+def _at_once(pixels: int) -> int:
+    """The pixels of an image that are scored together; a band with its margins of a large one."""
+    return pixels if pixels <= MAX_WHOLE_PIXELS else 2 * BAND_PIXELS
 
 
 def _per_pixel(parts: tuple[int, int], spec: InputSpec) -> int:
@@ -125,10 +131,8 @@ def _per_pixel(parts: tuple[int, int], spec: InputSpec) -> int:
     return per_channel * spec.channels + fixed
 
 
-def _model_pixels(one: Source | U8 | InvalidInput, spec: InputSpec) -> int:
+def _model_pixels(one: Source | U8, spec: InputSpec) -> int:
     """The pixels of an image as the model takes it."""
-    if isinstance(one, InvalidInput):
-        return 0
     if spec.height is not None and spec.width is not None and spec.fit != "tile":
         return spec.height * spec.width
     return one.pixels if isinstance(one, Source) else one.shape[0] * one.shape[1]

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from service.runtime.bundle_folder import find_bundles
 from service.settings import Settings
 from service.supervisor.server import Server
 
@@ -15,8 +16,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once every model is loaded.
 
-    Raises ListenError if a port is not available, and StartError.
+    Raises BundleError without a folder of bundles, ListenError if a port is not available, and
+    StartError.
     """
+    find_bundles(settings.bundles)  # a missing folder is reported before a busy port
     terminated = _catch_signals()
     server = Server(settings)
     try:

@@ -37,7 +37,7 @@ class Server:
                 admin.start()
             self._stack = stack.pop_all()
 
-    def start(self, terminated: int) -> bool:
+    def start(self, terminated: int | None = None) -> bool:
         """Starts the serving processes. Whether they are ready before the descriptor can be read.
 
         Raises StartError.

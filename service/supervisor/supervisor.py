@@ -40,6 +40,7 @@ class Supervisor:
         self._changing = threading.Lock()
         self._restart_at = math.inf
         self._pause = _SHORTEST_PAUSE
+        self._draining = False
         self.restarts = 0
 
     def start(self) -> None:
@@ -48,13 +49,13 @@ class Supervisor:
             self._started_process(None) for _ in range(process_count(self._settings))
         ]
 
-    def wait_until_ready(self, terminated: int) -> bool:
+    def wait_until_ready(self, terminated: int | None) -> bool:
         """Whether every process became ready before the file descriptor could be read.
 
         Raises StartError.
         """
         for process in self._processes:
-            if terminated in wait([terminated, process.pipe]):
+            if terminated is not None and terminated in wait([terminated, process.pipe]):
                 return False
             process.read_start()
         self._models = dict(self._processes[0].models or {})
@@ -67,7 +68,7 @@ class Supervisor:
             for model in self._models.values()
             if model.name == name and version in {"", model.version}
         ]
-        return bool(self.ready_processes() and (models or not name))
+        return bool(self.ready_processes() and (models or not name) and not self._draining)
 
     def ready_processes(self) -> list[ServingProcess]:
         """The processes that serve."""
@@ -92,6 +93,7 @@ class Supervisor:
 
     def drain(self, seconds: float) -> None:
         """Lets all processes finish their calls for up to `seconds`, and ends them."""
+        self._draining = True
         for process in self._processes:
             process.drain()
         for process in self._processes:
