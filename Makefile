@@ -13,9 +13,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 DATA ?= ../shared/data
 # Parallel test processes; a file's tests stay together, so that its fixtures are made once.
 WORKERS ?= 2
+SERVING := PYTHONPATH=tests/benchmarks:. $(BIN)/python -m serving
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity bench-overload gpu clean
+.PHONY: demo test test-fast check-extras lint types fmt protos reference bench bench-serve bench-fuzz bench-archive bench-mutate bench-rd bench-bundles bench-evidence bench-exact bench-index bench-train bench-kill bench-interrupt bench-corpora bench-mixed bench-detect bench-detect-quick bench-parity bench-overload bench-rollout bench-hostile bench-soak gpu clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python deploy/demo.py --out build/demo
@@ -106,13 +107,26 @@ bench-mutate: $(VENV)/.complete
 bench-index: $(VENV)/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/benchmarks/index_bits.py --model $(MODEL) --data $(DATA) $(if $(TEST),--test $(TEST)) --out build/bench/index.json
 
-# Images per second through gRPC, and with bare onnxruntime with the same graphs, on one core each.
-bench-serve: $(VENV)/.runtime
-	$(BIN)/python tests/benchmarks/serve.py --out build/bench/serve.json
+# CPU time per image through the server, next to bare onnxruntime, a naive server and MLServer.
+bench-serve: $(VENV)/.complete
+	$(SERVING).serve $(SERVE_OPTIONS)
 
-# Calls answered in time at 1, 2, 5 and 10 times the capacity.
-bench-overload: $(VENV)/.runtime
-	$(BIN)/python tests/benchmarks/overload.py --out build/bench/overload.json
+# Calls answered in time at 1, 2, 5 and 10 times the capacity; health checks, retries, mixed loads.
+bench-overload: $(VENV)/.complete
+	$(SERVING).overload $(SERVE_OPTIONS)
+
+# Failed calls while servers are stopped in turn, models are replaced, and worker processes killed.
+bench-rollout: $(VENV)/.complete
+	$(SERVING).rollout $(SERVE_OPTIONS)
+
+# Memory, other callers and probes while callers send what is large, broken, idle or cancelled.
+bench-hostile: $(VENV)/.complete
+	$(SERVING).hostile $(SERVE_OPTIONS)
+
+# Memory, open files and hung calls over an hour of mixed load, or SOAK_MINUTES=3.
+SOAK_MINUTES ?= 60
+bench-soak: $(VENV)/.complete
+	$(SERVING).soak --minutes $(SOAK_MINUTES) $(SERVE_OPTIONS)
 
 # Images per second of the training command, of a bare loop and of Pythae, on two cores.
 bench-train: $(VENV)/.complete build/pythae

@@ -58,7 +58,7 @@ def compiled(proto: Path) -> Iterator[tuple[str, str]]:
 
 
 def includes() -> list[str]:
-    """Where protoc finds our files, google/rpc/status.proto, and what this imports."""
+    """Where protoc finds our files, those of google.rpc, and what these import."""
     rpc = Path(importlib.import_module("google.rpc").__path__[0]).parents[1]
     protobuf = Path(importlib.import_module("grpc_tools").__path__[0]) / "_proto"
     return [f"-I{folder}" for folder in (ROOT, rpc, protobuf)]

@@ -37,10 +37,11 @@ ARROWS = {
         "entropy": "arrays errors quantise priors",
         "results": "arrays images record",
         "graphs": "arrays errors images bundle",
-        "record_coder": "arrays errors outcomes images record bundle entropy",
+        "record_coder": "arrays errors outcomes images quantise record bundle entropy results "
+        "graphs",
         "reference": "arrays errors quantise priors entropy",
         "scores": "arrays errors smoothing images detectors bundle",
-        "codec": "arrays errors outcomes images quantise rate_control record bundle results graphs "
+        "codec": "arrays errors outcomes images rate_control record bundle results graphs "
         "record_coder",
         "scorer": "arrays errors outcomes images quantise rate_control record bundle results "
         "record_coder scores codec",
@@ -92,6 +93,7 @@ ARROWS = {
         "*": "codec protos google grpc grpc_health grpc_reflection numpy prometheus_client "
         "pydantic pydantic_settings",
         "metrics": "",
+        "security": "",
         "settings": "",
         "status": "",
         "reference": "metrics settings",
@@ -102,7 +104,7 @@ ARROWS = {
         "__main__": "settings runtime server",
     },
     "residuum_client": {
-        "*": "google grpc numpy PIL rich tyro",
+        "*": "google grpc grpc_health numpy PIL rich tyro",
         "arrays": "",
         "errors": "",
         "v1": "",
@@ -117,12 +119,15 @@ ARROWS = {
         "backend": "arrays errors inputs options results",
         "codec_adapter": "arrays errors inputs options results",
         "transport": "arrays errors inputs options results schedule v1",
-        "aio": "arrays errors inputs options results transport",
+        "admin": "results transport",
+        "aio_backend": "arrays errors inputs options results transport",
+        "aio": "aio_backend arrays errors inputs options results transport",
         "client": "arrays backend errors inputs options results transport",
         "offline": "arrays backend codec_adapter errors inputs options results schedule",
-        "commands": "backend client codec_adapter errors heatmap image_folder image_reader inputs "
-        "offline options pictures results",
-        "__init__": "aio backend client errors heatmap inputs offline options results",
+        "commands": "admin arrays backend client codec_adapter errors heatmap image_folder "
+        "image_reader inputs offline options pictures results transport",
+        "__init__": "admin aio aio_backend backend client errors heatmap inputs offline options "
+        "results transport",
         "__main__": "errors commands",
     },
 }

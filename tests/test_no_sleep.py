@@ -8,7 +8,9 @@ from source_tree import called_name, parse, python_files
 # Calls of `sleep` outside of a loop that polls, and why they do not decide a test.
 ALLOWED = {
     "tests/training/loop/test_kill.py": "a process is killed at random moments; each must do",
-    "tests/benchmarks/overload.py": "calls come at moments that do not depend on the server",
+    "tests/benchmarks/serving/serve.py": "a measurement lasts as long as it should",
+    "tests/benchmarks/serving/rollout.py": "callers call between two events",
+    "tests/benchmarks/serving/overload.py": "a measurement lasts as long as it should",
     "tests/plugins/hang_guard.py": "killed processes need a moment; they are looked for again",
 }
 TESTS = [path for path in python_files() if path.parts[0] == "tests"]

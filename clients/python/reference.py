@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import residuum_client
-from residuum_client import Backend, ResiduumError
+from residuum_client import AsyncBackend, Backend, ResiduumError
 
 PAGE = Path(__file__).with_name("REFERENCE.md")
 TEXT = """\
@@ -17,7 +17,8 @@ TEXT = """\
 
 {sections}"""
 SECTIONS = {
-    "Models": ("Client", "AsyncClient", "Offline", "Backend"),
+    "Models": ("Client", "AsyncClient", "Offline", "Backend", "AsyncBackend"),
+    "Servers": ("Admin", "tls"),
     "Input": ("Image", "EncodeOptions"),
     "Results": ("Compressed", "Restored", "Box", "Score", "Region", "ModelInfo", "Description"),
     "Heat maps": ("draw_heatmap",),
@@ -33,8 +34,9 @@ INPUT = """### `Image`
 One image: a uint8 array `[H, W]` or `[H, W, C]` with C 1 or 3, the bytes of an image file, or its
 path as `str` or `os.PathLike`. Records are `bytes`.
 
-In the signatures on this page, `U8` is a numpy array of uint8, `F32` one of float32, and `Elements`
-an iterable or asynchronous iterable.
+In the signatures on this page, `U8` is a numpy array of uint8, `F32` one of float32, `Elements`
+an iterable or asynchronous iterable, `Token` a string or a function that returns one, and `Pairs`
+a dictionary or pairs of names and values.
 """
 PUBLIC = frozenset(residuum_client.__all__)
 LINE = 90
@@ -82,11 +84,13 @@ def _class(value: type, node: ast.ClassDef) -> Iterator[str]:
         if isinstance(method, Function) and not method.name.startswith("_"):
             yield f"#### `{value.__name__}.{method.name}`\n\n{_signature(method)}"
             yield _docstring(inspect.getattr_static(value, method.name))
-    inherited = [name for name in vars(Backend) if issubclass(value, Backend)]
-    public = [name for name in inherited if name not in vars(value) and name[0] != "_"]
-    if public:
-        links = ", ".join(f"[`{name}`](#backend{name})" for name in public)
-        yield f"Inherited from `Backend`: {links}.\n"
+    for base in (Backend, AsyncBackend):
+        inherited = [name for name in vars(base) if issubclass(value, base)]
+        public = [name for name in inherited if name not in vars(value) and name[0] != "_"]
+        if public:
+            place = base.__name__.lower()
+            links = ", ".join(f"[`{name}`](#{place}{name})" for name in public)
+            yield f"Inherited from `{base.__name__}`: {links}.\n"
 
 
 def _constructor(node: ast.ClassDef) -> Iterator[str]:

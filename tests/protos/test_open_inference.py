@@ -5,9 +5,9 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from protos.inference import open_inference_pb2 as pb
 
-# kserve/open-inference-protocol, specification/protocol/open_inference_grpc.proto, and of Triton's
-# protocol ModelStreamInferResponse. Fields in the order of their numbers, which begin at 1;
-# `*` marks a repeated field, `{}` a map from string to InferParameter.
+# The gRPC specification of kserve/open-inference-protocol, with ModelStreamInferResponse of Triton.
+# Fields in the order of their numbers, which begin at 1; `*` marks a repeated field, `{}` a map
+# from string to InferParameter.
 SPECIFIED = {
     "ServerLiveRequest": "",
     "ServerLiveResponse": "live:bool",

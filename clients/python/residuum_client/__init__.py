@@ -3,7 +3,9 @@
 `Client` and `AsyncClient` call a server, `Offline` opens a bundle; all three give the same results.
 """
 
+from residuum_client.admin import Admin
 from residuum_client.aio import AsyncClient
+from residuum_client.aio_backend import AsyncBackend
 from residuum_client.backend import Backend
 from residuum_client.client import Client
 from residuum_client.errors import (
@@ -13,9 +15,11 @@ from residuum_client.errors import (
     InvalidInput,
     NotInstalled,
     Overloaded,
+    PermissionDenied,
     RecordError,
     ResiduumError,
     ServerError,
+    Unauthenticated,
     Unavailable,
     UnknownModel,
 )
@@ -24,9 +28,12 @@ from residuum_client.inputs import Image
 from residuum_client.offline import Offline
 from residuum_client.options import EncodeOptions
 from residuum_client.results import Box, Compressed, Description, ModelInfo, Region, Restored, Score
+from residuum_client.transport import tls
 
 __all__ = [
+    "Admin",
     "ArchiveError",
+    "AsyncBackend",
     "AsyncClient",
     "Backend",
     "Box",
@@ -42,13 +49,16 @@ __all__ = [
     "NotInstalled",
     "Offline",
     "Overloaded",
+    "PermissionDenied",
     "RecordError",
     "Region",
     "ResiduumError",
     "Restored",
     "Score",
     "ServerError",
+    "Unauthenticated",
     "Unavailable",
     "UnknownModel",
     "draw_heatmap",
+    "tls",
 ]

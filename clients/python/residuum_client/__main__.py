@@ -16,7 +16,15 @@ from queue import SimpleQueue
 
 import tyro
 
-from residuum_client.commands import Archive, Compress, Decompress, Models, Score
+from residuum_client.commands import (
+    AdminPort,
+    Archive,
+    Bench,
+    Compress,
+    Decompress,
+    Models,
+    Score,
+)
 from residuum_client.commands.flags import UsageError
 from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import ResiduumError
@@ -51,9 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED if terminal.tally.failed else OK
 
 
-def _parse(arguments: Sequence[str] | None) -> Compress | Decompress | Score | Models | Archive:
+Command = Compress | Decompress | Score | Models | Archive | AdminPort | Bench
+
+
+def _parse(arguments: Sequence[str] | None) -> Command:
     return tyro.cli(
-        Compress | Decompress | Score | Models | Archive,
+        Command,
         prog="residuum",
         description="Compress images to records of a few bytes, restore them, and score anomalies.",
         args=arguments,

@@ -1,24 +1,32 @@
 """The client for asyncio: `Client` with `await`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import copy
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 
+from residuum_client.aio_backend import AsyncBackend
 from residuum_client.arrays import U8
 from residuum_client.errors import ResiduumError
 from residuum_client.inputs import Image
 from residuum_client.options import EncodeOptions
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
-from residuum_client.transport import AsyncConnection, Elements, messages, model_messages
+from residuum_client.transport import (
+    AsyncConnection,
+    Elements,
+    Pairs,
+    Token,
+    messages,
+    model_messages,
+)
 
 R = TypeVar("R")
 Outcomes = AsyncGenerator[R | ResiduumError, None]
 
 
-class AsyncClient:
+class AsyncClient(AsyncBackend):
     """One model of a server, for asyncio. Create it inside the running loop.
 
     The parameters, images and records are those of `Client`; images and records may also come from
@@ -28,76 +36,35 @@ class AsyncClient:
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         model: str,
         version: str = "",
         timeout: float = 10.0,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        metadata: Pairs | None = None,
     ) -> None:
         self._ref = model_messages.reference(model, version)
-        self._connection = AsyncConnection(target, timeout, credentials)
+        self._connection = AsyncConnection(target, timeout, credentials, token, metadata)
         self._info: ModelInfo | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Closes the connection. Later calls raise Unavailable."""
         await self._connection.close()
 
-    async def encode(
-        self, images: Elements[Image], **options: Unpack[EncodeOptions]
-    ) -> list[bytes]:
-        """One record per image. The keywords are those of `EncodeOptions`.
+    def with_timeout(self, timeout: float) -> Self:
+        """The same client with another timeout for a message, seconds. Both share the connection.
 
-        Raises InvalidInput for an image, an option, or a target that no quality level meets.
+        Raises InvalidInput.
         """
-        return [record async for record in self.encode_stream(images, **options)]
+        other = copy.copy(self)
+        other._connection = self._connection.with_timeout(timeout)
+        return other
 
-    async def compress(
-        self, images: Elements[Image], **options: Unpack[EncodeOptions]
-    ) -> list[Compressed]:
-        """One record per image, with its quality level and the size of its evidence in bytes.
-
-        The keywords are those of `EncodeOptions`. Raises InvalidInput as `encode` does.
-        """
-        return [result async for result in self.compress_stream(images, **options)]
-
-    async def decode(self, records: Elements[bytes]) -> list[U8]:
-        """One image `[H, W, C]`, uint8, per record. Raises RecordError."""
-        return [image async for image in self.decode_stream(records)]
-
-    async def restore(self, records: Elements[bytes]) -> list[Restored]:
-        """One image `[H, W, C]`, uint8, per record, with the boxes of its evidence in pixels.
-
-        Raises RecordError.
-        """
-        return [restored async for restored in self.restore_stream(records)]
-
-    async def score(
-        self,
-        images: Elements[Image],
-        *,
-        false_alarm_rate: float | None = None,
-        heatmaps: bool = False,
-    ) -> list[Score]:
-        """One anomaly score per image.
-
-        Images are flagged at `false_alarm_rate`, in (0, 1), by default the model's. With
-        `heatmaps`, every score has a heat map `[H, W]`. Raises InvalidInput for an image or the
-        rate.
-        """
-        stream = self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps)
-        return [score async for score in stream]
+    async def wait_ready(self, seconds: float) -> None:
+        """Waits until the server is ready, at most these seconds. Raises Unavailable after them."""
+        await self._connection.wait_ready(seconds)
 
     def encode_stream(
         self, images: Elements[Image], **options: Unpack[EncodeOptions]

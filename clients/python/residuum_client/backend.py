@@ -24,12 +24,12 @@ class Backend(ABC):
     The methods named `*_stream` and `*_each` take iterables of any length, in constant memory; they
     read ahead, so give live sources one by one to the methods that return lists. `*_each` gives an
     outcome for each image or record: its result, or the ResiduumError that says why there is none.
-    All others raise the first such error.
+    All others raise the first such error. `*_one` is for a single image or record.
 
     All errors are ResiduumError; `error.index` is the position of the image or record at fault, and
     `error.reason` the sentence without it. Apart from the errors that a method names, a call to a
-    server can raise UnknownModel, BundleError, Overloaded, Unavailable, DeadlineExceeded and
-    ServerError, and any call after `close` raises Unavailable.
+    server can raise UnknownModel, BundleError, Unauthenticated, PermissionDenied, Overloaded,
+    Unavailable, DeadlineExceeded and ServerError, and any call after `close` raises Unavailable.
     """
 
     def __enter__(self) -> Self:
@@ -84,6 +84,30 @@ class Backend(ABC):
         rate.
         """
         return list(self.score_stream(images, false_alarm_rate=false_alarm_rate, heatmaps=heatmaps))
+
+    def encode_one(self, image: Image, **options: Unpack[EncodeOptions]) -> bytes:
+        """The record of one image. Raises InvalidInput as `encode` does."""
+        return only(self.encode_stream([image], **options))
+
+    def compress_one(self, image: Image, **options: Unpack[EncodeOptions]) -> Compressed:
+        """`compress` for one image."""
+        return only(self.compress_stream([image], **options))
+
+    def decode_one(self, record: bytes) -> U8:
+        """The image `[H, W, C]`, uint8, of one record. Raises RecordError."""
+        return only(self.decode_stream([record]))
+
+    def restore_one(self, record: bytes) -> Restored:
+        """`restore` for one record."""
+        return only(self.restore_stream([record]))
+
+    def score_one(
+        self, image: Image, *, false_alarm_rate: float | None = None, heatmaps: bool = False
+    ) -> Score:
+        """The score of one image, as `score`."""
+        return only(
+            self.score_stream([image], false_alarm_rate=false_alarm_rate, heatmaps=heatmaps)
+        )
 
     def encode_stream(
         self, images: Iterable[Image], **options: Unpack[EncodeOptions]
@@ -165,3 +189,12 @@ def results(outcomes: Iterator[R | ResiduumError]) -> Iterator[R]:
         if isinstance(outcome, ResiduumError):
             raise outcome
         yield outcome
+
+
+def only(found: Iterator[R]) -> R:
+    """The one result. Raises its error without an index."""
+    try:
+        (result,) = found
+    except ResiduumError as error:
+        raise error.alone() from error
+    return result

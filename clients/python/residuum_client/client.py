@@ -1,7 +1,8 @@
 """The client for scripts and threads."""
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar, Unpack
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
@@ -11,7 +12,7 @@ from residuum_client.errors import ResiduumError
 from residuum_client.inputs import Image
 from residuum_client.options import EncodeOptions
 from residuum_client.results import Compressed, Description, ModelInfo, Restored, Score
-from residuum_client.transport import Connection, messages, model_messages
+from residuum_client.transport import Connection, Pairs, Token, messages, model_messages
 
 R = TypeVar("R")
 
@@ -19,12 +20,16 @@ R = TypeVar("R")
 class Client(Backend):
     """One model of a server. `with` closes the connection.
 
-    - `target`: `HOST:PORT`, or any gRPC name such as `dns:///HOST:PORT`. If the name has several
-      addresses, messages take turns.
+    - `target`: `HOST:PORT`, or any gRPC name such as `dns:///HOST:PORT`; or several, in a list or
+      with commas between them. Messages take turns between all addresses, and go on to the next
+      when one does not answer.
     - `model`, `version`: the model on the server; an empty version means the newest.
     - `timeout`: seconds per message, at most a million. Within it, a call that finds no server is
       tried five times, with increasing pauses.
-    - `credentials`: for TLS; nothing is encrypted without them.
+    - `credentials`: for TLS, as `tls` makes them; nothing is encrypted without them.
+    - `token`: sent with every call as `authorization: Bearer TOKEN`, or a function that gives the
+      present one. Without TLS, only servers on this machine may have it.
+    - `metadata`: names and values to send with every call.
 
     Messages are sized by their pixels and by how fast the server answers, and up to four are in
     flight. One that is refused, late or failed is sent again in parts, so that only the images or
@@ -37,16 +42,31 @@ class Client(Backend):
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         model: str,
         version: str = "",
         timeout: float = 10.0,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        metadata: Pairs | None = None,
     ) -> None:
         self._ref = model_messages.reference(model, version)
-        self._connection = Connection(target, timeout, credentials)
+        self._connection = Connection(target, timeout, credentials, token, metadata)
         self._info: ModelInfo | None = None
+
+    def with_timeout(self, timeout: float) -> Self:
+        """The same client with another timeout for a message, seconds. Both share the connection.
+
+        Raises InvalidInput.
+        """
+        other = copy.copy(self)
+        other._connection = self._connection.with_timeout(timeout)
+        return other
+
+    def wait_ready(self, seconds: float) -> None:
+        """Waits until the server is ready, at most these seconds. Raises Unavailable after them."""
+        self._connection.wait_ready(seconds)
 
     def close(self) -> None:
         """Closes the connection. Later calls raise Unavailable.

@@ -6,6 +6,8 @@
     ├── ArchiveError      the archive is damaged, cut short, in use, or of another model
     ├── UnknownModel      the server has no such model
     ├── BundleError       the bundle of the model is damaged, or lacks what the call needs
+    ├── Unauthenticated   the server does not know the token or certificate, or there is none
+    ├── PermissionDenied  the token or certificate does not allow the call
     ├── Overloaded        the server is busy; the same call may succeed later
     ├── Unavailable       no server answers at the address, or it is shutting down
     ├── DeadlineExceeded  no response within the timeout
@@ -39,7 +41,14 @@ class ResiduumError(Exception):
 
     def at(self, noun: str, index: int) -> Self:
         """The same error of the image or record (`noun`) at this index of a list."""
-        return type(self)(f"{noun} {index}: {self.reason}", index=index)
+        return self._placed(f"{noun} {index}: {self.reason}", index)
+
+    def alone(self) -> Self:
+        """The same error of the only image or record of a call, without its index."""
+        return self._placed(self.reason, None)
+
+    def _placed(self, sentence: str, index: int | None) -> Self:
+        return type(self)(sentence, index=index)
 
 
 class InvalidInput(ResiduumError):
@@ -62,8 +71,29 @@ class BundleError(ResiduumError):
     """The bundle of the model is damaged, or lacks what the call needs."""
 
 
+class Unauthenticated(ResiduumError):
+    """The server does not know the token or the certificate of the client, or there is none."""
+
+
+class PermissionDenied(ResiduumError):
+    """The token or the certificate of the client does not allow the call."""
+
+
 class Overloaded(ResiduumError):
-    """The server is busy; the same call may succeed later."""
+    """The server is busy; the same call may succeed later.
+
+    `retry_delay` is after how many seconds the server asks for the next attempt; None if it does
+    not say.
+    """
+
+    def __init__(
+        self, sentence: str, *, index: int | None = None, retry_delay: float | None = None
+    ) -> None:
+        super().__init__(sentence, index=index)
+        self.retry_delay = retry_delay
+
+    def _placed(self, sentence: str, index: int | None) -> Self:
+        return type(self)(sentence, index=index, retry_delay=self.retry_delay)
 
 
 class Unavailable(ResiduumError):

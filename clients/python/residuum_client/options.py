@@ -20,6 +20,7 @@ LIMITS: dict[str, tuple[type[Any], float, float, str]] = {
     "target_psnr": (Real, _ABOVE_0, sys.float_info.max, "decibels above 0"),
     "false_alarm_rate": (Real, _ABOVE_0, math.nextafter(1, 0), "a number between 0 and 1"),
     "timeout": (Real, _ABOVE_0, 1e6, "seconds above 0, at most a million"),
+    "seconds": (Real, _ABOVE_0, 1e6, "seconds above 0, at most a million"),
     "threads": (Integral, 1, 1024, "an integer from 1 to 1024"),
 }
 

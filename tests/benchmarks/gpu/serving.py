@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from serve import server
+from serving.server import server
 
 from codec.arrays import U8
 from residuum_client import Client

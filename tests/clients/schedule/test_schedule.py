@@ -362,3 +362,57 @@ def test_a_message_holds_files_or_arrays_of_one_shape(shapes):
     assert len(values) == len(shapes)
     for message in messages:
         assert len({getattr(value, "shape", None) for value in message.values}) == 1
+
+
+def busy(schedule: Schedule, message: Message, now: float, delay: float | None) -> None:
+    schedule.failed(message, Overloaded("busy", retry_delay=delay), now)
+
+
+def test_a_refused_message_waits_as_long_as_the_server_asks():
+    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT))
+    schedule.add(1, 1)
+    schedule.end()
+    now = 0.0
+    for delay in (0.7, 0.9, 1.1):
+        busy(schedule, schedule.next_message(now), now, delay)
+        assert schedule.next_message(now + delay - 0.01) is None
+        assert schedule.pause(now) == pytest.approx(delay)
+        now += delay
+    assert schedule.next_message(now) is not None
+
+
+def test_the_pauses_grow_although_the_server_asks_for_less():
+    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT))
+    schedule.add(1, 1)
+    schedule.end()
+    now, pauses = 0.0, []
+    while (message := schedule.next_message(now)) is not None:
+        busy(schedule, message, now, 0.15)
+        pauses.append(schedule.pause(now))
+        now += pauses[-1]
+    (error,) = schedule.outcomes()
+    assert pauses == pytest.approx([0.15, 0.2, 0.4, 0.8, 1.6, 0.0])
+    assert (str(error), error.retry_delay) == ("image 0: busy", 0.15)
+
+
+def test_no_delay_is_longer_than_the_timeout():
+    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT))
+    schedule.add(1, 1)
+    schedule.end()
+    busy(schedule, schedule.next_message(0.0), 0.0, 3600.0)
+    assert schedule.pause(0.0) == TIMEOUT
+
+
+def test_a_delay_counts_also_for_what_was_refused_among_other_messages():
+    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT))
+    for _ in range(4):
+        schedule.add(1, 10**6)
+    first = schedule.next_message(0.0)
+    schedule.end()
+    second = schedule.next_message(0.0)
+    assert first is not None
+    assert second is not None
+    busy(schedule, second, 0.1, 0.5)
+    schedule.answered(first, [1], 0.2)
+    assert schedule.next_message(0.5) is None
+    assert schedule.next_message(0.6).items == second.items

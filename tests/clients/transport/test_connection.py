@@ -265,7 +265,7 @@ def failure(target: str, **options: object) -> str:
 
 
 def test_a_server_with_tls_is_asked_without_it(encrypted: str):
-    assert failure(encrypted) == "it closed the connection; with TLS it needs credentials"
+    assert failure(encrypted).startswith("it closed the connection; with TLS it needs credentials")
 
 
 def test_a_server_without_tls_is_asked_with_it():

@@ -15,12 +15,16 @@ STATUS = grpc.StatusCode
 class Failure:
     status: grpc.StatusCode
     sentence: str | None
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
 
     def code(self) -> grpc.StatusCode:
         return self.status
 
     def details(self) -> str | None:
         return self.sentence
+
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return self.trailers
 
 
 def error_of(status: grpc.StatusCode, sentence: str | None, items: int = 1):
@@ -34,6 +38,8 @@ def error_of(status: grpc.StatusCode, sentence: str | None, items: int = 1):
         (STATUS.DATA_LOSS, errors.RecordError),
         (STATUS.NOT_FOUND, errors.UnknownModel),
         (STATUS.FAILED_PRECONDITION, errors.BundleError),
+        (STATUS.UNAUTHENTICATED, errors.Unauthenticated),
+        (STATUS.PERMISSION_DENIED, errors.PermissionDenied),
         (STATUS.RESOURCE_EXHAUSTED, errors.Overloaded),
         (STATUS.UNAVAILABLE, errors.Unavailable),
         (STATUS.DEADLINE_EXCEEDED, errors.DeadlineExceeded),
@@ -50,6 +56,19 @@ def test_any_other_status_is_a_server_error(status):
     error = error_of(status, "request 12")
     assert type(error) is errors.ServerError
     assert str(error) == f"host:1 failed with {status.name}: request 12"
+
+
+@pytest.mark.parametrize(
+    ("value", "delay"), [("1500", 1.5), ("0", 0.0), ("-1", None), ("soon", None), (b"7", None)]
+)
+def test_an_overloaded_server_says_when_to_come_back(value, delay):
+    trailers = (("other", "9"), ("grpc-retry-pushback-ms", value))
+    failure = Failure(STATUS.RESOURCE_EXHAUSTED, "image 2: busy", trailers)
+    error = from_rpc(failure, target="host:1", timeout=2.5)
+    assert isinstance(error, errors.Overloaded)
+    assert error.retry_delay == delay
+    assert error.at("image", 9).retry_delay == error.alone().retry_delay == delay
+    assert str(error.alone()) == "busy"
 
 
 def test_an_index_is_taken_from_the_servers_sentence():

@@ -1,9 +1,10 @@
 """Options that several commands share: where the model is, and how images are encoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import grpc
 import tyro
@@ -14,26 +15,60 @@ from residuum_client.commands.terminal import Terminal
 from residuum_client.errors import InvalidInput
 from residuum_client.offline import Offline
 from residuum_client.options import EncodeOptions, check_options, check_value
+from residuum_client.transport import Token, read_tls
+
+# The most bytes of a file with a token.
+MAX_TOKEN_BYTES = 1 << 16
 
 
 class UsageError(Exception):
     """The command line contradicts itself or lacks something; the message says what."""
 
 
+class AccessOptions(TypedDict):
+    """The keywords of clients that say who calls."""
+
+    credentials: grpc.ChannelCredentials | None
+    token: Token | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Either a server and the name of a model, or a bundle."""
+class ServerFlags:
+    """A server, and how to show it who calls."""
 
     server: str = ""
-    """HOST:PORT of a server."""
+    """HOST:PORT of a server; several with commas between them take turns."""
+    ca: Path | None = None
+    """PEM file of the authority that certifies the server; without it, nothing is encrypted."""
+    client_cert: Path | None = None
+    """PEM file of the certificate that the server asks for; needs --client-key and --ca."""
+    client_key: Path | None = None
+    """PEM file of the key of --client-cert."""
+    token_file: Path | None = None
+    """File with the token that calls carry; it is read for each, so it can be replaced."""
+    timeout: float = 60.0
+    """Seconds that the server may take for one message."""
+
+    def access(self) -> AccessOptions:
+        """The keywords for a client. Raises UsageError for files that are of no use."""
+        files = {"ca": self.ca, "certificate": self.client_cert, "key": self.client_key}
+        with usage_errors():
+            check_value("timeout", self.timeout, spell=flag)
+            if self.ca is None and self.client_cert is not None:
+                raise UsageError("--client-cert is given without --ca, expected both")
+            credentials = read_tls(files, _flag_of_file) if any(files.values()) else None
+            token = None if self.token_file is None else _token_in(self.token_file)
+        return {"credentials": credentials, "token": token}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(ServerFlags):
+    """Either a server and the name of a model, or a bundle."""
+
     model: str = ""
     """Name of the model on the server."""
     version: str = ""
     """Version of the model on the server; the newest by default."""
-    ca: Path | None = None
-    """PEM file of the authority that certifies the server; without it, nothing is encrypted."""
-    timeout: float = 60.0
-    """Seconds that the server may take for one message."""
     bundle: Path | None = None
     """Bundle (folder or tar) to open in place of a server."""
 
@@ -55,7 +90,7 @@ class Source:
                 model=self.model,
                 version=self.version,
                 timeout=self.timeout,
-                credentials=None if self.ca is None else _credentials(self.ca),
+                **self.access(),
             )
 
     def _check(self, any_model: bool) -> None:
@@ -127,8 +162,23 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _credentials(path: Path) -> grpc.ChannelCredentials:
-    try:
-        return grpc.ssl_channel_credentials(root_certificates=path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"--ca {path} cannot be read: {error.strerror}") from error
+def _flag_of_file(name: str) -> str:
+    """The flag of a file of `tls`."""
+    return {"ca": "--ca", "certificate": "--client-cert", "key": "--client-key"}[name]
+
+
+def _token_in(path: Path) -> Callable[[], str]:
+    """A function that reads the token in a file. Raises InvalidInput if there is none now."""
+
+    def read() -> str:
+        try:
+            with path.open("rb") as file:
+                words = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace").split()
+        except OSError as error:
+            raise InvalidInput(f"--token-file {path} cannot be read: {error.strerror}") from error
+        if len(words) != 1:
+            raise InvalidInput(f"--token-file {path} has {len(words)} words, expected one token")
+        return words[0]
+
+    read()
+    return read

@@ -26,10 +26,16 @@ class Models:
             terminal.report(COLUMNS, as_json=self.json) as report,
         ):
             for model in backend.models():
-                report.add(_cells(model), {**asdict(model), "model_id": model.model_id.hex()})
+                report.add(cells(model), fields(model))
 
 
-def _cells(model: ModelInfo) -> tuple[str, ...]:
+def fields(model: ModelInfo) -> dict[str, object]:
+    """A model in JSON."""
+    return {**asdict(model), "model_id": model.model_id.hex()}
+
+
+def cells(model: ModelInfo) -> tuple[str, ...]:
+    """A model in a table of `COLUMNS`."""
     colour = "gray" if model.channels == 1 else "RGB"
     size = "any size" if model.height is None else f"{model.height}x{model.width}"
     return (

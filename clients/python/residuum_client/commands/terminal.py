@@ -99,6 +99,14 @@ class Terminal:
         self._closers.append(close)
         self._check()
 
+    def line(self, sentence: str, fields: dict[str, object], *, as_json: bool) -> None:
+        """Prints one result at once: as a sentence, or its fields in JSON."""
+        self._check()
+        if as_json:
+            Report((), as_json=True).add((), fields)
+        else:
+            self._out.print(Text(printable(sentence, self._out.encoding)), soft_wrap=True)
+
     def fail(self, subject: PurePath, reason: str) -> None:
         """Reports one file that failed, in one line.
 

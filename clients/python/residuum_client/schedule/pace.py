@@ -20,6 +20,9 @@ IN_FLIGHT_PART = 1 / 2
 MEMORY = 0.8
 # Answers after a refusal until one message more is in flight again.
 PATIENCE = 16
+# A message that is refused while no other is in flight is sent again after these pauses, seconds,
+# or later if the server asks for it.
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 # A server that answers nothing more is taken for gone after this number of failures.
 GONE = 5
 # Parts in which a message is sent again that was too late, or found no server: trying takes long.
@@ -64,6 +67,10 @@ class Pace:
             and self.expected(weight) <= self.timeout * IN_FLIGHT_PART
             and (self.weight > 0 or weight <= IN_FLIGHT * MESSAGE_WEIGHT)
         )
+
+    def delay(self, asked: float | None) -> float:
+        """Seconds to wait if a server asks for these: at most the timeout of a message."""
+        return min(asked or 0.0, self.timeout)
 
     def answered(self, weight: int, seconds: float) -> "Pace":
         """After an answer: messages grow, and later their number."""

@@ -15,12 +15,10 @@ from residuum_client.errors import (
 )
 from residuum_client.schedule.in_order import InOrder
 from residuum_client.schedule.message import Item, Message
-from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, Pace
+from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, PAUSES, Pace
 
 T = TypeVar("T")
 R = TypeVar("R")
-# A message that is refused while no other is in flight is sent again after these pauses, seconds.
-PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 class Schedule(Generic[T, R]):
@@ -178,14 +176,16 @@ class Schedule(Generic[T, R]):
         self, message: Message[T], error: Overloaded, in_company: bool, now: float
     ) -> None:
         """Waits for the other messages; without any, the message itself is too much."""
+        delay = self.pace.delay(error.retry_delay)
         if in_company:
             self.pace = self.pace.refused(len(self._in_flight))
+            self._not_before = max(self._not_before, now + delay)
             self._repeat([replace(message, alone=True)])
         elif len(message.items) > 1:
-            self._not_before = now + PAUSES[0]
+            self._not_before = now + max(delay, PAUSES[0])
             self._repeat(message.split(2, alone=True))
         elif message.refusals < len(PAUSES):
-            self._not_before = now + PAUSES[message.refusals]
+            self._not_before = now + max(delay, PAUSES[message.refusals])
             self._repeat([replace(message, alone=True, refusals=message.refusals + 1)])
         else:
             self._outcomes.settle(message.items[0].index, error)

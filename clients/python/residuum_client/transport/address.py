@@ -21,6 +21,22 @@ _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _EXCLUDED = ("no_grpc_proxy", "no_proxy")
 
 
+def check_targets(target: object) -> tuple[str, ...]:
+    """The addresses of a server: one, several with commas between them, or a list of them.
+
+    Each is returned once. Raises InvalidInput.
+    """
+    given = list(target) if isinstance(target, list | tuple) else [target]
+    if not given:
+        raise InvalidInput(f"the list of addresses is empty; {EXPECTED}")
+    found: list[object] = []
+    for one in given:
+        # After ipv4: and ipv6: gRPC takes several addresses itself.
+        several = isinstance(one, str) and not one.startswith((*_NO_NETWORK, "ipv4:", "ipv6:"))
+        found += one.split(",") if isinstance(one, str) and several else [one]
+    return tuple(dict.fromkeys(map(check_target, found)))
+
+
 def check_target(target: object) -> str:
     """The address of a server: HOST:PORT, [IPV6]:PORT, or another name of gRPC as it is.
 
@@ -54,6 +70,11 @@ def check_target(target: object) -> str:
 def is_local(target: str) -> bool:
     """Whether all addresses of the target mean this machine, whatever proxies there are."""
     return all(map(_is_local_host, _hosts(target)))
+
+
+def stays_here(target: str) -> bool:
+    """Whether what is sent to the target never leaves this machine."""
+    return target.startswith(_NO_NETWORK) or is_local(target)
 
 
 def _is_local_host(host: str) -> bool:

@@ -1,19 +1,24 @@
 """`Connection` for asyncio."""
 
 import asyncio
+import copy
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from typing import Any, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
 
 from residuum_client.arrays import U8
 from residuum_client.errors import ResiduumError, ServerError, Unavailable
 from residuum_client.options import check_given
 from residuum_client.schedule import Message, Schedule
-from residuum_client.transport.address import check_target
-from residuum_client.transport.channel import check_credentials, options
+from residuum_client.transport import health
+from residuum_client.transport.access import Access, check_access
+from residuum_client.transport.address import check_targets
+from residuum_client.transport.aio_balanced import AsyncBalancedChannel
+from residuum_client.transport.channel import options
 from residuum_client.transport.failures import fails_every_call, from_rpc
 from residuum_client.transport.messages import Exchange, Response
 from residuum_client.v1 import anomaly_pb2_grpc, codec_pb2_grpc, models_pb2_grpc
@@ -28,18 +33,43 @@ Elements = Iterable[T] | AsyncIterable[T]
 
 
 class AsyncConnection:
-    """The services of a server at an address; `timeout` is in seconds. Raises InvalidInput."""
+    """The services of a server at its addresses, as `Connection`. Raises InvalidInput."""
 
     def __init__(
-        self, target: str, timeout: float, credentials: grpc.ChannelCredentials | None
+        self,
+        target: object,
+        timeout: float,
+        credentials: object = None,
+        token: object = None,
+        metadata: object = None,
     ) -> None:
-        self._target = check_target(target)
+        targets = check_targets(target)
+        self._target = ",".join(targets)
         self._timeout: float = check_given("timeout", timeout)
-        check_credentials(credentials)
-        self._channel = _connect(target, credentials)
+        self._access = check_access(targets, credentials, token, metadata)
+        self._channel = _connect(targets, self._access)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
         self.codec = codec_pb2_grpc.CodecServiceStub(self._channel)
         self.anomaly = anomaly_pb2_grpc.AnomalyServiceStub(self._channel)
         self.models = models_pb2_grpc.ModelServiceStub(self._channel)
+
+    def with_timeout(self, timeout: float) -> Self:
+        """The same connection with another timeout, seconds. Raises InvalidInput."""
+        other = copy.copy(self)
+        other._timeout = check_given("timeout", timeout)
+        return other
+
+    async def wait_ready(self, seconds: float) -> None:
+        """Waits until the server is ready. Raises Unavailable if it is not after these seconds."""
+        waiting = health.Waiting(self._target, seconds)
+        for left in waiting.times():
+            try:
+                check = await self.with_timeout(left).call(self._health.Check, health.request())
+                if waiting.is_over(check):
+                    return
+            except ResiduumError as error:
+                waiting.failed(error)
+            await asyncio.sleep(min(left, health.PAUSE))
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -123,7 +153,8 @@ class AsyncConnection:
         """The response. Raises AioRpcError, and Unavailable if the client was closed."""
         call: Any = None
         try:
-            call = rpc(request, timeout=self._timeout)
+            metadata = self._access.metadata()
+            call = rpc(request, timeout=self._timeout, metadata=metadata)
             return cast("A", await call)
         except grpc.aio.UsageError as error:
             raise Unavailable(f"the client of {self._target} is closed") from error
@@ -134,11 +165,17 @@ class AsyncConnection:
             raise Unavailable(f"the client of {self._target} was closed during the call") from error
 
 
-def _connect(target: str, credentials: grpc.ChannelCredentials | None) -> Any:
+def _connect(targets: Sequence[str], access: Access) -> Any:
     """A channel; Any, since the generated stubs are typed for channels of `grpc` only."""
-    if credentials is None:
-        return grpc.aio.insecure_channel(target, options=options(target))
-    return grpc.aio.secure_channel(target, credentials, options=options(target))
+    alone = len(targets) == 1
+    channels = []
+    for target in targets:
+        settings = options(target, alone=alone)
+        if access.credentials is None:
+            channels.append(grpc.aio.insecure_channel(target, options=settings))
+        else:
+            channels.append(grpc.aio.secure_channel(target, access.credentials, options=settings))
+    return channels[0] if alone else AsyncBalancedChannel(channels)
 
 
 async def _load(

@@ -2,9 +2,6 @@
 
 import json
 
-import grpc
-
-from residuum_client.errors import InvalidInput
 from residuum_client.transport.address import is_local
 
 # A server that is being stopped answers UNAVAILABLE, and CANCELLED to calls that it did not finish.
@@ -20,14 +17,11 @@ RETRIES = {
 RETRIES_OF_MODELS = RETRIES | {
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"]
 }
-# The empty name matches every other method; all of them can be repeated safely.
-SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [
-        {"name": [{}], "retryPolicy": RETRIES},
-        {"name": [{"service": "residuum.v1.ModelService"}], "retryPolicy": RETRIES_OF_MODELS},
-    ],
-}
+# With several addresses, a call goes on to the next one soon.
+ATTEMPTS_OF_SEVERAL = 2
+# No retries while failures are by half of `maxTokens` more than answers, of all channels of the
+# process to an address: then retries only add to what is wrong.
+THROTTLING = {"maxTokens": 1000, "tokenRatio": 1}
 MAX_RESPONSE_BYTES = 256 << 20
 # gRPC never repeats a call whose messages exceed this, without a warning; its default is 256 KiB.
 RETRY_BUFFER_BYTES = 64 << 20
@@ -36,12 +30,33 @@ RETRY_BUFFER_BYTES = 64 << 20
 RECONNECT_MS, LONGEST_RECONNECT_MS, RESOLUTION_MS = 100, 500, 2_000
 
 
-def options(target: str) -> list[tuple[str, str | int]]:
+def service_config(*, alone: bool) -> dict[str, object]:
+    """The behaviour of a channel to the only address, or to one of several.
+
+    All methods can be repeated safely; the empty name matches those without another entry.
+    """
+    attempts = {} if alone else {"maxAttempts": ATTEMPTS_OF_SEVERAL}
+    models = [{"service": "residuum.v1.ModelService"}]
+    return {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {"name": [{}], "retryPolicy": RETRIES | attempts},
+            {"name": models, "retryPolicy": RETRIES_OF_MODELS | attempts},
+            # Waiting for a server repeats its checks itself.
+            {"name": [{"service": "grpc.health.v1.Health"}]},
+        ],
+        "retryThrottling": THROTTLING,
+    }
+
+
+def options(target: str, *, alone: bool = True) -> list[tuple[str, str | int]]:
     """The options of a channel to this address."""
     return [
-        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.service_config", json.dumps(service_config(alone=alone))),
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+        # A connection for each channel, so that several reach several processes of a server.
+        ("grpc.use_local_subchannel_pool", 1),
         # The server limits what is sent.
         ("grpc.max_send_message_length", -1),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS),
@@ -50,12 +65,3 @@ def options(target: str) -> list[tuple[str, str | int]]:
         # A proxy cannot reach this machine under a name that means the machine itself.
         ("grpc.enable_http_proxy", int(not is_local(target))),
     ]
-
-
-def check_credentials(credentials: object) -> None:
-    """Raises InvalidInput for anything but the credentials of a channel or None."""
-    if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
-        raise InvalidInput(
-            f"credentials is of type {type(credentials).__name__}, expected "
-            "grpc.ssl_channel_credentials(...) or None"
-        )

@@ -1,19 +1,24 @@
 """A connection to a server: single calls, and many at a time for lists and streams."""
 
+import copy
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import SimpleQueue
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from residuum_client.arrays import U8
 from residuum_client.errors import ResiduumError, ServerError, Unavailable
 from residuum_client.options import check_given
 from residuum_client.schedule import Message, Schedule
-from residuum_client.transport.address import check_target
-from residuum_client.transport.channel import check_credentials, options
+from residuum_client.transport import health
+from residuum_client.transport.access import Access, check_access
+from residuum_client.transport.address import check_targets
+from residuum_client.transport.balanced import BalancedChannel
+from residuum_client.transport.channel import options
 from residuum_client.transport.failures import fails_every_call, from_rpc
 from residuum_client.transport.messages import Exchange, Response
 from residuum_client.v1 import anomaly_pb2_grpc, codec_pb2_grpc, models_pb2_grpc
@@ -39,22 +44,46 @@ class _Call(Protocol[A_co]):
 
 
 class Connection:
-    """The services of a server at an address; `timeout` is in seconds. Raises InvalidInput."""
+    """The services of a server at its addresses; `timeout` is in seconds.
+
+    The last three are those of `check_access`. Raises InvalidInput.
+    """
 
     def __init__(
-        self, target: str, timeout: float, credentials: grpc.ChannelCredentials | None
+        self,
+        target: object,
+        timeout: float,
+        credentials: object = None,
+        token: object = None,
+        metadata: object = None,
     ) -> None:
-        self._target = check_target(target)
+        targets = check_targets(target)
+        self._target = ",".join(targets)
         self._timeout: float = check_given("timeout", timeout)
-        check_credentials(credentials)
-        self._channel = (
-            grpc.insecure_channel(target, options=options(target))
-            if credentials is None
-            else grpc.secure_channel(target, credentials, options=options(target))
-        )
+        self._access = check_access(targets, credentials, token, metadata)
+        self._channel = _connect(targets, self._access)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
         self.codec = codec_pb2_grpc.CodecServiceStub(self._channel)
         self.anomaly = anomaly_pb2_grpc.AnomalyServiceStub(self._channel)
         self.models = models_pb2_grpc.ModelServiceStub(self._channel)
+
+    def with_timeout(self, timeout: float) -> Self:
+        """The same connection with another timeout, seconds. Raises InvalidInput."""
+        other = copy.copy(self)
+        other._timeout = check_given("timeout", timeout)
+        return other
+
+    def wait_ready(self, seconds: float) -> None:
+        """Waits until the server is ready. Raises Unavailable if it is not after these seconds."""
+        waiting = health.Waiting(self._target, seconds)
+        for left in waiting.times():
+            try:
+                check = self.with_timeout(left).call(self._health.Check, health.request())
+                if waiting.is_over(check):
+                    return
+            except ResiduumError as error:
+                waiting.failed(error)
+            time.sleep(min(left, health.PAUSE))
 
     def close(self) -> None:
         """Closes the connection within a second.
@@ -139,7 +168,8 @@ class Connection:
 
     def _start(self, rpc: "grpc.UnaryUnaryMultiCallable[Q, A]", request: Q) -> _Call[A]:
         try:
-            return rpc.future(request, timeout=self._timeout)
+            metadata = self._access.metadata()
+            return rpc.future(request, timeout=self._timeout, metadata=metadata)
         except ValueError as error:  # what gRPC raises on a closed channel
             raise Unavailable(f"the client of {self._target} is closed") from error
 
@@ -149,6 +179,19 @@ class Connection:
             return call.result()
         except grpc.FutureCancelledError as error:
             raise Unavailable(f"the client of {self._target} was closed during the call") from error
+
+
+def _connect(targets: Sequence[str], access: Access) -> Any:
+    """A channel to the addresses; Any, since the one to several is not a channel of gRPC."""
+    alone = len(targets) == 1
+    channels = []
+    for target in targets:
+        settings = options(target, alone=alone)
+        if access.credentials is None:
+            channels.append(grpc.insecure_channel(target, options=settings))
+        else:
+            channels.append(grpc.secure_channel(target, access.credentials, options=settings))
+    return channels[0] if alone else BalancedChannel(channels)
 
 
 def _load(

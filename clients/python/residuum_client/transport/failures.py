@@ -2,7 +2,8 @@
 
 import os
 import re
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import grpc
 
@@ -11,14 +12,16 @@ from residuum_client.errors import (
     DeadlineExceeded,
     InvalidInput,
     Overloaded,
+    PermissionDenied,
     RecordError,
     ResiduumError,
     ServerError,
+    Unauthenticated,
     Unavailable,
     UnknownModel,
     from_sentence,
 )
-from residuum_client.transport.address import EXPECTED, proxy_in_the_way
+from residuum_client.transport.address import EXPECTED, check_targets, proxy_in_the_way
 
 
 class RpcFailure(Protocol):
@@ -30,6 +33,9 @@ class RpcFailure(Protocol):
     def details(self) -> str | None:
         """The sentence of the server or of gRPC."""
 
+    def trailing_metadata(self) -> Iterable[Any] | None:
+        """Names and values that the server sent at the end of the call."""
+
 
 STATUS = grpc.StatusCode
 _BY_STATUS: dict[grpc.StatusCode, type[ResiduumError]] = {
@@ -37,6 +43,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[ResiduumError]] = {
     STATUS.DATA_LOSS: RecordError,
     STATUS.NOT_FOUND: UnknownModel,
     STATUS.FAILED_PRECONDITION: BundleError,
+    STATUS.UNAUTHENTICATED: Unauthenticated,
+    STATUS.PERMISSION_DENIED: PermissionDenied,
     STATUS.RESOURCE_EXHAUSTED: Overloaded,
     STATUS.UNAVAILABLE: Unavailable,
     STATUS.DEADLINE_EXCEEDED: DeadlineExceeded,
@@ -72,11 +80,16 @@ _REASONS = {
         "its certificate is not trusted, or is for another name"
     ),
     r"handshake|certificate|\bSSL": "the TLS handshake failed",
-    r"backends failing.*Socket closed": "it closed the connection; with TLS it needs credentials",
+    r"(backends failing|failed to connect).*Socket closed": (
+        "it closed the connection; with TLS it needs credentials, with mutual TLS also a "
+        "certificate of the client that it trusts"
+    ),
     r"": "the connection was lost",
 }
 # What gRPC says, with the status UNKNOWN, of an address in a scheme that does not take it.
 _NO_ADDRESS = "the target uri is not valid"
+# In milliseconds; gRPC's own retries wait that long, too.
+_PUSHBACK = "grpc-retry-pushback-ms"
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
 
@@ -101,7 +114,10 @@ def from_rpc(failure: RpcFailure, *, target: str, timeout: float, items: int = 0
         return ServerError(
             f"{target} failed with {failure.code().name}: {details or 'no reason given'}"
         )
-    return from_sentence(kind, details or f"{target} answered {failure.code().name}")
+    error = from_sentence(kind, details or f"{target} answered {failure.code().name}")
+    if isinstance(error, Overloaded):
+        error.retry_delay = _retry_delay(failure)
+    return error
 
 
 def of_item(code: int, message: str) -> ResiduumError:
@@ -122,8 +138,18 @@ def _too_large(size: str, limit: str, *, in_response: bool, items: int) -> Resid
     return InvalidInput(sentence, index=index)
 
 
+def _retry_delay(failure: RpcFailure) -> float | None:
+    """Seconds that the server asks to wait; None if it does not, or asks for no other attempt."""
+    for name, value in failure.trailing_metadata() or ():
+        if name == _PUSHBACK and isinstance(value, str) and value.isascii() and value.isdigit():
+            return int(value[:9]) / 1000
+    return None
+
+
 def _proxy(target: str) -> str:
-    proxy = proxy_in_the_way(target, os.environ)
+    """Names the proxy in the way to one of the addresses, if there is any."""
+    proxies = (proxy_in_the_way(one, os.environ) for one in check_targets(target))
+    proxy = next(filter(None, proxies), "")
     return f"; {proxy}" if proxy else ""
 
 

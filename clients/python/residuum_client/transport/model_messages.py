@@ -25,6 +25,21 @@ def get_request(model: images_pb2.ModelRef) -> models_pb2.GetModelRequest:
     return models_pb2.GetModelRequest(model=model)
 
 
+def load_request(bundle: str) -> models_pb2.LoadModelRequest:
+    """Asks to load a bundle. Raises InvalidInput."""
+    return models_pb2.LoadModelRequest(bundle=check_text("bundle", bundle))
+
+
+def unload_request(model: str, version: str) -> models_pb2.UnloadModelRequest:
+    """Asks to unload a model. Raises InvalidInput."""
+    return models_pb2.UnloadModelRequest(model=reference(model, version))
+
+
+def loaded(response: models_pb2.LoadModelResponse) -> ModelInfo:
+    """The model that was loaded."""
+    return _model(response.model)
+
+
 def models(response: models_pb2.ListModelsResponse) -> list[ModelInfo]:
     """All models of a list."""
     return [_model(model) for model in response.models]

@@ -1,0 +1,8 @@
+"""What calls cost, and what overload, rollouts, hostile callers and long hours do to the server.
+
+    make bench-serve bench-overload bench-rollout bench-hostile bench-soak
+
+Each module with a `main` is a benchmark. They share `server` (start a server), `kernel` (what the
+kernel counts of its processes), `load` (callers that wait for answers), `wire` (callers that do
+not), `shipped` (callers with the shipped client), `probes` (health checks) and `report`.
+"""
