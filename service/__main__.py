@@ -3,7 +3,6 @@
 # ruff: noqa: E402 - prometheus_client reads the environment when it is imported.
 
 import logging
-import multiprocessing
 import os
 import sys
 from typing import NoReturn
@@ -11,9 +10,7 @@ from typing import NoReturn
 # With one of these set, prometheus_client would keep the metrics of this process in files of that
 # folder. The serving processes do so, in a folder of the supervisor.
 _FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
-_IGNORED: list[str] = []
-if multiprocessing.parent_process() is None:
-    _IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
+_IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
 
 from codec.errors import ResiduumError, printable
 from service.log import configure_log

@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from codec.graphs.protocol import MAX_THREADS
+from service.security.addresses import is_loopback
 
 PREFIX = "RESIDUUM_"
 MIB = 2**20
@@ -114,9 +115,25 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     """Settings from command-line arguments and the process environment. Raises SettingsError."""
     _reject_unknown(environment)
     try:
-        return CliApp.run(Settings, cli_args=list(arguments))
+        settings = CliApp.run(Settings, cli_args=list(arguments))
     except ValidationError as error:
         raise SettingsError("; ".join(map(_message, error.errors()))) from None
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Raises SettingsError for settings that contradict each other."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("--tls-cert and --tls-key are only used together, one is missing")
+    if settings.client_ca is not None and settings.tls_cert is None:
+        raise SettingsError("--client-ca needs --tls-cert and --tls-key")
+    guarded = settings.tokens is not None or settings.client_ca is not None
+    if settings.admin_port is not None and not is_loopback(settings.admin_host) and not guarded:
+        raise SettingsError(
+            f"--admin-host is {settings.admin_host}, which other machines may reach: expected "
+            "--tokens or --client-ca with it"
+        )
 
 
 def _reject_unknown(environment: Mapping[str, str]) -> None:

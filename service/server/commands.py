@@ -1,12 +1,15 @@
 """What the supervisor and a serving process say to each other, over a pipe.
 
-After its start a process sends `Started`, or the sentence of the error that ended it. It then
+A process gets `Start`, and sends `Started`, or the sentence of the error that ended it. It then
 answers each `Command` with a serialised response message, or with a `Failure`. The end of the pipe
 means that the other one is gone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from service.settings import Settings
 
 
 class Method(Enum):
@@ -25,6 +28,15 @@ class Command:
 
     method: Method
     request: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a process needs to start; `bundles` are those that it loads, None means all."""
+
+    settings: Settings
+    port: int
+    bundles: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)

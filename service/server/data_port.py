@@ -6,6 +6,7 @@ from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from prometheus_client import CollectorRegistry
 
+from protos.inference.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from protos.residuum.v1.anomaly_pb2_grpc import add_AnomalyServiceServicer_to_server
 from protos.residuum.v1.codec_pb2_grpc import add_CodecServiceServicer_to_server
 from protos.residuum.v1.models_pb2_grpc import add_ModelServiceServicer_to_server
@@ -18,15 +19,21 @@ from service.runtime.memory import MemoryBudget
 from service.runtime.models import ModelStore
 from service.runtime.observer import observer
 from service.runtime.runtime import Runtime
+from service.security import Role
+from service.server.access import credentials, interceptors
 from service.server.grpc_server import add_health_and_reflection, add_port, grpc_server
 from service.servicers.anomaly import AnomalyServicer
 from service.servicers.codec import CodecServicer
 from service.servicers.interceptor import RpcInterceptor
 from service.servicers.models import ModelServicer
+from service.servicers.open_inference import OpenInferenceServicer
 from service.settings import MIB, Settings
 
-SERVICES = tuple(
-    f"residuum.v1.{name}" for name in ("CodecService", "AnomalyService", "ModelService")
+SERVICES = (
+    "residuum.v1.CodecService",
+    "residuum.v1.AnomalyService",
+    "residuum.v1.ModelService",
+    "inference.GRPCInferenceService",
 )
 # Threads for calls that are refused, and for health checks, while all others are busy.
 _SPARE_THREADS = 8
@@ -57,18 +64,23 @@ class DataPort:
             max_images=settings.max_images,
         )
         idle_streams = IdleStreams(settings.stream_idle_seconds)
-        interceptors = [RpcInterceptor(requests, calls, streams, idle_streams)]
+        before = interceptors(settings, Role.DATA)
+        rpc = RpcInterceptor(requests, calls, streams, idle_streams)
         threads = settings.workers + settings.max_streams + _SPARE_THREADS
-        self._server = grpc_server(interceptors, threads, settings.max_message_mb)
+        self._server = grpc_server([*before, rpc], threads, settings.max_message_mb)
         codec = CodecServicer(runtime, metrics.images)
         add_CodecServiceServicer_to_server(codec, self._server)
         anomaly = AnomalyServicer(runtime, metrics.images)
         add_AnomalyServiceServicer_to_server(anomaly, self._server)
         add_ModelServiceServicer_to_server(ModelServicer(self.models, admin=False), self._server)
+        add_GRPCInferenceServiceServicer_to_server(
+            OpenInferenceServicer(self.models, codec, anomaly, lambda: self._serving), self._server
+        )
+        self._serving = False
         self._health = health.HealthServicer()
         self._set_health(HealthCheckResponse.NOT_SERVING)
         add_health_and_reflection(self._server, self._health, SERVICES)
-        self.port = add_port(self._server, settings.host, port, None)
+        self.port = add_port(self._server, settings.host, port, credentials(settings))
 
     def start(self) -> None:
         """Serves; the models are loaded before."""
@@ -82,5 +94,6 @@ class DataPort:
         self._executor.close()
 
     def _set_health(self, status: HealthCheckResponse.ServingStatus) -> None:
+        self._serving = status == HealthCheckResponse.SERVING
         for service in ("", *SERVICES):
             self._health.set(service, status)

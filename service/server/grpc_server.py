@@ -18,6 +18,7 @@ _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _CONNECTION_AGE_MS = 300_000
 # A client that does not answer a ping within the second is gone, milliseconds.
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 30_000, 10_000
+_HANDSHAKE_TIMEOUT_MS = 10_000
 
 
 class ListenError(Exception):
@@ -42,6 +43,8 @@ def grpc_server(
             ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+            # A connection that does not finish its handshake in time is closed.
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
             # Clients may send pings as often.
             ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
             # All serving processes listen on one port; `reserve` makes sure that nobody else does.

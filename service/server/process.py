@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Sequence
+import sys
 from multiprocessing.connection import Connection, wait
 
 from google.protobuf.message import Message
@@ -11,28 +11,29 @@ from prometheus_client import CollectorRegistry
 
 from codec.errors import ResiduumError
 from protos.residuum.v1 import models_pb2 as pb
+from service.log import configure_log
 from service.runtime.memory import return_large_blocks
-from service.server.commands import Command, Method, Started, StartFailed
+from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
 from service.servicers.message_conversion import model_message
 from service.servicers.models import ModelServicer
-from service.settings import Settings
 from service.status import Failure, failure_of
 
 _LOG = logging.getLogger(__name__)
 
 
-def run(
-    settings: Settings, port: int, bundles: Sequence[str] | None, supervisor: Connection
-) -> None:
+def main() -> None:
     """Serves on the data port until SIGTERM, a command to drain, or the end of the supervisor.
 
-    Loads these bundles of the folder, or all of them.
+    The argument of the command is the descriptor of the pipe to the supervisor.
     """
     terminated = _catch_sigterm()
     return_large_blocks()
-    data_port = _start(settings, port, bundles, supervisor)
+    supervisor: Connection = Connection(int(sys.argv[1]))
+    start: Start = supervisor.recv()
+    configure_log(start.settings.log_format)
+    data_port = _start(start, supervisor)
     if data_port is None:
         return
     servicer = ModelServicer(data_port.models, admin=True)
@@ -45,16 +46,14 @@ def run(
         if command.method is Method.DRAIN:
             break
         supervisor.send(_answer(servicer, command))
-    data_port.drain(settings.drain_seconds)
+    data_port.drain(start.settings.drain_seconds)
 
 
-def _start(
-    settings: Settings, port: int, bundles: Sequence[str] | None, supervisor: Connection
-) -> DataPort | None:
+def _start(start: Start, supervisor: Connection) -> DataPort | None:
     """The data port with its models loaded, serving; None, reported to the supervisor, if not."""
     try:
-        data_port = DataPort(settings, port, CollectorRegistry())
-        loaded = data_port.models.load_all(bundles)
+        data_port = DataPort(start.settings, start.port, CollectorRegistry())
+        loaded = data_port.models.load_all(start.bundles)
         data_port.start()
     except (ResiduumError, ListenError) as error:
         supervisor.send(StartFailed(str(error)))
@@ -95,3 +94,7 @@ def _catch_sigterm() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     return reader
+
+
+if __name__ == "__main__":
+    main()

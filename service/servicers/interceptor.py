@@ -1,7 +1,7 @@
 """What surrounds every RPC: limits, metrics, and the conversion of errors to statuses."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, final
 
@@ -9,17 +9,19 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from codec.errors import InvalidInput
+from protos.inference.open_inference_pb2 import ModelInferRequest
 from protos.residuum.v1.anomaly_pb2 import ScoreResponse
 from protos.residuum.v1.codec_pb2 import DecodeResponse, EncodeResponse
 from service.metrics import RequestMetrics
 from service.runtime.concurrency import Concurrency
 from service.runtime.idle_streams import IdleStreams
+from service.servicers.open_inference import stream_error
 from service.status import Busy, Failure, abort, failure_of
 
 # Health and reflection, on the same ports, are neither counted nor limited.
 _PREFIXES = ("/residuum.v1.", "/inference.")
-# Responses that say in their `status` why a message of a stream failed.
-_WITH_STATUS: Mapping[str, Callable[..., Message]] = {
+
+_WITH_STATUS = {
     "EncodeStream": EncodeResponse,
     "DecodeStream": DecodeResponse,
     "ScoreStream": ScoreResponse,
@@ -116,10 +118,9 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
                 return
             response = self._respond(method, respond_to_one, request, context)
             if isinstance(response, Failure):
-                if method not in _WITH_STATUS or response.code is grpc.StatusCode.CANCELLED:
+                if response.code is grpc.StatusCode.CANCELLED:
                     abort(context, response)
-                number = getattr(request, "id", 0)
-                response = _WITH_STATUS[method](id=number, status=response.status())
+                response = _failed(method, request, response)
             yield response
 
     def _respond(
@@ -148,6 +149,15 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         finally:
             self._metrics.requests.labels(method, code.name).inc()
             self._metrics.seconds.labels(method).observe(time.perf_counter() - started)
+
+
+def _failed(method: str, request: Message | InvalidInput, failure: Failure) -> Message:
+    """The response to a message of a stream that says why it failed."""
+    if method == "ModelStreamInfer":
+        parsed = request if isinstance(request, ModelInferRequest) else ModelInferRequest()
+        return stream_error(parsed, failure)
+    response: Callable[..., Message] = _WITH_STATUS[method]
+    return response(id=getattr(request, "id", 0), status=failure.status())
 
 
 def _parse(parse: Callable[[bytes], Message], data: bytes) -> Message | InvalidInput:

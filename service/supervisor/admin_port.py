@@ -15,6 +15,8 @@ from protos.residuum.v1.models_pb2_grpc import (
     ModelServiceServicer,
     add_ModelServiceServicer_to_server,
 )
+from service.security import Role
+from service.server.access import credentials, interceptors
 from service.server.commands import Method
 from service.server.grpc_server import add_health_and_reflection, add_port, grpc_server, reserve
 from service.settings import Settings
@@ -63,11 +65,12 @@ class AdminPort:
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self._reserved = reserve(settings.admin_host, settings.admin_port or 0)
         port = self._reserved.getsockname()[1]
-        self._server = grpc_server([], _THREADS, _MESSAGE_MB)
+        before = interceptors(settings, Role.ADMIN)
+        self._server = grpc_server(before, _THREADS, _MESSAGE_MB)
         add_ModelServiceServicer_to_server(AdminServicer(supervisor), self._server)
         self._health = health.HealthServicer()
         add_health_and_reflection(self._server, self._health, [SERVICE])
-        self.port = add_port(self._server, settings.admin_host, port, None)
+        self.port = add_port(self._server, settings.admin_host, port, credentials(settings))
 
     def start(self) -> None:
         """Serves."""

@@ -1,12 +1,14 @@
 """A serving process as the supervisor sees it: the process and the pipe to it."""
 
+import contextlib
 import logging
-import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import final
 
@@ -14,17 +16,12 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from codec.errors import ResiduumError
 from protos.residuum.v1.models_pb2 import Model
-from service.log import configure_log
-from service.server.commands import Command, Method, Started, StartFailed
+from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.settings import Settings
 from service.status import Failure, Unavailable
 
-# A new interpreter: gRPC and onnxruntime do not work after a fork of a process with threads.
-_CONTEXT = multiprocessing.get_context("spawn")
-# Where prometheus_client keeps metrics in files, if this is set when it is imported. It must not be
-# set for the supervisor, so one process at a time is started with it.
+# Where prometheus_client keeps metrics in files, if this is set when it is imported.
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_STARTING = threading.Lock()
 _LOG = logging.getLogger(__name__)
 
 
@@ -51,15 +48,24 @@ class ServingProcess:
         self, settings: Settings, port: int, bundles: Sequence[str] | None, metrics: Path
     ) -> None:
         self._metrics = metrics
-        self.pipe, other = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(
-            target=_run, args=(settings, port, bundles, other), name="residuum-serve"
+        self.pipe, other = Pipe()
+        # The process has the other end, which is closed when it ends.
+        self.sentinel, ended = os.pipe()
+        # A new interpreter, since gRPC and onnxruntime do not work after a fork of a process with
+        # threads. Ctrl-C in a terminal reaches the supervisor only.
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "service.server.process", str(other.fileno())],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+                _METRICS_FOLDER: str(metrics),
+            },
+            pass_fds=[other.fileno(), ended],
+            start_new_session=True,
         )
-        with _STARTING:
-            os.environ[_METRICS_FOLDER] = str(metrics)
-            self._process.start()
-            del os.environ[_METRICS_FOLDER]
         other.close()
+        os.close(ended)
+        self.pipe.send(Start(settings, port, bundles))
         self._asking = threading.Lock()
         self.started_at = time.monotonic()
         # Descriptions of its models by the names of their bundles; None until it is ready.
@@ -68,26 +74,21 @@ class ServingProcess:
     @property
     def pid(self) -> int:
         """Its number."""
-        return self._process.pid or 0
-
-    @property
-    def sentinel(self) -> int:
-        """What multiprocessing.connection.wait takes: it is ready when the process has ended."""
-        return self._process.sentinel
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether it has not ended."""
-        return self._process.is_alive()
+        return self._process.poll() is None
 
     def read_start(self) -> None:
         """Reads whether it has started. Raises StartError if it could not."""
         try:
             message: Started | StartFailed = self.pipe.recv()
         except (EOFError, OSError):
-            self._process.join()
+            status = self._process.wait()
             raise StartError(
-                f"a serving process ended with status {self._process.exitcode} while it started"
+                f"a serving process ended with status {status} while it started"
             ) from None
         if isinstance(message, StartFailed):
             raise StartError(message.sentence)
@@ -107,27 +108,17 @@ class ServingProcess:
 
     def drain(self) -> None:
         """Asks it to finish its calls and to end, without waiting for that."""
-        try:
-            with self._asking:
-                self.pipe.send(Command(Method.DRAIN))
-        except OSError:
-            _LOG.debug("process %d has ended already", self.pid)
+        with contextlib.suppress(OSError), self._asking:  # it may have ended
+            self.pipe.send(Command(Method.DRAIN))
 
     def join(self, seconds: float) -> None:
         """Waits until it has ended; kills it after these seconds."""
-        self._process.join(seconds)
-        if self._process.is_alive():
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _LOG.warning("process %d is killed: it has not ended", self.pid)
             self._process.kill()
-            self._process.join()
+            self._process.wait()
         self.pipe.close()
+        os.close(self.sentinel)
         mark_process_dead(self.pid, str(self._metrics))  # type: ignore[no-untyped-call]
-
-
-def _run(
-    settings: Settings, port: int, bundles: Sequence[str] | None, supervisor: Connection
-) -> None:
-    # Here, since the supervisor needs neither onnxruntime nor the codec.
-    from service.server.process import run
-
-    configure_log(settings.log_format)
-    run(settings, port, bundles, supervisor)

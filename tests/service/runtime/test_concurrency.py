@@ -1,4 +1,4 @@
-"""At most so many calls at a time."""
+"""A limited number of calls at a time."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from codec.bundle.bundle import load_bundle, write_bundle
 from codec.errors import BundleError
 from protos.residuum.v1 import codec_pb2, models_pb2
 from protos.residuum.v1.images_pb2 import ModelRef
-from service.runtime.bundle_folder import version_key
+from service.runtime.bundle_folder import find_bundles, version_key
 from service.runtime.models import ModelStore
 
 CODE = grpc.StatusCode
@@ -234,7 +234,7 @@ def test_one_bundle_is_served_and_can_be_loaded_again(bundles, running, tmp_path
 def test_bundles_of_a_folder_that_has_a_manifest_itself_are_served(bundles, store, tmp_path):
     shutil.copytree(bundles, tmp_path / "all")
     (tmp_path / "all" / "manifest.json").write_text("{}")
-    assert [*store.bundles()] == ["tiny", "tiny-map"]
+    assert [*find_bundles(store._path)] == ["tiny", "tiny-map"]
 
 
 NOT_BUNDLES = {

@@ -16,7 +16,7 @@ from protos.residuum.v1.images_pb2 import ModelRef
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
 
 TINY = ModelRef(name="tiny")
-ALONE = [("grpc.use_local_subchannel_pool", 1)]
+SEPARATE = [("grpc.use_local_subchannel_pool", 1)]
 CONNECTIONS = 16
 
 
@@ -48,7 +48,8 @@ def request_(pictures, pixels):
 def connections(server):
     """Channels with separate connections, which the kernel spreads over the processes."""
     return [
-        grpc.insecure_channel(f"127.0.0.1:{server.port}", options=ALONE) for _ in range(CONNECTIONS)
+        grpc.insecure_channel(f"127.0.0.1:{server.port}", options=SEPARATE)
+        for _ in range(CONNECTIONS)
     ]
 
 
@@ -131,8 +132,8 @@ def test_without_a_process_the_admin_port_says_so_and_probes_are_alive(bundles, 
             connection.admin.ListModels(models_pb2.ListModelsRequest(), timeout=20)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert caught.value.details() == "no serving process is ready; retry later"
-        base = f"http://127.0.0.1:{connection.server.metrics_port}"
-        with urllib.request.urlopen(f"{base}/livez", timeout=10) as response:
+        port = connection.server.metrics_port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=10) as response:
             assert response.status == 200
         with pytest.raises(urllib.error.HTTPError, match="503"):
-            urllib.request.urlopen(f"{base}/readyz", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
