@@ -7,21 +7,20 @@ The two graphs are anything with the methods of `codec.graphs.protocol.Graphs`: 
 process, a micro-batching queue in front of it, or torch while a model is being exported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from codec.arrays import F32, U8, Array
+from codec.arrays import F32, I32, U8, Array
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
 from codec.graphs import segmenter
-from codec.graphs.batches import batches, calls, join, split
+from codec.graphs.batches import calls, in_batches, join, rows_not_finite
 from codec.graphs.protocol import Graphs
 from codec.graphs.tiled import tiled
 from codec.images.comparison import psnr, squared_error
-from codec.images.files import prepare, restore_geometry, to_pixels
+from codec.images.files import channels_last, prepare, restore_geometry, to_levels
 from codec.outcomes import attempt, merge, required, succeeded
-from codec.quantise import dequantise, log2_step_scale, quantise
 from codec.rate_control import (
     DEFAULT_RATE,
     Rate,
@@ -32,8 +31,10 @@ from codec.rate_control import (
     level_by_record_bytes,
 )
 from codec.record.evidence import paste_regions
-from codec.record_coder import Coded, RecordCoder, group_by
+from codec.record_coder import Coded, RecordCoder
 from codec.results import Compressed, EncodedImage, Restored
+
+NOT_FINITE = "the encoder of the model gives values for this image that are not finite"
 
 
 class Codec:
@@ -76,13 +77,14 @@ class Codec:
         else:
             default = self.manifest.quality_default
             levels = [default if rate.quality is None else rate.quality] * len(encoded)
-        coded = [
-            self.quantise(one, level)
-            for one, level in zip(encoded, levels, strict=True)
-            if not isinstance(level, InvalidInput)
+        pairs = zip(encoded, levels, strict=True)
+        records = iter(
+            self.records.compress([(one, at) for one, at in pairs if isinstance(at, int)])
+        )
+        return [
+            level if isinstance(level, InvalidInput) else Compressed(next(records), level)
+            for level in levels
         ]
-        records = zip(self.records.write(coded), succeeded(levels), strict=True)
-        return merge(levels, (Compressed(*pair) for pair in records), InvalidInput)
 
     def decompress(self, records: Sequence[bytes]) -> list[U8]:
         """Images `[H, W, C]` uint8 of records. Raises RecordError, which names the record."""
@@ -115,48 +117,53 @@ class Codec:
 
     def run_encoder_each(self, images: Sequence[U8]) -> list[EncodedImage | InvalidInput]:
         """Like `run_encoder`, with the error of an image in its place."""
-        spec = self.manifest.input
+        spec, spoilt = self.manifest.input, set[int]()
         outcomes = [attempt(InvalidInput, prepare, image, spec) for image in images]
         prepared = succeeded(outcomes)
-        encoded: dict[int, EncodedImage | InvalidInput] = {}
-        tiles = [one.tiles for one in prepared]
-        for batch in _batches(tiles):
-            parts = [tiles[i] for i in batch]
-            latents, others = self._encode_tiles(join(parts))
-            outputs = zip(batch, split(latents, parts), split(others, parts), strict=True)
-            encoded |= {i: _finite(EncodedImage(prepared[i], *pair)) for i, *pair in outputs}
-        return merge(outcomes, (encoded[i] for i in range(len(prepared))), InvalidInput)
+
+        def encode(tiles: U8, owners: list[int]) -> tuple[Array, F32]:
+            outputs = self._encode_tiles(tiles)
+            spoilt.update(owners[row] for row in rows_not_finite(*outputs))
+            return outputs
+
+        outputs = in_batches([one.tiles for one in prepared], encode)
+        encoded = [
+            InvalidInput(NOT_FINITE) if i in spoilt else EncodedImage(one, *pair)
+            for i, (one, pair) in enumerate(zip(prepared, outputs, strict=True))
+        ]
+        return merge(outcomes, encoded, InvalidInput)
 
     def quantise(self, encoded: EncodedImage, level: int) -> Coded:
         """Codes of an image at a quality level."""
-        if self.manifest.latent.kind == "indices":
-            return Coded(encoded.latents, level, encoded.image.size)
-        codes = quantise(encoded.latents, self.bundle.steps[level])
-        return Coded(codes, level, encoded.image.size)
+        return self.records.quantise([(encoded, level)])[0]
 
     def decode(self, coded: Sequence[Coded]) -> list[F32]:
         """Runs the decoder: tiles `[R, C, h, w]` of each image, in [0, 1]."""
-        decoded = dict(self._decoded(coded))
-        return [decoded[i] for i in range(len(coded))]
+        return self._decoded(coded, lambda tiles: tiles)
 
     def segment(self, encoded: Sequence[EncodedImage]) -> list[F32]:
         """Runs the segmenter: logits `[H, W]` of each image."""
-        spec, tiles = self.manifest.input, [one.image.tiles for one in encoded]
-        found: dict[int, F32] = {}
-        for batch in _batches(tiles):
-            parts = [tiles[i] for i in batch]
-            outputs = [segmenter.segment(self._graphs, call) for call in calls(join(parts))]
-            logits = join(outputs)[:, None]
-            for i, own in zip(batch, split(logits, parts), strict=True):
-                found[i] = restore_geometry(own, encoded[i].image.size, spec)[0]
-        return [found[i] for i in range(len(encoded))]
 
-    def _decoded(self, coded: Sequence[Coded]) -> Iterator[tuple[int, F32]]:
-        """Indices and tiles of images, each batch when it is decoded: floats take much memory."""
-        for batch in _batches([one.codes for one in coded]):
-            latents = [self._latents(coded[i]) for i in batch]
-            tiles = join([self._graphs.decode(call) for call in calls(join(latents))])
-            yield from zip(batch, split(tiles, latents), strict=True)
+        def logits(tiles: U8, _: list[int]) -> tuple[F32]:
+            outputs = [segmenter.segment(self._graphs, call) for call in calls(tiles)]
+            return (join(outputs)[:, None],)
+
+        spec, tiles = self.manifest.input, [one.image.tiles for one in encoded]
+        return [
+            restore_geometry(own, one.image.size, spec)[0]
+            for one, (own,) in zip(encoded, in_batches(tiles, logits), strict=True)
+        ]
+
+    def _decoded(self, coded: Sequence[Coded], finish: Callable[[F32], Array]) -> list[Array]:
+        """What `finish` makes of the tiles of each image. It is called on a batch as soon as that
+        is decoded: the floats of all take much memory.
+        """
+
+        def tiles(codes: I32, owners: list[int]) -> tuple[Array]:
+            latents = self.records.latents(codes, [coded[i].level for i in owners])
+            return (finish(join([self._graphs.decode(call) for call in calls(latents)])),)
+
+        return [own for (own,) in in_batches([one.codes for one in coded], tiles)]
 
     def _within_bytes(
         self, encoded: Sequence[EncodedImage], target: int
@@ -165,18 +172,18 @@ class Codec:
         levels = self.manifest.quality_levels
         ideal: list[dict[int, float]] = [{} for _ in encoded]
         while tries := _tries([level_by_ideal_bytes(sizes, target, levels) for sizes in ideal]):
-            coded = [self.quantise(encoded[i], level) for i, level in tries]
+            coded = self.records.quantise([(encoded[i], level) for i, level in tries])
             for (i, level), size in zip(tries, self.records.ideal_bytes(coded), strict=True):
                 ideal[i][level] = size
         written: list[dict[int, bytes]] = [{} for _ in encoded]
         while tries := _tries(
             [
-                level_by_record_bytes(records, guess, target, levels)
-                for records, guess in zip(written, ideal, strict=True)
+                level_by_record_bytes(known, guess, target, levels)
+                for known, guess in zip(written, ideal, strict=True)
             ]
         ):
-            coded = [self.quantise(encoded[i], level) for i, level in tries]
-            for (i, level), record in zip(tries, self.records.write(coded), strict=True):
+            records = self.records.compress([(encoded[i], level) for i, level in tries])
+            for (i, level), record in zip(tries, records, strict=True):
                 written[i][level] = record
         chosen = [attempt(InvalidInput, finest_fitting, records, target) for records in written]
         return [
@@ -191,7 +198,8 @@ class Codec:
         levels = self.manifest.quality_levels
         reached: list[dict[int, float]] = [{} for _ in encoded]
         while tries := _tries([level_by_psnr(values, target, levels) for values in reached]):
-            images = self._images([self.quantise(encoded[i], level) for i, level in tries])
+            coded = self.records.quantise([(encoded[i], level) for i, level in tries])
+            images = self._images(coded)
             for (i, level), image in zip(tries, images, strict=True):
                 reached[i][level] = psnr(squared_error(encoded[i].image.target, image))
         return [attempt(InvalidInput, coarsest_reaching, values, target) for values in reached]
@@ -207,39 +215,14 @@ class Codec:
             other.reshape(shape).astype(np.float32, copy=False),
         )
 
-    def _latents(self, coded: Coded) -> Array:
-        """Input of the decoder: indices int32 `[R, D, h, w]`, or latents float32, `[R, D]` for a
-        global latent and `[R, D, h, w]` for a map; with a rate channel if the decoder takes one.
-        """
-        latent = self.manifest.latent
-        if latent.kind == "indices":
-            return coded.codes
-        latents = dequantise(coded.codes, self.bundle.steps[coded.level])
-        if latent.rate_aware:
-            channel = np.full_like(latents[:, :1], log2_step_scale(coded.level))
-            latents = np.concatenate([latents, channel], axis=1)
-        return latents[:, :, 0, 0] if latent.grid == (1, 1) else latents
-
     def _images(self, coded: Sequence[Coded]) -> list[U8]:
         spec = self.manifest.input
-        images = {
-            i: to_pixels(restore_geometry(tiles, coded[i].size, spec))
-            for i, tiles in self._decoded(coded)
-        }
-        return [images[i] for i in range(len(coded))]
+        return [
+            channels_last(restore_geometry(levels, one.size, spec))
+            for one, levels in zip(coded, self._decoded(coded, to_levels), strict=True)
+        ]
 
 
 def _tries(levels: Sequence[int | None]) -> list[tuple[int, int]]:
     """Indices and next levels of the images whose search is not over."""
     return [(index, level) for index, level in enumerate(levels) if level is not None]
-
-
-def _batches(items: Sequence[Array]) -> list[list[int]]:
-    groups = group_by(one.shape[1:] for one in items)
-    return [batch for group in groups for batch in batches(group, items)]
-
-
-def _finite(encoded: EncodedImage) -> EncodedImage | InvalidInput:
-    if np.isfinite(encoded.latents).all() and np.isfinite(encoded.log_var_or_distance).all():
-        return encoded
-    return InvalidInput("the encoder of the model gives values for this image that are not finite")

@@ -38,9 +38,12 @@ def quantise(mu: F32, step: F32) -> I32:
 
 
 def dequantise(codes: I32, step: F32) -> F32:
-    """Latents `[R, D, ...]` float32, the same bits on every machine: one IEEE multiplication."""
+    """Latents `[R, D, ...]` float32, the same bits on every machine: one IEEE multiplication.
+
+    `step` is `[D]`, or `[R, D]` for rows of several levels.
+    """
     return codes.astype(np.float32) * _columns(step, codes.ndim)
 
 
 def _columns(step: F32, ndim: int) -> F32:
-    return np.asarray(step.reshape(1, -1, *([1] * (ndim - 2))))
+    return np.asarray(step.reshape(-1, step.shape[-1], *([1] * (ndim - 2))))

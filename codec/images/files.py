@@ -6,6 +6,7 @@ An image is uint8 `[H, W, C]`, C = 1 (gray) or 3 (RGB); `codec.image_reader` rea
 import io
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,11 @@ from codec.errors import InvalidInput
 from codec.image_reader import MAX_PIXELS, MAX_SIDE
 from codec.images.input_spec import MAX_RECORD_PIXELS, InputSpec
 
+_UINT8 = np.dtype(np.uint8)
+T = TypeVar("T", bound=np.generic)
 MAX_TILES = 1024
-_BAND_ROWS = 64
+# Values that are rounded at a time, to bound the memory of large images.
+_CHUNK = 2**16
 _COLOURS = {1: "gray", 3: "RGB"}
 
 
@@ -54,8 +58,13 @@ def prepare(image: U8, spec: InputSpec) -> PreparedImage:
     """Brings `[H, W, C]` to the input of a model. Raises InvalidInput for an image that the model
     does not take.
     """
-    _check_image(image, spec)
-    height, width = image.shape[:2]
+    if image.dtype != _UINT8 or image.ndim != 3 or image.shape[2] != spec.channels:
+        raise InvalidInput(
+            f"image is {describe(image)} {image.dtype}; "
+            f"the model takes {_COLOURS[spec.channels]} uint8"
+        )
+    height, width, _ = image.shape
+    check_size(height, width, spec)
     if spec.fit == "pad":
         padded = _padded(image, spec.stride, spec.stride)
         return PreparedImage(image, _chw(padded), (height, width))
@@ -69,23 +78,24 @@ def prepare(image: U8, spec: InputSpec) -> PreparedImage:
 
 def check_size(height: int, width: int, spec: InputSpec) -> None:
     """Raises InvalidInput for an image size that the model does not take."""
-    size = f"{height}x{width}"
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
-        raise InvalidInput(f"image is {size}; sides are 1..{MAX_SIDE}, at most {MAX_PIXELS} pixels")
-    if spec.fit in ("pad", "tile") and height * width > MAX_RECORD_PIXELS:
-        raise InvalidInput(f"image is {size}, at most {MAX_RECORD_PIXELS} pixels")
+        limits = f"sides are 1..{MAX_SIDE}, at most {MAX_PIXELS} pixels"
+        raise InvalidInput(f"image is {height}x{width}; {limits}")
+    if spec.sized and height * width > MAX_RECORD_PIXELS:
+        raise InvalidInput(f"image is {height}x{width}, at most {MAX_RECORD_PIXELS} pixels")
     if spec.fit == "exact" and (height, width) != (spec.height, spec.width):
-        taken = f"{spec.height}x{spec.width} {_COLOURS[spec.channels]}"
-        raise InvalidInput(f"image is {size}; the model takes exactly {taken}: resize it")
-    tiles = math.prod(tile_grid((height, width), spec))
-    if tiles > MAX_TILES:
-        raise InvalidInput(f"image is {size}, {tiles} tiles; at most {MAX_TILES}")
+        taken = f"exactly {spec.height}x{spec.width} {_COLOURS[spec.channels]}"
+        raise InvalidInput(f"image is {height}x{width}; the model takes {taken}: resize it")
+    if spec.fit == "tile" and (tiles := math.prod(tile_grid((height, width), spec))) > MAX_TILES:
+        raise InvalidInput(f"image is {height}x{width}, {tiles} tiles; at most {MAX_TILES}")
 
 
-def restore_geometry(tiles: F32, size: tuple[int, int] | None, spec: InputSpec) -> F32:
+def restore_geometry(
+    tiles: npt.NDArray[T], size: tuple[int, int] | None, spec: InputSpec
+) -> npt.NDArray[T]:
     """Undoes `prepare`: `tiles [R, C, h, w]` to `[C, H, W]` of the given size."""
     if size is None:
-        return np.asarray(tiles[0])
+        return tiles.reshape(tiles.shape[1:])
     if spec.fit == "tile":
         down, across = tile_grid(size, spec)
         channels, h, w = tiles.shape[1:]
@@ -103,21 +113,22 @@ def tile_grid(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
 
 def to_pixels(x_hat: F32) -> U8:
     """`[C, H, W]` in [0, 1] to uint8 `[H, W, C]`, rounded to nearest."""
-    channels, height, width = x_hat.shape
-    image = np.empty((height, width, channels), np.uint8)
-    for row in range(0, height, _BAND_ROWS):  # in bands, to bound the memory of large images
-        band = np.clip(x_hat[:, row : row + _BAND_ROWS], 0.0, 1.0)
-        image[row : row + _BAND_ROWS] = np.rint(band * np.float32(255.0)).transpose(1, 2, 0)
-    return image
+    return channels_last(to_levels(x_hat))
 
 
-def _check_image(image: U8, spec: InputSpec) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != spec.channels:
-        raise InvalidInput(
-            f"image is {describe(image)} {image.dtype}; "
-            f"the model takes {_COLOURS[spec.channels]} uint8"
-        )
-    check_size(image.shape[0], image.shape[1], spec)
+def to_levels(x_hat: F32) -> U8:
+    """Values in [0, 1] to 0..255 uint8, of the same shape, rounded to nearest."""
+    levels = np.empty(x_hat.shape, np.uint8)
+    flat, rounded = x_hat.reshape(-1), levels.reshape(-1)
+    for start in range(0, len(flat), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        rounded[part] = np.rint(flat[part].clip(0.0, 1.0) * np.float32(255.0))
+    return levels
+
+
+def channels_last(image: U8) -> U8:
+    """`[C, H, W]` to `[H, W, C]`."""
+    return np.ascontiguousarray(image.transpose(1, 2, 0))
 
 
 def _padded(image: U8, height: int, width: int) -> U8:

@@ -20,6 +20,7 @@ CRC-11 has the polynomial (x + 1)(x^10 + x^3 + 1). In bodies of up to 125 bytes 
 errors of up to three bits, and misses one in 2,048 of all others. CRC-32 is that of zlib.
 """
 
+import functools
 import zlib
 from dataclasses import dataclass
 
@@ -51,9 +52,16 @@ class Record:
 
 def pack(record: Record, model_id: bytes) -> bytes:
     """The bytes of a record."""
-    body = b"".join(map(write_varint, record.size or ())) + record.payload
-    plain = seal(record.quality, body, model_id)
+    plain = pack_plain(record.quality, record.size, record.payload, model_id)
     return attach(plain, record.evidence, model_id) if record.evidence else plain
+
+
+def pack_plain(
+    quality: int, size: tuple[int, int] | None, payload: bytes, model_id: bytes
+) -> bytes:
+    """The bytes of a record without evidence."""
+    body = payload if size is None else b"".join(map(write_varint, size)) + payload
+    return seal(quality, body, model_id)
 
 
 def attach(plain: bytes, evidence: bytes, model_id: bytes) -> bytes:
@@ -98,11 +106,12 @@ def unpack(data: bytes, model_id: bytes, *, sized: bool) -> Record:
 
 def seal(level: int, body: bytes, model_id: bytes) -> bytes:
     """Appends the tail to a body."""
-    covered = bytes([level]) + body
     if len(body) <= SMALL_BODY:
-        tail = level << CRC_BITS | crc11(covered, crc11(model_id))
+        tail = level << CRC_BITS | crc11(body, _crc11_of_start(model_id, level))
         return body + tail.to_bytes(SMALL_TAIL, "big")
-    return body + bytes([level]) + zlib.crc32(covered, zlib.crc32(model_id)).to_bytes(4, "big")
+    start = bytes([level])
+    crc = zlib.crc32(body, zlib.crc32(start, zlib.crc32(model_id)))
+    return body + start + crc.to_bytes(4, "big")
 
 
 def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
@@ -120,22 +129,28 @@ def open_seal(data: bytes, model_id: bytes) -> tuple[int, bytes]:
     return level, body
 
 
+@functools.lru_cache
+def _crc11_of_start(model_id: bytes, level: int) -> int:
+    """CRC-11 of what comes before the body; it is the same for most records."""
+    return crc11(bytes([level]), crc11(model_id))
+
+
 def crc11(data: bytes, start: int = 0) -> int:
     """CRC-11 of the bytes, 0..2047, continued from `start`."""
     crc = start
     for byte in data:
-        crc = (crc << 8 ^ _TABLE[crc >> (CRC_BITS - 8) ^ byte]) & 0x7FF
+        crc = _AFTER_ZERO[crc ^ byte << 3]  # CRC_BITS - 8, as a constant: this loop is hot
     return crc
 
 
-def _remainder(byte: int) -> int:
-    crc = byte << (CRC_BITS - 8)
+def _after_zero(crc: int) -> int:
     for _ in range(8):
         crc = crc << 1 ^ (_POLYNOMIAL | 0x800 if crc & 0x400 else 0)
     return crc
 
 
-_TABLE = [_remainder(byte) for byte in range(256)]
+# Each CRC continued by a zero byte.
+_AFTER_ZERO = [_after_zero(crc) for crc in range(1 << CRC_BITS)]
 
 
 def _parts(body: bytes) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from codec.errors import InvalidInput, RecordError
 from codec.graphs.batches import MAX_CALL_BATCH
 from codec.graphs.onnx import open_graphs
 from codec.record.frame import Record, pack
+from codec.record_coder import RecordCoder
 from codec.reference.range_coder import ReferenceCoder
 
 shared = settings(
@@ -58,6 +60,39 @@ def test_images_of_many_sizes_keep_their_order_and_size(tiny_map: Codec, hills: 
     images = [hills(1, h, w)[0] for h, w in ((9, 30), (40, 8), (9, 30), (1, 1), (64, 65))]
     restored = tiny_map.decompress(tiny_map.compress(images))
     assert [image.shape for image in restored] == [image.shape for image in images]
+
+
+@shared
+@given(data=st.data())
+def test_images_of_many_sizes_and_levels_have_the_records_and_pixels_that_they_have_alone(
+    tiny_map: Codec, hills: Hills, data: st.DataObject
+) -> None:
+    sizes = st.sampled_from([(16, 16), (9, 30), (15, 16), (1, 1)])
+    chosen = data.draw(st.lists(st.tuples(sizes, st.integers(0, 16)), max_size=8))
+    images, levels = [hills(1, *size)[0] for size, _ in chosen], [level for _, level in chosen]
+    together = list(zip(tiny_map.run_encoder(images), levels, strict=True))
+    coded, records = tiny_map.records.quantise(together), tiny_map.records.compress(together)
+    pairs = zip(images, levels, strict=True)
+    alone = [tiny_map.compress([image], level)[0] for image, level in pairs]
+    assert records == tiny_map.records.write(coded) == alone
+    restored = [tiny_map.decompress([record])[0] for record in alone]
+    for image, expected in zip(tiny_map.decompress(records), restored, strict=True):
+        assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("global_latent", [False, True])
+def test_the_decoder_is_given_the_rate_of_each_image(
+    tiny: Codec, tiny_map: Codec, global_latent: bool
+) -> None:
+    bundle = (tiny if global_latent else tiny_map).bundle
+    latent = replace(bundle.manifest.latent, rate_aware=True)
+    aware = replace(bundle, manifest=replace(bundle.manifest, latent=latent))
+    codes = np.ones((3, latent.dims, 1, 1), np.int32)
+    latents = RecordCoder(aware).latents(codes, [8, 0, 16])
+    assert latents.shape == (3, latent.dims + 1, *([] if global_latent else [1, 1]))
+    assert latents.dtype == np.float32
+    assert (latents.reshape(3, -1)[:, :-1] == bundle.steps[[8, 0, 16]]).all()
+    assert latents.reshape(3, -1)[:, -1].tolist() == [0.0, 2.0, -2.0]
 
 
 def test_no_images_give_no_records_and_the_reverse(tiny: Codec) -> None:

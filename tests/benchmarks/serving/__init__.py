@@ -3,6 +3,6 @@
     make bench-serve bench-overload bench-rollout bench-hostile bench-soak
 
 Each module with a `main` is a benchmark. They share `server` (start a server), `kernel` (what the
-kernel counts of its processes), `load` (callers that wait for answers), `wire` (callers that do
-not), `shipped` (callers with the shipped client), `probes` (health checks) and `report`.
+kernel counts of its processes), `callers` and `report`. SERVER_OPTIONS='--workers 64' gives every
+server more options.
 """

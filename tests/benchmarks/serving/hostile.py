@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from residuum_client import Client
-from serving import attacks, kernel, messages
-from serving.probes import CALLER, HEALTH, HTTP, Event, Prober
+from serving import kernel
+from serving.callers import attacks, messages
+from serving.callers.probes import CALLER, HEALTH, HTTP, Event, Prober
 from serving.report import Bar, show, write
 from serving.server import Ports, Server, residuum
 

@@ -48,15 +48,6 @@ def cpu_by_process(pid: int) -> dict[int, float]:
     return {one: cpu_seconds(one) for one in family(pid)}
 
 
-def run_delay(pid: int) -> float:
-    """Seconds for which the threads of a process that still run were ready but had no core."""
-    delay = 0
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            delay += int((thread / "schedstat").read_text().split()[1])
-    return delay / 1e9
-
-
 def resident_bytes(pid: int) -> int:
     """Memory of a family; what processes share is counted once."""
     return sum(_kib(f"/proc/{one}/smaps_rollup", "Pss") for one in family(pid)) * KIB
@@ -128,7 +119,6 @@ class Usage:
     busiest: float = 0.0
     foreign: float = 0.0
     stolen: float = 0.0
-    run_delay: float = 0.0
 
     @property
     def calm(self) -> bool:
@@ -141,11 +131,11 @@ def usage(pid: int, core: int) -> Iterator[Usage]:
     """Measures a family that is pinned to a core, for as long as the context lasts.
 
     `foreign` is the share of the time in which the core worked for others, `stolen` the share that
-    the hypervisor took, `run_delay` how long the family's threads waited for the core, mostly for
-    each other.
+    the hypervisor took. How long the threads waited for the core would say little: they wait for
+    each other most of the time.
     """
     result, begun = Usage(), time.monotonic()
-    cpu, delay, (busy, stolen) = cpu_by_process(pid), _delays(pid), core_seconds(core)
+    cpu, (busy, stolen) = cpu_by_process(pid), core_seconds(core)
     yield result
     result.seconds = time.monotonic() - begun
     spent = [now - cpu.get(one, 0.0) for one, now in cpu_by_process(pid).items()]
@@ -153,8 +143,3 @@ def usage(pid: int, core: int) -> Iterator[Usage]:
     result.cpu, result.busiest = sum(spent), max(spent)
     result.foreign = max(0.0, busy_now - busy - result.cpu) / result.seconds
     result.stolen = (stolen_now - stolen) / result.seconds
-    result.run_delay = max(0.0, _delays(pid) - delay)
-
-
-def _delays(pid: int) -> float:
-    return sum(run_delay(one) for one in family(pid))

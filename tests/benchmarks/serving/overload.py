@@ -20,13 +20,14 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from serving import kernel, messages, shipped
-from serving.arrivals import DEADLINE, closed, offer
-from serving.load import CallPlan, Load
-from serving.probes import HEALTH, HTTP, Prober
+from serving import kernel
+from serving.callers import messages, shipped
+from serving.callers.arrivals import DEADLINE, closed, offer
+from serving.callers.load import CallPlan, Load
+from serving.callers.probes import HEALTH, HTTP, Prober
+from serving.callers.wire import Call
 from serving.report import Bar, show, write
 from serving.server import Server, residuum
-from serving.wire import Call
 
 # Callers that keep the server busy, by images of a call.
 CALLERS = {1: 32, 8: 8, 32: 4}

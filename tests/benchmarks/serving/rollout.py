@@ -22,10 +22,11 @@ from typing import Any
 import grpc
 
 from residuum_client.v1 import models_pb2, models_pb2_grpc
-from serving import kernel, shipped
+from serving import kernel
+from serving.callers import shipped
+from serving.callers.shipped import Callers, Outcome, Plan
 from serving.report import Bar, show, write
 from serving.server import START_SECONDS, Server, free_ports, residuum, supports
-from serving.shipped import Callers, Outcome, Plan
 
 IMAGES, TIMEOUT, CALLERS, LOAD, SWAP_LOAD = 8, 30.0, 8, 0.8, 0.4
 NO_FAILURE, DOUBLED = Bar(0, at_least=False), Bar(2, at_least=False)

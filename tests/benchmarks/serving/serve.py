@@ -14,43 +14,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 
-from serving import kernel, messages, references
-from serving.load import CallPlan, Load
-from serving.report import Bar, show, write
+from serving import kernel
+from serving.callers import messages
+from serving.callers.load import CallPlan, Load
+from serving.others import references
+from serving.serve_report import REPETITIONS, Measure, Repetition, Rest, report
 from serving.server import Server, residuum, supports
 
 CALLS_OF_32, CALLERS, WORKERS = 4, 32, 2
-REPETITIONS, WARM_UP, REST = 3, 1.0, 1.0
-# Ratios of CPU per image: figure, of, bar. The first is a share of the cost without a server.
-RATIOS = (
-    ("bare", "32 a call", Bar(0.90)),
-    ("bare", "32 a stream message", Bar(0.95)),
-    ("bare", "1 a call", Bar(0.45)),
-    ("1 a call", "naive, 1 a call", Bar(0.55, at_least=False)),
-    ("1 a call", "MLServer, 1 a call", Bar(0.35, at_least=False)),
-)
-SCALING = Bar(1.8)
+WARM_UP, REST = 1.0, 1.0
+IDLE_SECONDS = 5.0
 # A cell gives something with a count of images, and the process to look at.
 Cell = Callable[[], AbstractContextManager[tuple["references.Bare | Load", int]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A cell in one repetition; times in microseconds of CPU."""
-
-    per_image: float
-    busiest_per_image: float
-    images_per_second: float
-    foreign: float
-    stolen: float
-    calm: bool
 
 
 def measure(cell: Cell, core: int, seconds: float) -> Measure:
@@ -123,83 +103,27 @@ def cells(stack: ExitStack, cores: list[int]) -> dict[str, Cell]:
     return found
 
 
-Repetition = tuple[float, dict[str, Measure]]
-
-
-def repeat(most: int, seconds: float) -> list[Repetition]:
-    """Pressure and measures of each repetition, until enough were calm or `most` are done."""
-    cores, done = sorted(os.sched_getaffinity(0)), list[Repetition]()
+def repeat(cores: list[int], most: int, seconds: float) -> list[Repetition]:
+    """Repetitions, until enough were calm or `most` are done."""
+    done: list[Repetition] = []
     with ExitStack() as stack:
         found = cells(stack, cores)
-        os.sched_setaffinity(0, {cores[-1]})
-        while len(done) < most and sum(map(calm, done)) < REPETITIONS:
+        while len(done) < most and sum(one.calm for one in done) < REPETITIONS:
             pressure = kernel.pressure(REST)
-            done.append(
-                (pressure, {name: measure(cell, cores[0], seconds) for name, cell in found.items()})
-            )
-            state = "calm" if calm(done[-1]) else "busy"
+            measures = {name: measure(cell, cores[0], seconds) for name, cell in found.items()}
+            done.append(Repetition(pressure, measures))
+            state = "calm" if done[-1].calm else "busy"
             print(f"repetition {len(done)}: {state}, pressure {pressure:.1%}")
     return done
 
 
-def calm(repetition: Repetition) -> bool:
-    """Whether a repetition counts for a verdict."""
-    pressure, measures = repetition
-    return pressure <= kernel.MOST_PRESSURE and all(one.calm for one in measures.values())
-
-
-def report(done: list[Repetition]) -> None:
-    """Prints the tables and writes the JSON file."""
-    enough = sum(map(calm, done)) >= REPETITIONS
-    used = [measures for one in done if calm(one) or not enough for measures in one[1:]]
-    rows = []
-    for name in used[0]:
-        costs = [measures[name].per_image for measures in used]
-        rate = statistics.median(measures[name].images_per_second for measures in used)
-        foreign = max(measures[name].foreign for measures in used)
-        rows.append(
-            [name, min(costs), statistics.median(costs), max(costs), rate, f"{foreign:.0%}"]
-        )
-    columns = ["cell", "minimum", "median", "maximum", "images/s", "others' share of the core"]
-    show("Microseconds of CPU per image, `fashion`", columns, rows)
-    ratios = []
-    for figure, of, bar in RATIOS:
-        value = ratio(used, figure, of)
-        ratios.append([f"{figure} / {of}", value, str(bar), bar.verdict(value, enough)])
-    value = ratio(used, "1 a call", "1 a call, 2 processes", "busiest_per_image")
-    ratios.append(
-        [
-            "2 processes, images/s of CPU of the busiest",
-            value,
-            str(SCALING),
-            SCALING.verdict(value, enough),
-        ]
-    )
-    show(f"Ratios of {len(used)} repetitions", ["ratio", "median", "bar", "verdict"], ratios)
-    if not enough:
-        counts = f"{sum(map(calm, done))} of {len(done)} repetitions were calm"
-        print(f"no verdict: the machine was busy: {counts}, {REPETITIONS} are needed")
-    repetitions = [
-        {"pressure": pressure, "cells": {name: asdict(one) for name, one in measures.items()}}
-        for pressure, measures in done
-    ]
-    names = ("ratio", "median", "bar", "verdict")
-    write(
-        "serve",
-        {
-            "ratios": [dict(zip(names, row, strict=True)) for row in ratios],
-            "repetitions": repetitions,
-        },
-    )
-
-
-def ratio(
-    used: list[dict[str, Measure]], figure: str, of: str, field: str = "per_image"
-) -> float | None:
-    """The median of the ratios within each repetition; None if a cell was left out."""
-    if of not in used[0]:
-        return None
-    return statistics.median(getattr(one[figure], field) / getattr(one[of], field) for one in used)
+def at_rest(core: int) -> Rest:
+    """A server that nobody calls."""
+    with residuum("rest", core=core) as server:
+        time.sleep(WARM_UP)
+        with kernel.usage(server.pid, core) as usage:
+            time.sleep(IDLE_SECONDS)
+    return Rest(server.start_seconds, usage.cpu / usage.seconds, usage.calm)
 
 
 def main() -> None:
@@ -208,7 +132,9 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=9, help="most repetitions")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each cell")
     options = parser.parse_args()
-    report(repeat(options.most, options.seconds))
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[-1]})
+    report(repeat(cores, options.most, options.seconds), at_rest(cores[0]))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -53,6 +54,7 @@ class Server:
         self._process, self._output = process, output
         self.pid = process.pid
         self.ports: Ports
+        self.start_seconds = 0.0
 
     @property
     def address(self) -> str:
@@ -60,13 +62,14 @@ class Server:
         return self.ports.address
 
     def workers(self) -> list[int]:
-        """The processes that answer calls: those without children."""
-        return [one for one in kernel.family(self.pid) if len(kernel.family(one)) == 1]
+        """The processes that answer calls: those without children, and not Python's tracker."""
+        leaves = [one for one in kernel.family(self.pid) if len(kernel.family(one)) == 1]
+        return [one for one in leaves if b"resource_tracker" not in _command_line(one)]
 
     def read_ports(self, patterns: Mapping[str, str]) -> None:
         """Waits until the ports are printed. Raises SystemExit if the server does not start."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        begun = time.monotonic()
+        while time.monotonic() < begun + START_SECONDS and self._process.poll() is None:
             printed = self._output.read_text(errors="replace")
             found = {name: re.search(pattern, printed) for name, pattern in patterns.items()}
             # A line counts once it is complete: half of a number is one as well.
@@ -74,6 +77,7 @@ class Server:
                 self.ports = Ports(
                     **{name: int(match[1]) for name, match in found.items() if match}
                 )
+                self.start_seconds = time.monotonic() - begun
                 return
             time.sleep(0.02)
         sys.exit(f"the server did not start; see {self._output.with_suffix('.err')}")
@@ -84,6 +88,13 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(STOP_SECONDS)
         return time.monotonic() - begun
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @contextmanager
@@ -121,9 +132,13 @@ def launched(
 def residuum(
     name: str = "server", *, core: int | None = None, port: int = 0, options: Sequence[str] = ()
 ) -> Iterator[Server]:
-    """`residuum-serve` with the shipped bundles, on one core or all; other ports are free ones."""
+    """`residuum-serve` with the shipped bundles, on one core or all; other ports are free ones.
+
+    The environment variable SERVER_OPTIONS has more options for each server.
+    """
     ports = ["--host", "127.0.0.1", "--port", str(port), "--admin-port", "0", "--metrics-port", "0"]
-    command = [*SERVICE, "--bundles", str(BUNDLES), *ports, *options]
+    extra = shlex.split(os.environ.get("SERVER_OPTIONS", ""))
+    command = [*SERVICE, "--bundles", str(BUNDLES), *ports, *options, *extra]
     with launched(command, name, None if core is None else {core}) as server:
         yield server
 

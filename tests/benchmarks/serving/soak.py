@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from serving import kernel
-from serving.mixture import CALLERS, Caller
+from serving.callers.mixture import CALLERS, Caller
 from serving.report import Bar, show, write
 from serving.server import Server, residuum
 

@@ -15,6 +15,7 @@ from codec.images.files import (
     prepare,
     restore_geometry,
     tile_grid,
+    to_levels,
     to_pixels,
     write_png,
 )
@@ -35,6 +36,13 @@ def file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def noise(*shape: int) -> np.ndarray:
     """Random pixels."""
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_pixels_are_rounded_to_the_nearest_level_however_large_the_image_is() -> None:
+    x_hat = np.random.default_rng(2).uniform(-0.1, 1.1, (3, 171, 260)).astype(np.float32)
+    levels = np.rint(x_hat.clip(0, 1) * np.float32(255)).astype(np.uint8)
+    assert (to_pixels(x_hat) == levels.transpose(1, 2, 0)).all()
+    assert (to_levels(x_hat[:, ::2, 1:]) == levels[:, ::2, 1:]).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -15,7 +15,7 @@ import numpy as np
 
 from residuum_client import ResiduumError
 from residuum_client.aio import AsyncClient
-from serving import messages
+from serving.callers import messages
 
 WARM_UP = 2.0
 _SPAWN = multiprocessing.get_context("spawn")

@@ -15,7 +15,7 @@ from typing import Any, Self
 import grpc
 
 from residuum_client import Client, ResiduumError
-from serving import messages
+from serving.callers import messages
 from serving.server import Ports
 
 CHECK, SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"

@@ -20,7 +20,7 @@ from codec.bundle.bundle import load_bundle
 from codec.entropy.range_coder import RangeCoder
 from codec.graphs.onnx import open_graphs
 from codec.quantise import quantise
-from serving import messages
+from serving.callers import messages
 from serving.server import BUNDLES, ROOT, Server, free_ports, launched
 
 MODEL, BATCH = "fashion", 32
@@ -80,7 +80,7 @@ def _bare(core: int, images: Any, go: Any) -> None:
 @contextmanager
 def naive(core: int) -> Iterator[Server]:
     """The naive server on a core."""
-    command = [sys.executable, "-m", "serving.naive", str(BUNDLES / MODEL)]
+    command = [sys.executable, "-m", "serving.others.naive", str(BUNDLES / MODEL)]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests/benchmarks")])
     with launched(command, "naive", {core}, environment=os.environ | {"PYTHONPATH": path}) as one:
         yield one

@@ -1,6 +1,6 @@
 """What a first version of a server looks like: asyncio, one job of an executor per request.
 
-    python -m serving.naive BUNDLE
+    python -m serving.others.naive BUNDLE
 
 The bundle and the codec are ours; nothing is batched, admitted or counted.
 """

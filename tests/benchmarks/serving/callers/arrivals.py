@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from serving import messages
-from serving.wire import Call, Wire, connect
+from serving.callers import messages
+from serving.callers.wire import Call, Wire, connect
 
 DEADLINE, PATIENCE, CONNECTIONS, TICK = 0.25, 60.0, 8, 0.002
 

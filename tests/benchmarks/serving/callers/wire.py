@@ -15,12 +15,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, GO_AWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 TABLE_SIZE, MOST_STREAMS, FIRST_WINDOW = 1, 3, 4
-HEAD, FRAME, CANCEL = 9, 16384, 8
+HEAD, FRAME, REFUSED, CANCEL = 9, 16384, 7, 8
 RECEIVE_WINDOW = 2**30
 # Without a table of earlier headers a server repeats the name in each trailer.
 STATUS = re.compile(rb"grpc-status[\x01\x02](\d{1,2})")
@@ -77,11 +78,12 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
         self._transport: asyncio.Transport
         self.closed = False
+        # Set when the limits of the server are known.
+        self.ready = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         settings = struct.pack(">HIHI", TABLE_SIZE, 0, FIRST_WINDOW, RECEIVE_WINDOW)
         window = struct.pack(">I", RECEIVE_WINDOW)
         transport.write(PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW, 0, 0, window))
@@ -109,7 +111,7 @@ class Wire(asyncio.Protocol):
         now = time.monotonic()
         while self._held and self._held[0].deadline <= now:
             self._end(self._held.popleft(), "DEADLINE_EXCEEDED")
-        # Calls begin in the order of their streams, and have one length.
+        # Calls have one length, and but for a few that were refused begin in the order of streams.
         while self._open:
             stream, call = next(iter(self._open.items()))
             if call.deadline > now:
@@ -136,6 +138,9 @@ class Wire(asyncio.Protocol):
         if kind == HEADERS and flags & END_STREAM:
             found = STATUS.search(payload)
             self._close(stream, int(found[1]) if found else 2)
+        elif kind == RESET and stream in self._open and payload[-1] == REFUSED:
+            # The server has done nothing with it; every client sends such a call again.
+            self._held.appendleft(self._open.pop(stream))
         elif kind == RESET:
             self._close(stream, 14)
         elif kind == DATA:
@@ -150,6 +155,7 @@ class Wire(asyncio.Protocol):
         elif kind == SETTINGS and not flags & ACK:
             self._limits.update(struct.iter_unpack(">HI", payload))
             self._transport.write(frame(SETTINGS, ACK, 0))
+            self.ready.set()
         elif kind == GO_AWAY:
             self.closed = True
 
@@ -180,7 +186,10 @@ class Wire(asyncio.Protocol):
 
 
 async def connect(address: str, wire: Callable[[], Wire], count: int) -> list[Wire]:
-    """Connections to a server."""
+    """Connections to a server, ready for calls."""
     host, _, port = address.rpartition(":")
     loop = asyncio.get_running_loop()
-    return [(await loop.create_connection(wire, host, int(port)))[1] for _ in range(count)]
+    wires = [(await loop.create_connection(wire, host, int(port)))[1] for _ in range(count)]
+    for one in wires:
+        await one.ready.wait()
+    return wires

@@ -14,7 +14,7 @@ from PIL import Image
 
 from residuum_client import Client, ResiduumError
 from residuum_client.v1 import models_pb2, models_pb2_grpc
-from serving import messages
+from serving.callers import messages
 from serving.server import Ports
 
 TIMEOUT = 20.0

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from residuum_client.v1 import codec_pb2, images_pb2, models_pb2, models_pb2_grpc
-from serving import messages
+from serving.callers import messages
 from serving.server import Ports
 
 MIB = 2**20

@@ -1,0 +1,1 @@
+"""What the server is compared with: no server at all, a naive one, and MLServer."""
