@@ -98,6 +98,7 @@ class Supervisor:
             process.drain()
         for process in self._processes:
             process.join(seconds + _JOIN_SECONDS)
+        self._processes = []
 
     def load(self, request: pb.LoadModelRequest) -> pb.LoadModelResponse:
         """Loads a bundle in every process. Raises CommandFailed, and Unavailable."""

@@ -47,10 +47,8 @@ def request_(pictures, pixels):
 
 def connections(server):
     """Channels with separate connections, which the kernel spreads over the processes."""
-    return [
-        grpc.insecure_channel(f"127.0.0.1:{server.port}", options=SEPARATE)
-        for _ in range(CONNECTIONS)
-    ]
+    address = f"127.0.0.1:{server.port}"
+    return [grpc.insecure_channel(address, options=SEPARATE) for _ in range(CONNECTIONS)]
 
 
 def pids(connection):
