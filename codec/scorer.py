@@ -70,7 +70,7 @@ class Scorer:
         """Like `score`, with the error of an image in its place. Raises InvalidInput for a
         false-alarm rate that the calibration does not support.
         """
-        accepted = self._accepted(false_alarm_rate)
+        accepted = self.check_rate(false_alarm_rate)
         encoded = self._codec.run_encoder_each(images)
         return merge(encoded, self._verdicts(succeeded(encoded), accepted), InvalidInput)
 
@@ -94,7 +94,7 @@ class Scorer:
         InvalidInput for a rate that the model does not have or the calibration does not support.
         """
         self._codec.check_rate(rate)
-        accepted = self._accepted(false_alarm_rate)
+        accepted = self.check_rate(false_alarm_rate)
         encoded = self._codec.run_encoder_each(images)
         outcomes = merge(
             encoded, self._codec.compress_encoded(succeeded(encoded), rate), InvalidInput
@@ -177,8 +177,10 @@ class Scorer:
         calibration = self._calibration
         return formulas.latent_distance(z, calibration.latent_mean, calibration.latent_variance)
 
-    def _accepted(self, false_alarm_rate: float | None) -> float:
-        """The false-alarm rate, by default that of the model. Raises InvalidInput."""
+    def check_rate(self, false_alarm_rate: float | None) -> float:
+        """The false-alarm rate, by default that of the model. Raises InvalidInput if it is not
+        supported by the calibration.
+        """
         default = self.manifest.score.false_alarm_rate
         rate = default if false_alarm_rate is None else false_alarm_rate
         return check_false_alarm_rate(rate, self.calibration_images)

@@ -7,16 +7,18 @@ import os
 import sys
 from typing import NoReturn
 
-# With one of these set, prometheus_client, when imported, would keep every metric in files of that
-# folder, for services of several processes. This one has a single process.
-_MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
-_IGNORED = [name for name in _MULTIPROCESS if os.environ.pop(name, None) is not None]
+# With one of these set, prometheus_client would keep the metrics of this process in files of that
+# folder. The serving processes do so, in a folder of the supervisor.
+_FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+_IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
 
 from codec.errors import ResiduumError, printable
-from service.runtime.memory import return_large_blocks
-from service.server.lifecycle import serve
-from service.server.server import ListenError, Server
+from service.log import configure_log
+from service.server.grpc_server import ListenError
 from service.settings import SettingsError, read_settings
+from service.supervisor.serve import serve
+from service.supervisor.server import Server
+from service.supervisor.serving_process import StartError
 
 _LOG = logging.getLogger("service")
 
@@ -26,27 +28,25 @@ def main() -> None:
 
     Exits with status 2 for invalid settings and with 1 if the server cannot start.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for name in _IGNORED:
-        _LOG.warning("%s is ignored: one process serves all metrics, on its metrics port", name)
     try:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:
         _exit(2, error)
-    return_large_blocks()
+    configure_log(settings.log_format)
+    for name in _IGNORED:
+        _LOG.warning("%s is ignored: one page has the metrics of all processes", name)
     try:
         serve(settings, _print_models)
-    except (ResiduumError, ListenError) as error:
+    except (ResiduumError, StartError, ListenError) as error:
         _exit(1, error)
 
 
 def _print_models(server: Server) -> None:
+    admin = "off" if server.admin_port is None else server.admin_port
     lines = [
         f"{model.name} {model.version} on {model.provider}: port {server.port}, "
-        f"admin {server.admin_port}, metrics {server.metrics_port}"
-        for model in server.models.all()
+        f"admin {admin}, metrics {server.metrics_port}"
+        for model in server.supervisor.models()
     ]
     try:
         print(*lines, sep="\n", flush=True)

@@ -6,10 +6,12 @@ names of counters.
 """
 
 from functools import partial
-from typing import final
+from typing import Literal, final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+# Of gauges, when a page has the values of several processes: the sum over those that are alive.
+_SUM: Literal["livesum"] = "livesum"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _BYTES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 4096, 16384, 65536)
@@ -23,9 +25,10 @@ class RequestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, namespace="residuum", registry=registry)
-        gauge = partial(Gauge, namespace="residuum", registry=registry)
+        gauge = partial(Gauge, namespace="residuum", registry=registry, multiprocess_mode=_SUM)
         histogram = partial(Histogram, namespace="residuum", registry=registry)
         self.requests = counter("requests", "Requests answered.", ["method", "code"])
+        self.refusals = counter("refusals", "Requests and streams refused.", ["reason"])
         self.seconds = histogram(
             "request_duration_seconds",
             "Time from the arrival of a request to its response.",
@@ -34,10 +37,10 @@ class RequestMetrics:
             unit="seconds",
         )
         self.in_progress = gauge("requests_in_progress", "Requests in progress.")
+        self.streams = gauge("streams_open", "Streams that are open.")
         self.memory = gauge(
-            "images_memory_bytes", "Memory taken by the images of requests.", unit="bytes"
+            "memory_budget_bytes", "Memory counted for the requests in progress.", unit="bytes"
         )
-        self.waiting = gauge("requests_waiting", "Requests that wait for memory.")
         self.bytes_in = counter(
             "received_bytes", "Total size of request messages.", ["method"], unit="bytes"
         )
@@ -47,26 +50,35 @@ class RequestMetrics:
 
 
 @final
-class ModelMetrics:
-    """Which models are loaded, and the batches of their graphs."""
+class ComputeMetrics:
+    """The queue of images, and the slices in which they are computed; updated by the executor."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(Gauge, namespace="residuum", registry=registry)
+        gauge = partial(Gauge, namespace="residuum", registry=registry, multiprocess_mode=_SUM)
         histogram = partial(Histogram, namespace="residuum", registry=registry)
-        self.info = gauge(
-            "model_info",
-            "Always 1; the labels describe a loaded model.",
-            ["name", "version", "model_id", "provider"],
+        self.queued = gauge("queue_images", "Images and records waiting.")
+        self.backlog = gauge(
+            "backlog_seconds", "Expected time until all that wait are computed.", unit="seconds"
         )
-        self.batch_rows = histogram(
-            "batch_rows",
-            "Images or tiles per run of a graph.",
-            ["model", "graph"],
+        self.wait_seconds = histogram(
+            "queue_wait_seconds",
+            "Time from the arrival of a request in the queue to the start of its first images.",
+            ["model", "method"],
+            buckets=_SECONDS,
+            unit="seconds",
+        )
+        self.compute_seconds = histogram(
+            "compute_seconds",
+            "Time to compute images and records that share a run.",
+            ["model", "method"],
+            buckets=_SECONDS,
+            unit="seconds",
+        )
+        self.batch_images = histogram(
+            "batch_images",
+            "Images and records that share a run.",
+            ["model", "method"],
             buckets=_ROWS,
-            unit="rows",
-        )
-        self.queue_rows = gauge(
-            "queue_rows", "Images or tiles waiting for a graph.", ["model", "graph"], unit="rows"
         )
 
 
@@ -78,6 +90,12 @@ class ImageMetrics:
         counter = partial(Counter, namespace="residuum", registry=registry)
         histogram = partial(Histogram, namespace="residuum", registry=registry)
         self.images = counter("images", "Images encoded, decoded or scored.", ["model", "method"])
+        self.decoded_bytes = counter(
+            "decoded_bytes",
+            "Total size of the images of requests, as pixels.",
+            ["model", "method"],
+            unit="bytes",
+        )
         self.item_errors = counter(
             "item_errors",
             "Images and records of partial requests that failed.",
@@ -101,10 +119,9 @@ class ImageMetrics:
 
 @final
 class Metrics:
-    """All metrics of one server, and those of its process, in the given registry."""
+    """All metrics that a worker updates, in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = RequestMetrics(registry)
-        self.models = ModelMetrics(registry)
+        self.compute = ComputeMetrics(registry)
         self.images = ImageMetrics(registry)
-        ProcessCollector(registry=registry)

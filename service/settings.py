@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from codec.graphs.protocol import MAX_THREADS
+from service.security.addresses import is_loopback
 
 PREFIX = "RESIDUUM_"
+MIB = 2**20
 
 
 class SettingsError(Exception):
@@ -37,42 +39,73 @@ class Settings(BaseSettings):
     )
     host: str = Field("0.0.0.0", min_length=1, description="address to listen on")  # noqa: S104
     port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
-    admin_port: int = Field(
-        50052,
-        ge=0,
-        le=65535,
-        description="port for health checks, loading and unloading; 0 picks a free port",
+    processes: PositiveInt | Literal["auto"] = Field(
+        1, description="worker processes on the data port; auto starts one per usable core"
     )
     metrics_port: int = Field(
         9464,
         ge=0,
         le=65535,
-        description="HTTP port of the Prometheus metrics; 0 picks a free port",
+        description="HTTP port of /metrics, /livez and /readyz; 0 picks a free port",
+    )
+    admin_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port for loading and unloading models; 0 picks a free port, without it there "
+        "is none",
+    )
+    admin_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address of the admin port; others than loopback need tokens or client-ca",
+    )
+    tls_cert: Path | None = Field(
+        None, description="PEM file of the certificate chain for the data and admin port"
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    client_ca: Path | None = Field(
+        None, description="PEM file of the authority whose certificates clients must have"
+    )
+    tokens: Path | None = Field(
+        None, description="file of tokens that clients must send: NAME ROLE TOKEN in each line"
     )
     provider: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device for the graphs; auto uses CUDA if available"
     )
     threads: int = Field(1, ge=1, le=MAX_THREADS, description="threads per graph run, CPU only")
     max_batch_rows: int | None = Field(
-        None, ge=1, description="most images per graph run; if unset, 32 on a CPU and 256 with CUDA"
+        None,
+        ge=1,
+        description="most images that share a run; if unset, 64 on a CPU and 256 with CUDA",
     )
     batch_window_ms: float = Field(
         1.0, ge=0, le=1000, description="longest wait of an image for others to share a run, ms"
     )
     max_queue_rows: int = Field(
-        4096, ge=1, description="most images waiting per graph; further calls are rejected"
+        4096, ge=1, description="most images waiting per process; further calls are rejected"
     )
     max_images: int = Field(1024, ge=1, description="most images or records per call")
-    max_message_mb: int = Field(32, ge=1, le=2047, description="largest request message, MiB")
+    max_message_mb: int = Field(16, ge=1, le=2047, description="largest request message, MiB")
     max_decoded_mb: int = Field(
-        512,
+        640,
         ge=1,
-        description="memory for the images of all calls together, MiB; calls wait for it, and one "
-        "that needs more runs alone",
+        description="memory for the messages and images of all calls of a process together, MiB; a "
+        "call that does not fit is rejected",
     )
     workers: int = Field(
-        64, ge=1, le=4096, description="most calls in progress; further calls are rejected"
+        32,
+        ge=1,
+        le=4096,
+        description="most calls in progress per process; further calls are rejected",
     )
+    max_streams: int = Field(
+        16, ge=1, le=4096, description="most open streams per process; further ones are rejected"
+    )
+    stream_idle_seconds: float = Field(
+        300.0, gt=0, le=86400, description="longest wait for the next message of a stream, seconds"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="format of the log on stderr")
     drain_seconds: float = Field(
         20.0, ge=0, le=86400, description="time for calls to finish after SIGTERM, seconds"
     )
@@ -82,9 +115,25 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     """Settings from command-line arguments and the process environment. Raises SettingsError."""
     _reject_unknown(environment)
     try:
-        return CliApp.run(Settings, cli_args=list(arguments))
+        settings = CliApp.run(Settings, cli_args=list(arguments))
     except ValidationError as error:
         raise SettingsError("; ".join(map(_message, error.errors()))) from None
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Raises SettingsError for settings that contradict each other."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("--tls-cert and --tls-key are only used together, one is missing")
+    if settings.client_ca is not None and settings.tls_cert is None:
+        raise SettingsError("--client-ca needs --tls-cert and --tls-key")
+    guarded = settings.tokens is not None or settings.client_ca is not None
+    if settings.admin_port is not None and not is_loopback(settings.admin_host) and not guarded:
+        raise SettingsError(
+            f"--admin-host is {settings.admin_host}, which other machines may reach: expected "
+            "--tokens or --client-ca with it"
+        )
 
 
 def _reject_unknown(environment: Mapping[str, str]) -> None:

@@ -92,16 +92,18 @@ ARROWS = {
     "service": {
         "*": "codec protos google grpc grpc_health grpc_reflection numpy prometheus_client "
         "pydantic pydantic_settings",
+        "log": "",
         "metrics": "",
         "security": "",
-        "settings": "",
         "status": "",
+        "settings": "security",
         "reference": "metrics settings",
-        "runtime": "metrics",
+        "runtime": "metrics settings status",
         "servicers": "metrics status runtime",
-        "server": "metrics settings runtime servicers",
+        "server": "log metrics security settings status runtime servicers",
+        "supervisor": "runtime security server settings status",
         "__init__": "",
-        "__main__": "settings runtime server",
+        "__main__": "log settings server supervisor",
     },
     "residuum_client": {
         "*": "google grpc grpc_health numpy PIL rich tyro",

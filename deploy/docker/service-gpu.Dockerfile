@@ -27,5 +27,5 @@ ENV PATH=/opt/venv/bin:$PATH \
     RESIDUUM_PROVIDER=cuda
 # A number, so that Kubernetes can verify that it is not root.
 USER 10001:10001
-EXPOSE 50051 50052 9464
+EXPOSE 50051 9464
 ENTRYPOINT ["residuum-serve"]

@@ -1,21 +1,6 @@
-"""What runs models: the loaded models, micro-batching of their graphs, admission, memory."""
+"""What runs models: the loaded models, the queue of jobs, the executor, and memory.
 
-from service.runtime.admission import Admission
-from service.runtime.batched_graphs import BatchedGraphs
-from service.runtime.batching import BatchObserver, Limits, MicroBatcher
-from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
-from service.runtime.memory import MemoryBudget
-from service.runtime.models import ModelStore
+Nothing is imported here: the supervisor uses some of these modules, and never onnxruntime.
+"""
 
-__all__ = [
-    "Admission",
-    "BatchObserver",
-    "BatchedGraphs",
-    "Limits",
-    "LoadedModel",
-    "MemoryBudget",
-    "MicroBatcher",
-    "ModelStore",
-    "RuntimeConfig",
-    "open_model",
-]
+__all__: list[str] = []

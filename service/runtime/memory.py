@@ -1,31 +1,29 @@
-"""The memory of decoded images, shared out among all calls: a small file can hold a large image.
+"""The memory of messages and images, shared out among all calls.
 
-A call takes the memory that it needs before it decodes anything, and waits until there is enough.
-Calls get it in the order in which they came, so that large images are not starved by small ones.
+A small file can hold a large image. What a call needs is known before anything is decoded: its
+message and its response for as long as it is in progress, and work memory while one of its slices
+is computed. Slices are computed one after the other, so the largest work memory counts once.
 """
 
 import ctypes
 import threading
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import final
 
-from codec.errors import Overloaded
-from service.runtime.batching import STILL_WANTED
+from codec.errors import InvalidInput
+from service.settings import MIB
+from service.status import Busy
 
-MIB = 2**20
-# Calls with less than this do not wait behind large ones, and are not counted.
+# Calls with less than this are not counted.
 SMALL = MIB
-# A call waits for at most half of its remaining time, and never longer than this, seconds.
-_PATIENCE = 60.0
-# Calls that wait keep a thread and their message; further ones are rejected.
-_MOST_WAITING = 32
 # Freed blocks of more than this go back to the system at once. By default glibc keeps them, for
 # each thread that had some: three times the memory of sixteen large images, one after the other.
-_LARGE_BLOCK = 8 * MIB
+_LARGE_BLOCK = MIB
 _M_MMAP_THRESHOLD = -3  # of malloc.h
+# Until memory is free again, seconds; a guess.
+_RETRY_SECONDS = 0.2
 
 
 def return_large_blocks() -> None:
@@ -34,65 +32,72 @@ def return_large_blocks() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that a call keeps while it is in progress, and bytes to compute one of its slices."""
+
+    kept: int
+    work: int
+
+
 @final
 class MemoryBudget:
-    """`limit` bytes for all calls together; a call that needs more has them to itself."""
+    """`limit` bytes for all calls of a process together.
 
-    def __init__(self, limit: int) -> None:
+    `observe` gets the bytes in use after each change.
+    """
+
+    def __init__(self, limit: int, observe: Callable[[float], None] = lambda _bytes: None) -> None:
         self._limit = limit
-        self._used = 0
-        self._waiting: deque[object] = deque()
-        self._changed = threading.Condition()
+        self._observe = observe
+        self._needs: dict[object, Need] = {}
+        self._lock = threading.Lock()
 
     def in_use(self) -> int:
-        """Bytes that calls in progress have taken."""
-        return self._used
-
-    def waiting(self) -> int:
-        """Number of calls that wait for memory."""
-        return len(self._waiting)
+        """Bytes that calls in progress take."""
+        with self._lock:
+            return _together(self._needs.values())
 
     @contextmanager
-    def hold(self, size: int, seconds_left: float) -> Iterator[None]:
-        """Takes `size` bytes for a block, as soon as there is enough.
+    def hold(self, need: Need) -> Iterator[None]:
+        """Counts a call for a block.
 
-        Raises Overloaded if that is too late for a call with `seconds_left`, or if many calls wait
-        already, and concurrent.futures.CancelledError if the caller has gone.
+        Raises InvalidInput if the call needs more than there is, and Busy if it does not fit next
+        to the calls in progress.
         """
+        size = need.kept + need.work
         if size < SMALL:
             yield
             return
-        self._take(size, min(seconds_left / 2.0, _PATIENCE))
+        if size > self._limit:
+            raise InvalidInput(
+                f"the call needs about {_mib(size)} MiB, expected at most {_mib(self._limit)} "
+                "(max-decoded-mb of the server); send fewer or smaller images"
+            )
+        turn = object()
+        with self._lock:
+            used = _together(self._needs.values())
+            if _together([*self._needs.values(), need]) > self._limit:
+                raise Busy(
+                    f"server busy: the call needs about {_mib(size)} MiB, other calls take "
+                    f"{_mib(used)} MiB, limit {_mib(self._limit)}; retry later",
+                    "memory",
+                    _RETRY_SECONDS,
+                )
+            self._needs[turn] = need
+            self._observe(_together(self._needs.values()))
         try:
-            if not STILL_WANTED.get()():
-                raise CancelledError
             yield
         finally:
-            with self._changed:
-                self._used -= size
-                self._changed.notify_all()
+            with self._lock:
+                del self._needs[turn]
+                self._observe(_together(self._needs.values()))
 
-    def _take(self, size: int, patience: float) -> None:
-        turn = object()
 
-        def ready() -> bool:
-            fits = not self._used or self._used + size <= self._limit
-            return fits and self._waiting[0] is turn
+def _together(needs: Iterable[Need]) -> int:
+    listed = list(needs)
+    return sum(need.kept for need in listed) + max((need.work for need in listed), default=0)
 
-        with self._changed:
-            if len(self._waiting) >= _MOST_WAITING:
-                raise self._overloaded(size)
-            self._waiting.append(turn)
-            try:
-                if not self._changed.wait_for(ready, patience):
-                    raise self._overloaded(size)
-                self._used += size
-            finally:
-                self._waiting.remove(turn)
-                self._changed.notify_all()
 
-    def _overloaded(self, size: int) -> Overloaded:
-        return Overloaded(
-            f"server busy: the images of this call take about {size // MIB} MiB, those of other "
-            f"calls {self._used // MIB} MiB, limit {self._limit // MIB}; retry later"
-        )
+def _mib(size: int) -> int:
+    return -(-size // MIB)

@@ -1,20 +1,14 @@
 """The models of a server: bundles of a folder that can be loaded and unloaded while it runs."""
 
-import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from codec.bundle.bundle import MANIFEST
 from codec.errors import BundleError, InvalidInput, UnknownModel
-from service.metrics import ModelMetrics
-from service.runtime.loaded_model import LoadedModel, RuntimeConfig, open_model
-
-# A file of every training run, which people give in place of a bundle.
-_RUN = "best.safetensors"
-# Names of other files in an error.
-_LISTED = 5
+from codec.graphs.onnx import Provider
+from service.runtime.bundle_folder import find_bundles, version_key
+from service.runtime.loaded_model import LoadedModel, open_model
 
 
 @final
@@ -24,17 +18,10 @@ class ModelStore:
     Readers never wait; loads and unloads run one at a time.
     """
 
-    def __init__(
-        self,
-        bundles: Path,
-        config: RuntimeConfig,
-        metrics: ModelMetrics,
-        calls_in_progress: Callable[[], float],
-    ) -> None:
+    def __init__(self, bundles: Path, provider: Provider, threads: int) -> None:
         self._path = bundles
-        self._config = config
-        self._metrics = metrics
-        self._calls_in_progress = calls_in_progress
+        self._provider: Provider = provider
+        self._threads = threads
         self._changing = threading.Lock()
         # Replaced as a whole, never modified: a reader sees the state before a change or after it.
         self._models: Mapping[tuple[str, str], LoadedModel] = {}
@@ -62,15 +49,16 @@ class ModelStore:
         wanted = f"{name} {version}" if version else name
         raise UnknownModel(f"model {wanted[:100]!r} is not loaded; loaded models: {loaded}")
 
-    def load_all(self) -> None:
-        """Loads every bundle of the folder.
+    def load_all(self, names: Sequence[str] | None = None) -> dict[str, LoadedModel]:
+        """Loads bundles of the folder, by default all. Returns the models by bundle.
 
-        Raises BundleError if a bundle is damaged, if two have the same name and version, or if
-        there is none.
+        Raises BundleError if a bundle is damaged, if two have the same name and version, or if the
+        folder has none.
         """
+        loaded: dict[str, LoadedModel] = {}
         origins: dict[tuple[str, str], str] = {}
-        for bundle in self.bundles():
-            model = self.load(bundle)
+        for bundle in find_bundles(self._path) if names is None else names:
+            model = loaded[bundle] = self.load(bundle)
             key = (model.name, model.version)
             if key in origins:
                 raise BundleError(
@@ -78,24 +66,7 @@ class ModelStore:
                     f"{' '.join(key)}"
                 )
             origins[key] = bundle
-
-    def bundles(self) -> dict[str, Path]:
-        """The bundles by the names of their files or folders, hidden ones left out; never empty.
-
-        They are those in the folder, or, if it has none and is a bundle itself, this one. Raises
-        BundleError, which says what is there instead.
-        """
-        path = self._path
-        try:
-            inside = sorted(path.iterdir()) if path.is_dir() else []
-            found = {one.name: one for one in inside if _is_bundle(one) and one.name[0] != "."}
-            if not found and _is_bundle(path):
-                found = {path.absolute().name: path}
-            if not found:
-                raise BundleError(_explain(path, inside))
-        except OSError as error:
-            raise BundleError(f"bundle folder {path}: {error.strerror}") from error
-        return found
+        return loaded
 
     def load(self, bundle: str) -> LoadedModel:
         """Loads a bundle of the folder; it replaces a loaded model of its name and version.
@@ -104,72 +75,18 @@ class ModelStore:
         old model then stays loaded.
         """
         with self._changing:
-            bundles = self.bundles()
+            bundles = find_bundles(self._path)
             if bundle not in bundles:
                 raise UnknownModel(
                     f"bundle {bundle[:100]!r} is not in the bundle folder; "
                     f"available: {', '.join(bundles)}"
                 )
-            model = open_model(
-                bundles[bundle], self._config, self._metrics, self._calls_in_progress
-            )
-            key = (model.name, model.version)
-            old = self._models.get(key)
-            self._replace_models({**self._models, key: model})
-        if old is not None:
-            old.graphs.close()
+            model = open_model(bundles[bundle], self._provider, self._threads)
+            self._models = {**self._models, (model.name, model.version): model}
         return model
 
     def unload(self, name: str, version: str = "") -> None:
         """Drops a model; calls that use it finish normally. Raises UnknownModel."""
         with self._changing:
             model = self.get(name, version)
-            self._replace_models({k: m for k, m in self._models.items() if m is not model})
-        model.graphs.close()
-
-    def close(self) -> None:
-        """Drops every model."""
-        for model in self.all():
-            self.unload(model.name, model.version)
-
-    def _replace_models(self, models: Mapping[tuple[str, str], LoadedModel]) -> None:
-        self._models = models
-        self._metrics.info.clear()
-        for model in self.all():
-            self._metrics.info.labels(
-                model.name, model.version, model.bundle.model_id.hex(), model.provider
-            ).set(1)
-
-
-def version_key(version: str) -> list[tuple[bool, int, str]]:
-    """Sort key that orders versions by their numbers: 1.9 before 1.10."""
-    parts = re.findall(r"\d+|[^\d.]+", version)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
-
-
-def _is_bundle(path: Path) -> bool:
-    try:
-        return path.suffix == ".tar" if path.is_file() else (path / MANIFEST).is_file()
-    except OSError:  # it may not be read, like `lost+found`
-        return False
-
-
-def _explain(path: Path, inside: Sequence[Path]) -> str:
-    """What is at a path without bundles, and what would be right. Raises OSError."""
-    path.stat()
-    if not path.is_dir():
-        return (
-            f"{path} is not a bundle: expected a folder of bundles, or one bundle, a folder with "
-            f"{MANIFEST} or an uncompressed .tar file"
-        )
-    if (path / _RUN).is_file():
-        return f"{path} is a training run: residuum-export makes a bundle of it"
-    below = (child for pattern in ("*/*", "*/*/*") for child in sorted(path.glob(pattern)))
-    if deeper := next((child for child in below if _is_bundle(child)), None):
-        return f"no bundles in {path}, but in {deeper.parent}: give that folder"
-    names = [one.name for one in inside]
-    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
-    return (
-        f"no bundles in {path}: expected folders with {MANIFEST}, or uncompressed .tar files; "
-        f"there is {listed or 'nothing'}"
-    )
+            self._models = {k: m for k, m in self._models.items() if m is not model}

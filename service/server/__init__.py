@@ -1,6 +1,3 @@
-"""The ports of a server process and its life from start to drain."""
+"""A serving process: its data port, and the commands that it takes from the supervisor."""
 
-from service.server.lifecycle import build, serve
-from service.server.server import ListenError, Server
-
-__all__ = ["ListenError", "Server", "build", "serve"]
+__all__: list[str] = []

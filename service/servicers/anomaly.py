@@ -8,19 +8,17 @@ from typing import final
 import grpc
 
 from codec import Score as ImageScore
-from codec.arrays import U8
-from codec.errors import InvalidInput
-from codec.outcomes import merge, required, succeeded
+from codec.outcomes import succeeded
 from codec.scores import Region
 from protos.residuum.v1 import anomaly_pb2 as pb
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
 from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
-from service.runtime.loaded_model import LoadedModel
-from service.runtime.memory import MemoryBudget
-from service.runtime.models import ModelStore
+from service.runtime.runtime import Runtime
+from service.runtime.tasks import score_task
+from service.servicers.computed import computed
 from service.servicers.message_conversion import false_alarm_rate_of, item_errors, model_ref
-from service.servicers.sources import Source, check_images, needed_bytes, read_images
+from service.servicers.sources import HEATMAP_BYTES, check_images
 from service.status import code_name
 
 Context = grpc.ServicerContext
@@ -30,22 +28,21 @@ Context = grpc.ServicerContext
 class AnomalyServicer(AnomalyServiceServicer):
     """RPC handlers; the interceptor turns the errors they raise into statuses."""
 
-    def __init__(
-        self, models: ModelStore, metrics: ImageMetrics, max_images: int, memory: MemoryBudget
-    ) -> None:
-        self._models = models
+    def __init__(self, runtime: Runtime, metrics: ImageMetrics) -> None:
+        self._runtime = runtime
         self._metrics = metrics
-        self._memory = memory
-        self._max_images = max_images
 
     def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
-        loaded = self._models.get(request.model.name, request.model.version)
+        runtime = self._runtime
+        loaded = runtime.models.get(request.model.name, request.model.version)
         spec = loaded.bundle.manifest.input
-        sources = check_images(request, spec, self._max_images)
-        size = needed_bytes(sources, spec, scored=True, heatmaps=request.heatmaps)
-        with self._memory.hold(size, context.time_remaining()):
-            outcomes = _score(loaded, sources, request)
-            scores = succeeded(outcomes) if request.partial else required(outcomes, "image")
+        task = score_task(loaded, false_alarm_rate_of(request), heatmaps=request.heatmaps)
+        sources = check_images(request, spec, runtime.max_images)
+        output = HEATMAP_BYTES * request.heatmaps
+        with computed(
+            runtime, task, sources, spec, request, context, scored=True, output=output
+        ) as outcomes:
+            scores = succeeded(outcomes)
             results = [_result(score, request.heatmaps) for score in scores]
         errors = item_errors(outcomes)
         self._count(loaded.name, scores, errors)
@@ -72,14 +69,6 @@ class AnomalyServicer(AnomalyServiceServicer):
         for score in scores:
             values.observe(score.value)
             p_values.observe(score.p_value)
-
-
-def _score(
-    loaded: LoadedModel, sources: Sequence[Source | U8 | InvalidInput], request: pb.ScoreRequest
-) -> list[ImageScore | InvalidInput]:
-    images = read_images(sources, loaded.bundle.manifest.input.channels, partial=request.partial)
-    scores = loaded.scorer.score_each(succeeded(images), false_alarm_rate_of(request))
-    return merge(images, scores, InvalidInput)
 
 
 def _result(score: ImageScore, with_heatmap: bool) -> pb.ImageScore:

@@ -2,22 +2,21 @@
 
 # ruff: noqa: N802 - gRPC prescribes the names and parameters of these methods.
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import final
 
 import grpc
 
-from codec import Compressed
-from codec.arrays import U8
-from codec.errors import InvalidInput, ResiduumError
-from codec.outcomes import merge, required, succeeded
+from codec.outcomes import succeeded
 from protos.residuum.v1 import codec_pb2 as pb
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
 from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
+from service.runtime.jobs import Task
 from service.runtime.loaded_model import LoadedModel
-from service.runtime.memory import MemoryBudget
-from service.runtime.models import ModelStore
+from service.runtime.runtime import Runtime
+from service.runtime.tasks import decode_task, encode_task, evidence_task
+from service.servicers.computed import computed
 from service.servicers.message_conversion import (
     evidence_message,
     false_alarm_rate_of,
@@ -29,13 +28,7 @@ from service.servicers.message_conversion import (
     wants_evidence,
     wants_png,
 )
-from service.servicers.sources import (
-    Source,
-    check_images,
-    check_records,
-    needed_bytes,
-    read_images,
-)
+from service.servicers.sources import IMAGE_BYTES, check_images, check_records
 from service.status import code_name
 
 Context = grpc.ServicerContext
@@ -45,22 +38,18 @@ Context = grpc.ServicerContext
 class CodecServicer(CodecServiceServicer):
     """RPC handlers; the interceptor turns the errors they raise into statuses."""
 
-    def __init__(
-        self, models: ModelStore, metrics: ImageMetrics, max_images: int, memory: MemoryBudget
-    ) -> None:
-        self._models = models
+    def __init__(self, runtime: Runtime, metrics: ImageMetrics) -> None:
+        self._runtime = runtime
         self._metrics = metrics
-        self._memory = memory
-        self._max_images = max_images
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
-        loaded = self._models.get(request.model.name, request.model.version)
-        spec = loaded.bundle.manifest.input
-        sources = check_images(request, spec, self._max_images)
-        size = needed_bytes(sources, spec, scored=wants_evidence(request))
-        with self._memory.hold(size, context.time_remaining()):
-            outcomes = _encode(loaded, sources, request)
-        compressed = succeeded(outcomes) if request.partial else required(outcomes, "image")
+        runtime = self._runtime
+        loaded = runtime.models.get(request.model.name, request.model.version)
+        spec, task = loaded.bundle.manifest.input, _encode_task(loaded, request)
+        sources = check_images(request, spec, runtime.max_images)
+        scored = wants_evidence(request)
+        with computed(runtime, task, sources, spec, request, context, scored=scored) as outcomes:
+            compressed = succeeded(outcomes)
         response = pb.EncodeResponse(
             records=[one.record for one in compressed],
             model=model_ref(loaded),
@@ -75,11 +64,25 @@ class CodecServicer(CodecServiceServicer):
         return response
 
     def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
-        loaded = self._models.get(request.model.name, request.model.version)
-        sources = check_records(request, loaded.bundle, self._max_images)
-        size = needed_bytes(sources, loaded.bundle.manifest.input)
-        with self._memory.hold(size, context.time_remaining()):
-            response = _decode(loaded, sources, request)
+        runtime = self._runtime
+        loaded = runtime.models.get(request.model.name, request.model.version)
+        spec, png = loaded.bundle.manifest.input, wants_png(request)
+        sources, task = (
+            check_records(request, loaded.bundle, runtime.max_images),
+            decode_task(loaded),
+        )
+        output = IMAGE_BYTES * spec.channels
+        with computed(runtime, task, sources, spec, request, context, output=output) as outcomes:
+            restored = succeeded(outcomes)
+            images = [one.image for one in restored]
+            response = pb.DecodeResponse(
+                files=png_message(images) if png else None,
+                pixels=None if png else pixels_message(images),
+                model=model_ref(loaded),
+                id=request.id,
+                evidence=[evidence_message(one.regions) for one in restored],
+                errors=item_errors(outcomes),
+            )
         self._count(loaded.name, "Decode", len(response.evidence), response.errors)
         return response
 
@@ -107,33 +110,8 @@ class CodecServicer(CodecServiceServicer):
             record_bytes.observe(len(record))
 
 
-def _encode(
-    loaded: LoadedModel, sources: Sequence[Source | U8 | InvalidInput], request: pb.EncodeRequest
-) -> list[Compressed | InvalidInput]:
-    images = read_images(sources, loaded.bundle.manifest.input.channels, partial=request.partial)
-    rate, false_alarm_rate = rate_of(request), false_alarm_rate_of(request)
+def _encode_task(loaded: LoadedModel, request: pb.EncodeRequest) -> Task:
+    rate = rate_of(request)
     if wants_evidence(request):
-        compressed = loaded.scorer.compress_with_evidence_each(
-            succeeded(images), rate, false_alarm_rate
-        )
-    else:
-        compressed = loaded.codec.compress_each(succeeded(images), rate)
-    return merge(images, compressed, InvalidInput)
-
-
-def _decode(
-    loaded: LoadedModel, sources: Sequence[Source | InvalidInput], request: pb.DecodeRequest
-) -> pb.DecodeResponse:
-    png = wants_png(request)
-    restored_each = loaded.codec.restore_each([one.data for one in succeeded(sources)])
-    outcomes = merge(sources, restored_each, ResiduumError)
-    restored = succeeded(outcomes) if request.partial else required(outcomes, "record")
-    images = [one.image for one in restored]
-    return pb.DecodeResponse(
-        files=png_message(images) if png else None,
-        pixels=None if png else pixels_message(images),
-        model=model_ref(loaded),
-        id=request.id,
-        evidence=[evidence_message(one.regions) for one in restored],
-        errors=item_errors(outcomes),
-    )
+        return evidence_task(loaded, rate, false_alarm_rate_of(request))
+    return encode_task(loaded, rate)

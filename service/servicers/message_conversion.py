@@ -5,8 +5,6 @@ Images and records of requests: see service.servicers.sources.
 
 from collections.abc import Sequence
 
-from google.protobuf.message import Message
-
 from codec import Rate
 from codec.arrays import U8
 from codec.errors import InvalidInput, ResiduumError
@@ -25,16 +23,6 @@ from protos.residuum.v1.images_pb2 import Files, ItemError, ModelRef, Pixels
 from protos.residuum.v1.models_pb2 import Model
 from service.runtime.loaded_model import LoadedModel
 from service.status import item_status
-
-
-def count_images(request: Message) -> int:
-    """Number of images or records that a request claims to have; 0 for requests about models."""
-    if isinstance(request, DecodeRequest):
-        return len(request.records)
-    if isinstance(request, EncodeRequest | ScoreRequest):
-        files = request.WhichOneof("images") == "files"
-        return len(request.files.files) if files else request.pixels.count
-    return 0
 
 
 def rate_of(request: EncodeRequest) -> Rate:

@@ -13,7 +13,8 @@ from service.runtime.models import ModelStore
 from service.servicers.message_conversion import model_message
 from service.status import AdminOnly
 
-Context = grpc.ServicerContext
+# None for the commands of the supervisor.
+Context = grpc.ServicerContext | None
 
 
 @final

@@ -1,4 +1,4 @@
-"""The images and records of a request: their limits are checked before any of them is decoded."""
+"""The images and records of a request: limits and memory are checked before anything is decoded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ import numpy as np
 from codec.arrays import U8
 from codec.bundle.bundle import Bundle
 from codec.errors import InvalidInput, RecordError
-from codec.image_reader import read_header, read_image
+from codec.image_reader import read_header
 from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
 from codec.outcomes import attempt
 from codec.record.frame import unpack
-from codec.scores.bands import MAX_WHOLE_PIXELS
+from codec.scores.bands import BAND_PIXELS, MAX_WHOLE_PIXELS
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
 from protos.residuum.v1.codec_pb2 import DecodeRequest, EncodeRequest
 from protos.residuum.v1.images_pb2 import Pixels
+from service.runtime.job_queue import SLICE_PIXELS
+from service.runtime.memory import Need
 from service.status import ExceedsRequest
 
 # Most pixels in the images of one request, however small their files or records are.
@@ -26,10 +28,13 @@ MAX_HEATMAP_PIXELS = 2**25
 # Bytes per pixel that the decoders take, as measured on images of 8190 x 8190 pixels.
 _DECODER = 4
 _DECODERS = {"JPEG": 7, "AVIF": 12, "WebP": 16}
-# Bytes per pixel and channel, and per pixel: of what all images of a call become (tiles, decoded
+# Bytes per pixel and channel, and per pixel: of what the images of a slice become (tiles, decoded
 # pixels as float32, codes, heat maps), and of the image that is being scored. Then bytes per pixel
-# of a heat map in the response.
-_WORK, _SCORING, _HEATMAP = (12, 8), (28, 12), 12
+# of a heat map in the response, and per pixel and channel of a decoded image: each is there twice.
+_WORK, _SCORING = (12, 8), (28, 12)
+HEATMAP_BYTES, IMAGE_BYTES = 12, 2
+# The images of a message are taken out of it as a copy.
+_MESSAGE_COPIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +69,6 @@ def check_images(
     return list(_within_limit(sources, "images", "have", most))
 
 
-def read_images(
-    sources: Sequence[Source | U8 | InvalidInput], channels: int, *, partial: bool
-) -> list[U8 | InvalidInput]:
-    """The images `[H, W, channels]`; files are decoded.
-
-    Raises InvalidInput for the first error unless the request is partial.
-    """
-    images = []
-    for index, one in enumerate(sources):
-        image = (
-            attempt(InvalidInput, read_image, one.data, channels)
-            if isinstance(one, Source)
-            else one
-        )
-        if isinstance(image, InvalidInput) and not partial:
-            raise image.at("image", index)
-        images.append(image)
-    return images
-
-
 def check_records(
     request: DecodeRequest, bundle: Bundle, limit: int
 ) -> list[Source | InvalidInput]:
@@ -102,25 +87,43 @@ def check_records(
     return _within_limit(sources, "records", "decode to", MAX_REQUEST_PIXELS)
 
 
-def needed_bytes(
-    sources: Sequence[Source | U8 | InvalidInput],
+def items_of(sources: Sequence[Source | U8]) -> list[bytes | U8]:
+    """What the tasks take: files and records as bytes, images as they are."""
+    return [one.data if isinstance(one, Source) else one for one in sources]
+
+
+def sizes_of(sources: Sequence[Source | U8], spec: InputSpec) -> list[int]:
+    """The pixels of each image or record as the model takes it, at least 1."""
+    return [max(1, _model_pixels(one, spec)) for one in sources]
+
+
+def needed(
+    message: int,
+    sources: Sequence[Source | U8],
     spec: InputSpec,
     *,
     scored: bool = False,
-    heatmaps: bool = False,
-) -> int:
-    """Estimate of the most memory that a call takes for its images, bytes.
+    output: int = 0,
+) -> Need:
+    """Estimate of the memory that a call takes for a message of this many bytes.
 
-    Files are decoded, and images scored, one after the other; apart from that, all images are
-    worked on together.
+    `output` is the number of bytes per pixel of the model that the response holds. Images are
+    decoded and computed in slices.
     """
     files = [one for one in sources if isinstance(one, Source)]
-    decoding = max((one.decoding for one in files), default=0)
-    images = spec.channels * sum(one.pixels for one in files)
-    pixels = [_model_pixels(one, spec) for one in sources]
-    work = _per_pixel(_WORK, spec) * sum(pixels)
-    scoring = _per_pixel(_SCORING, spec) * min(max(pixels), MAX_WHOLE_PIXELS)
-    return decoding + images + work + scored * scoring + heatmaps * _HEATMAP * sum(pixels)
+    pixels = sizes_of(sources, spec)
+    decoding = max((one.decoding + spec.channels * one.pixels for one in files), default=0)
+    largest = max(pixels, default=0)
+    in_slice = max(largest, min(sum(pixels), SLICE_PIXELS))
+    work = decoding + _per_pixel(_WORK, spec) * in_slice
+    if scored:
+        work += _per_pixel(_SCORING, spec) * _at_once(largest)
+    return Need(_MESSAGE_COPIES * message + output * sum(pixels), work)
+
+
+def _at_once(pixels: int) -> int:
+    """The pixels of an image that are scored together; a band with its margins of a large one."""
+    return pixels if pixels <= MAX_WHOLE_PIXELS else 2 * BAND_PIXELS
 
 
 def _per_pixel(parts: tuple[int, int], spec: InputSpec) -> int:
@@ -128,10 +131,8 @@ def _per_pixel(parts: tuple[int, int], spec: InputSpec) -> int:
     return per_channel * spec.channels + fixed
 
 
-def _model_pixels(one: Source | U8 | InvalidInput, spec: InputSpec) -> int:
+def _model_pixels(one: Source | U8, spec: InputSpec) -> int:
     """The pixels of an image as the model takes it."""
-    if isinstance(one, InvalidInput):
-        return 0
     if spec.height is not None and spec.width is not None and spec.fit != "tile":
         return spec.height * spec.width
     return one.pixels if isinstance(one, Source) else one.shape[0] * one.shape[1]

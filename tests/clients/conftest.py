@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from processes import started
 
-from service.server import build
 from service.settings import Settings
+from service.supervisor.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -62,7 +62,7 @@ def serving() -> Callable[..., AbstractContextManager[str]]:
     @contextmanager
     def serve(**settings: object) -> Iterator[str]:
         ports = {"host": "127.0.0.1", "port": 0, "admin_port": 0, "metrics_port": 0}
-        server = build(Settings(bundles=DATA, **ports, **settings))
+        server = Server(Settings(bundles=DATA, **ports, **settings))
         try:
             server.start()
             yield f"127.0.0.1:{server.port}"

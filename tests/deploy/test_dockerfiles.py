@@ -91,7 +91,7 @@ def test_it_starts_the_service(last_stage):
 
 
 def test_it_exposes_the_ports_of_the_service(last_stage):
-    names = ("port", "admin_port", "metrics_port")
+    names = ("port", "metrics_port")
     ports = [str(Settings.model_fields[name].default) for name in names]
     assert all_of(last_stage, "EXPOSE") == [" ".join(ports)]
 

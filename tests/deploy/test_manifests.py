@@ -11,7 +11,6 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from service.server.server import LIVENESS
 from service.settings import PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +19,7 @@ BASE = sorted(set(DEPLOY.glob("base/*.yaml")) - {DEPLOY / "base/kustomization.ya
 KUSTOMIZATIONS = sorted(DEPLOY.rglob("kustomization.yaml"))
 # The oldest Kubernetes that sleeps before SIGTERM without a feature gate, and the newest known.
 OLDEST, NEWEST = "1.30", "1.37"
-DATA, ADMIN, METRICS = (
-    Settings.model_fields[name].default for name in ("port", "admin_port", "metrics_port")
-)
+DATA, METRICS = (Settings.model_fields[name].default for name in ("port", "metrics_port"))
 PROVIDERS = {"base": "cpu", "cpu": "cpu", "gpu": "cuda"}
 
 
@@ -123,15 +120,16 @@ def test_only_a_size_limited_tmp_is_writable(pod, container):
 
 def test_ports_are_those_of_the_service(deployment, container):
     ports = {each["name"]: each["containerPort"] for each in container["ports"]}
-    assert ports == {"grpc": DATA, "admin": ADMIN, "metrics": METRICS}
+    assert ports == {"grpc": DATA, "metrics": METRICS}
     annotations = deployment["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(METRICS)
 
 
-def test_probes_use_the_health_services_of_the_admin_port(container):
-    probes = {name: container[f"{name}Probe"]["grpc"] for name in ("startup", "readiness")}
-    assert probes == {"startup": {"port": ADMIN}, "readiness": {"port": ADMIN}}
-    assert container["livenessProbe"]["grpc"] == {"port": ADMIN, "service": LIVENESS}
+def test_probes_ask_the_supervisor(container):
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness")}
+    ready = {"path": "/readyz", "port": METRICS}
+    assert probes == {"startup": ready, "readiness": ready}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": METRICS}
 
 
 def test_only_the_data_and_metrics_ports_are_reachable(objects):

@@ -15,8 +15,8 @@ from codec.graphs.onnx import open_graphs
 from codec.image_reader import read_image
 from residuum_client import Client, Offline
 from residuum_client.image_reader import read_image as read_in_client
-from service.server.lifecycle import build
 from service.settings import Settings
+from service.supervisor.server import Server
 from training.data.image_files import read_images
 from training.errors import TrainingError
 
@@ -82,7 +82,7 @@ def client(tmp_path_factory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("bundles")
     shutil.copytree(BUNDLE, folder / MODEL)
     ports = {"port": 0, "admin_port": 0, "metrics_port": 0}
-    server = build(Settings(bundles=folder, host="127.0.0.1", **ports))
+    server = Server(Settings(bundles=folder, host="127.0.0.1", **ports))
     try:
         server.start()
         with Client(f"127.0.0.1:{server.port}", model=MODEL) as connected:

@@ -14,8 +14,8 @@ from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
 from protos.residuum.v1.images_pb2 import Pixels
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
-from service.server.lifecycle import build
 from service.settings import Settings
+from service.supervisor.server import Server
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -37,7 +37,7 @@ class Connection:
 def running(bundles, **settings):
     """A running server and a connection to it."""
     ports = {"host": "127.0.0.1", "port": 0, "admin_port": 0, "metrics_port": 0}
-    server = build(Settings(bundles=bundles, **{**ports, **settings}))
+    server = Server(Settings(bundles=bundles, **{**ports, **settings}))
     try:
         server.start()
         with (

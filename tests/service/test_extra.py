@@ -28,7 +28,7 @@ def test_what_the_service_imports_is_in_its_extra():
     requirements = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["service"]
     declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
     distributions = packages_distributions()
-    imported = imported_by("service.__main__")
+    imported = imported_by("service.__main__") | imported_by("service.server.process")
     assert {"onnxruntime", "grpc", "numpy"} <= imported
     for name in imported:
         names = {distribution.lower().replace("_", "-") for distribution in distributions[name]}

@@ -23,7 +23,7 @@ def read(*arguments, environment=None):
 def test_only_the_folder_is_required():
     settings = read("--bundles", "models")
     assert settings.bundles == Path("models")
-    assert (settings.port, settings.admin_port, settings.metrics_port) == (50051, 50052, 9464)
+    assert (settings.port, settings.admin_port, settings.metrics_port) == (50051, None, 9464)
     assert settings.provider == "auto"
 
 
@@ -48,7 +48,7 @@ def test_a_variable_applies_where_no_flag_does(monkeypatch):
 
 
 def test_a_misspelt_variable_fails_and_lists_the_known_ones():
-    with pytest.raises(SettingsError, match=r"RESIDUUM_BUNDELS; expected RESIDUUM_ADMIN_PORT,"):
+    with pytest.raises(SettingsError, match=r"RESIDUUM_BUNDELS; expected RESIDUUM_ADMIN_HOST,"):
         read("--bundles", "x", environment={"RESIDUUM_BUNDELS": "models"})
 
 

@@ -27,7 +27,7 @@ from service.servicers.open_inference.parameters import (
 )
 from service.servicers.open_inference.task_runner import TaskRunner
 from service.servicers.open_inference.tensors import add_output, read_input
-from service.status import status_of
+from service.status import Failure, failure_of
 
 Context = grpc.ServicerContext
 # Triton's name for the mark of the last response to a request.
@@ -105,18 +105,17 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
             try:
                 response = self.ModelInfer(request, context)
             except Exception as error:  # noqa: BLE001 - every error becomes a response
-                yield stream_error(request, error)
+                yield stream_error(request, failure_of(error))
                 continue
             if wants_final(request.parameters):
                 response.parameters[_FINAL].bool_param = True
             yield pb.ModelStreamInferResponse(infer_response=response)
 
 
-def stream_error(request: pb.ModelInferRequest, error: Exception) -> pb.ModelStreamInferResponse:
+def stream_error(request: pb.ModelInferRequest, failure: Failure) -> pb.ModelStreamInferResponse:
     """The response for a request of a stream that failed; the parameter `code` is the status."""
-    code, message = status_of(error)
     response = pb.ModelInferResponse(
         model_name=request.model_name, model_version=request.model_version, id=request.id
     )
-    response.parameters["code"].string_param = code.name
-    return pb.ModelStreamInferResponse(error_message=message, infer_response=response)
+    response.parameters["code"].string_param = failure.code.name
+    return pb.ModelStreamInferResponse(error_message=failure.message, infer_response=response)

@@ -1,52 +1,20 @@
 """Fixtures: a server of the Open Inference Protocol, and requests for it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import grpc
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
 
 from protos.inference import open_inference_pb2 as pb
-from protos.inference.open_inference_pb2_grpc import (
-    GRPCInferenceServiceStub,
-    add_GRPCInferenceServiceServicer_to_server,
-)
-from service.metrics import Metrics
-from service.runtime.admission import Admission
-from service.runtime.memory import MIB, MemoryBudget
-from service.servicers import AnomalyServicer, CodecServicer, RpcInterceptor
-from service.servicers.open_inference import OpenInferenceServicer
-
-MAX_IMAGES = 64
+from protos.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
 
 @pytest.fixture(scope="session")
 def oip(connection):
-    """Address and stub of a server with the models of `connection`, and whether it is ready."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("service.servicers.interceptor._PREFIX", "/")
-    models, state = connection.server.models, SimpleNamespace(ready=True)
-    metrics, memory = Metrics(CollectorRegistry()), MemoryBudget(512 * MIB)
-    codec, anomaly = (
-        servicer(models, metrics.images, MAX_IMAGES, memory)
-        for servicer in (CodecServicer, AnomalyServicer)
-    )
-    server = grpc.server(
-        ThreadPoolExecutor(4), interceptors=[RpcInterceptor(metrics.requests, Admission())]
-    )
-    servicer = OpenInferenceServicer(models, codec, anomaly, lambda: state.ready)
-    add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    state.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
-        with grpc.insecure_channel(state.address) as channel:
-            state.stub = GRPCInferenceServiceStub(channel)
-            yield state
-    finally:
-        server.stop(0).wait()
-        patch.undo()
+    """Address and stub of a server."""
+    stub = GRPCInferenceServiceStub(connection.channel)
+    return SimpleNamespace(address=f"127.0.0.1:{connection.server.port}", stub=stub)
 
 
 def image_input(images, **changes):

@@ -1,121 +1,63 @@
-"""The memory of decoded images: who gets it, who waits, who is turned away."""
-
-import queue
-import threading
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+"""Calls share the memory of the server: what fits, what is refused, what is given back."""
 
 import pytest
 
-from codec.errors import Overloaded
-from service.runtime.batching import STILL_WANTED
-from service.runtime.memory import MIB, MemoryBudget
-
-LONG = 600.0
+from codec.errors import InvalidInput
+from service.runtime.memory import MemoryBudget, Need
+from service.settings import MIB
+from service.status import Busy
 
 
 @pytest.fixture
-def pool():
-    with ThreadPoolExecutor(40) as pool:
-        yield pool
+def seen():
+    return []
 
 
-class Call:
-    """A call in another thread, which holds memory; `end` ends it."""
-
-    def __init__(self, pool, budget, size):
-        self._started, self._end = threading.Event(), threading.Event()
-        self._done = pool.submit(self._run, budget, size)
-
-    def _run(self, budget, size):
-        with budget.hold(size, LONG):
-            self._started.set()
-            self._end.wait(20)
-
-    def wait(self):
-        assert self._started.wait(20)
-        return self
-
-    def end(self):
-        self._end.set()
-        self._done.result(20)
+@pytest.fixture
+def budget(seen):
+    return MemoryBudget(10 * MIB, seen.append)
 
 
-def let_wait(budget, waiting):
-    """Returns once that number of calls wait."""
-    while budget.waiting() < waiting:
-        pass
+def need(kept, work=0):
+    return Need(kept * MIB, work * MIB)
 
 
-def test_calls_share_the_memory(pool):
-    budget = MemoryBudget(10 * MIB)
-    calls = [Call(pool, budget, size * MIB).wait() for size in (4, 6)]
-    assert budget.in_use() == 10 * MIB
-    for call in calls:
-        call.end()
+def test_what_calls_keep_adds_up(budget, seen):
+    with budget.hold(need(4)), budget.hold(need(6)):
+        assert budget.in_use() == 10 * MIB
+        with pytest.raises(Busy) as caught, budget.hold(need(1)):
+            pass
+    assert str(caught.value) == (
+        "server busy: the call needs about 1 MiB, other calls take 10 MiB, limit 10; retry later"
+    )
+    assert caught.value.reason == "memory"
     assert budget.in_use() == 0
+    assert seen == [4 * MIB, 10 * MIB, 4 * MIB, 0]
 
 
-def test_a_call_waits_until_there_is_enough_and_later_ones_behind_it(pool):
-    budget, order = MemoryBudget(10 * MIB), queue.SimpleQueue()
-    first = Call(pool, budget, 8 * MIB).wait()
-
-    def take(size):
-        with budget.hold(size * MIB, LONG):
-            order.put(size)
-
-    later = []
-    for waiting, size in enumerate((9, 1, 2), 1):
-        later.append(pool.submit(take, size))
-        let_wait(budget, waiting)
-    assert order.empty()
-    first.end()
-    for done in later:
-        done.result(20)
-    assert order.get() == 9
-    assert budget.in_use() == 0
+def test_the_largest_work_memory_counts_once(budget):
+    with budget.hold(need(1, 7)), budget.hold(need(1, 5)):
+        assert budget.in_use() == 9 * MIB
+        with pytest.raises(Busy), budget.hold(need(0, 9)):
+            pass
 
 
-def test_a_call_that_needs_more_than_there_is_runs_alone(pool):
-    budget = MemoryBudget(10 * MIB)
-    large = Call(pool, budget, 50 * MIB).wait()
-    with pytest.raises(Overloaded) as caught, budget.hold(3 * MIB, 0.0):
+def test_a_call_that_can_never_fit_is_an_invalid_input(budget):
+    with pytest.raises(InvalidInput) as caught, budget.hold(need(4, 7)):
         pass
     assert str(caught.value) == (
-        "server busy: the images of this call take about 3 MiB, those of other calls 50 MiB, "
-        "limit 10; retry later"
+        "the call needs about 11 MiB, expected at most 10 (max-decoded-mb of the server); "
+        "send fewer or smaller images"
     )
-    large.end()
-    call = Call(pool, budget, 3 * MIB).wait()
-    with pytest.raises(Overloaded), budget.hold(50 * MIB, 0.0):
+
+
+def test_small_calls_are_not_counted(budget):
+    with budget.hold(need(10)), budget.hold(Need(MIB // 2, MIB // 2 - 1)):
+        assert budget.in_use() == 10 * MIB
+
+
+def test_memory_is_given_back_when_a_call_fails(budget):
+    with pytest.raises(ZeroDivisionError), budget.hold(need(10)):
+        raise ZeroDivisionError
+    with budget.hold(need(10)):
         pass
-    call.end()
-    assert budget.in_use() == 0
-
-
-def test_small_calls_never_wait():
-    budget = MemoryBudget(10 * MIB)
-    with budget.hold(50 * MIB, LONG), budget.hold(MIB - 1, 0.0):
-        assert budget.in_use() == 50 * MIB
-
-
-def test_few_calls_wait_and_further_ones_are_rejected_at_once(pool):
-    budget = MemoryBudget(10 * MIB)
-    first = Call(pool, budget, 10 * MIB).wait()
-    calls = [Call(pool, budget, MIB) for _ in range(32)]
-    let_wait(budget, 32)
-    with pytest.raises(Overloaded), budget.hold(MIB, LONG):
-        pass
-    first.end()
-    for call in calls:
-        call.end()
-    assert budget.in_use() == 0
-
-
-def test_a_call_whose_caller_has_gone_does_nothing():
-    budget, token = MemoryBudget(10 * MIB), STILL_WANTED.set(lambda: False)
-    try:
-        with pytest.raises(CancelledError), budget.hold(MIB, LONG):
-            pytest.fail("it ran")
-    finally:
-        STILL_WANTED.reset(token)
-    assert budget.in_use() == 0

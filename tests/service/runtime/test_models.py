@@ -8,15 +8,13 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from prometheus_client import CollectorRegistry
 
 from codec.bundle.bundle import load_bundle, write_bundle
 from codec.errors import BundleError
 from protos.residuum.v1 import codec_pb2, models_pb2
 from protos.residuum.v1.images_pb2 import ModelRef
-from service.metrics import ModelMetrics
-from service.runtime.loaded_model import RuntimeConfig
-from service.runtime.models import ModelStore, version_key
+from service.runtime.bundle_folder import find_bundles, version_key
+from service.runtime.models import ModelStore
 
 CODE = grpc.StatusCode
 
@@ -184,10 +182,7 @@ def test_a_model_is_replaced_under_load_without_a_failed_call(own, tiny, picture
 @pytest.fixture
 def store(tmp_path):
     """The store of a server that is about to load the bundles of a folder."""
-    config = RuntimeConfig(provider="cpu", threads=1, batch_rows=None, window=0.0, queue_rows=1)
-    store = ModelStore(tmp_path / "all", config, ModelMetrics(CollectorRegistry()), lambda: 0)
-    yield store
-    store.close()
+    return ModelStore(tmp_path / "all", "cpu", 1)
 
 
 def test_a_damaged_bundle_stops_the_start(bundles, store, tmp_path):
@@ -239,7 +234,7 @@ def test_one_bundle_is_served_and_can_be_loaded_again(bundles, running, tmp_path
 def test_bundles_of_a_folder_that_has_a_manifest_itself_are_served(bundles, store, tmp_path):
     shutil.copytree(bundles, tmp_path / "all")
     (tmp_path / "all" / "manifest.json").write_text("{}")
-    assert [*store.bundles()] == ["tiny", "tiny-map"]
+    assert [*find_bundles(store._path)] == ["tiny", "tiny-map"]
 
 
 NOT_BUNDLES = {

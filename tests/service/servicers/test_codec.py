@@ -3,11 +3,13 @@
 import io
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import grpc
 import numpy as np
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from PIL import Image
 
 from protos.residuum.v1 import codec_pb2 as pb
@@ -32,6 +34,13 @@ def rejected(call, request):
     """Status code and message of a call that fails."""
     with pytest.raises(grpc.RpcError) as caught:
         call(request, timeout=20)
+    return caught.value.code(), caught.value.details()
+
+
+def failed(call):
+    """Status code and message of a call that fails."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
     return caught.value.code(), caught.value.details()
 
 
@@ -106,14 +115,15 @@ def test_streams_answer_in_order(connection, tiny, pictures, pixels):
     assert [response.id for response in decoded] == list(range(20))
 
 
-def test_one_error_ends_a_stream_with_its_status(connection, pictures, pixels):
-    good = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
-    bad = pb.EncodeRequest(model=TINY)
-    responses = connection.codec.EncodeStream(iter([good, bad, good]))
-    assert len(next(responses).records) == 1
-    with pytest.raises(grpc.RpcError) as caught:
-        next(responses)
-    assert caught.value.code() is CODE.INVALID_ARGUMENT
+def test_a_bad_message_gets_its_status_and_the_stream_goes_on(connection, pictures, pixels):
+    good = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)), id=1)
+    requests = [good, pb.EncodeRequest(model=TINY, id=2), pb.EncodeRequest(id=3), good]
+    first, empty, no_model, last = connection.codec.EncodeStream(iter(requests))
+    assert len(first.records) == len(last.records) == 1
+    assert not first.HasField("status")
+    assert (empty.id, empty.status.code) == (2, CODE.INVALID_ARGUMENT.value[0])
+    assert empty.status.message == "the request has no images, expected pixels or files"
+    assert (no_model.id, no_model.status.code) == (3, CODE.INVALID_ARGUMENT.value[0])
 
 
 def test_batching_does_not_change_the_records(bundles, running, tiny, pictures, pixels):
@@ -255,18 +265,6 @@ def test_records_that_decode_to_too_many_pixels_are_rejected(running, bundles, t
     assert message == f"the records decode to {17 * 2**22} pixels, expected at most {2**26}"
 
 
-def pause_encoder(connection, event):
-    """The encoder of the tiny model runs nothing until the event is set."""
-    batcher = connection.server.models.get("tiny").graphs._encode
-    run = batcher._run
-
-    def run_after_event(rows):
-        assert event.wait(30)
-        return run(rows)
-
-    batcher._run = run_after_event
-
-
 def test_under_overload_a_call_is_answered_in_full_or_rejected(
     bundles, running, tiny, pictures, pixels
 ):
@@ -275,7 +273,7 @@ def test_under_overload_a_call_is_answered_in_full_or_rejected(
     rejections, rejected_once = [], threading.Event()
 
     def caller(connection):
-        for _ in range(20):
+        while not rejected_once.is_set():
             try:
                 assert list(encode(connection, images, pixels).records) == expected
             except grpc.RpcError as error:
@@ -286,21 +284,43 @@ def test_under_overload_a_call_is_answered_in_full_or_rejected(
         running(bundles, max_queue_rows=1, max_batch_rows=1) as connection,
         ThreadPoolExecutor(16) as pool,
     ):
-        pause_encoder(connection, rejected_once)
         for done in [pool.submit(caller, connection) for _ in range(16)]:
-            done.result(30)
+            done.result(60)
         assert list(encode(connection, images, pixels).records) == expected
-    assert rejections
     for error in rejections:
         assert error.code() is CODE.RESOURCE_EXHAUSTED
         assert re.fullmatch(
             r"server busy: \d+ images queued, limit 1; retry later", error.details()
         )
-        assert ("grpc-retry-pushback-ms", "200") in error.trailing_metadata()
+        metadata = dict(error.trailing_metadata())
+        assert 10 <= int(metadata["grpc-retry-pushback-ms"]) <= 5000
+        status, info = Status.FromString(metadata["grpc-status-details-bin"]), RetryInfo()
+        assert status.code == CODE.RESOURCE_EXHAUSTED.value[0]
+        assert status.details[0].Unpack(info)
 
 
-def test_a_call_without_a_free_thread_is_rejected_at_once(bundles, running, pictures, pixels):
-    with running(bundles, workers=1) as connection:
+def test_a_call_beyond_the_limit_is_rejected_at_once(bundles, running, pictures, pixels):
+    request = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
+
+    def caller(connection):
+        while True:
+            try:
+                connection.codec.Encode(request)
+            except grpc.RpcError as error:
+                return error.code(), error.details()
+
+    with running(bundles, workers=1) as connection, ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(caller, connection) for _ in range(2)]
+        answer = next(as_completed(answers)).result(60)
+        connection.server.drain(0)
+    expected = "server busy: 1 calls open, limit 1; retry later"
+    assert answer == (CODE.RESOURCE_EXHAUSTED, expected)
+
+
+def test_a_stream_beyond_the_limit_is_rejected_and_calls_are_not(
+    bundles, running, pictures, pixels
+):
+    with running(bundles, max_streams=1) as connection:
         more = threading.Event()
         request = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
 
@@ -310,26 +330,42 @@ def test_a_call_without_a_free_thread_is_rejected_at_once(bundles, running, pict
 
         stream = connection.codec.EncodeStream(requests())
         next(stream)
-        code, _ = rejected(connection.codec.Encode, request)
-        assert code is CODE.RESOURCE_EXHAUSTED
+        answer = failed(lambda: next(connection.codec.EncodeStream(iter([request]))))
+        assert answer == (
+            CODE.RESOURCE_EXHAUSTED,
+            "server busy: 1 streams open, limit 1; retry later",
+        )
+        assert len(connection.codec.Encode(request).records) == 1
         more.set()
         assert list(stream) == []
 
 
-@pytest.mark.parametrize("method", ["CodecService/Encode", "CodecService/EncodeStream"])
-def test_bytes_that_are_no_message_are_an_invalid_argument(connection, method, caplog):
-    path = f"/residuum.v1.{method}"
-    if method.endswith("Stream"):
-        call = connection.channel.stream_stream(path)
-        answer = lambda: next(call(iter([b"\xff" * 100]), timeout=20))  # noqa: E731
-    else:
-        call = connection.channel.unary_unary(path)
-        answer = lambda: call(b"\xff" * 100, timeout=20)  # noqa: E731
-    with pytest.raises(grpc.RpcError) as caught:
-        answer()
-    assert caught.value.code() == CODE.INVALID_ARGUMENT
-    assert caught.value.details().startswith("the request of 100 bytes is not a valid message")
+def test_a_stream_whose_client_sends_nothing_is_cancelled(bundles, running, pictures, pixels):
+    with running(bundles, stream_idle_seconds=0.05) as connection:
+        never = threading.Event()
+        stream = connection.codec.EncodeStream(iter(lambda: never.wait(30), None))
+        code, _ = failed(lambda: next(stream))
+        assert code is CODE.CANCELLED
+        never.set()
+
+
+def test_bytes_that_are_no_message_are_an_invalid_argument(connection, caplog):
+    call = connection.channel.unary_unary("/residuum.v1.CodecService/Encode")
+    code, message = failed(lambda: call(b"\xff" * 100, timeout=20))
+    assert code == CODE.INVALID_ARGUMENT
+    assert message.startswith("the request of 100 bytes is not a valid message")
     assert not caplog.records
+
+
+def test_bytes_that_are_no_message_do_not_end_a_stream(connection, pictures, pixels):
+    call = connection.channel.stream_stream(
+        "/residuum.v1.CodecService/EncodeStream",
+        response_deserializer=pb.EncodeResponse.FromString,
+    )
+    good = pb.EncodeRequest(model=TINY, pixels=pixels(pictures(1))).SerializeToString()
+    bad, answer = call(iter([b"\xff" * 100, good]), timeout=20)
+    assert bad.status.message.startswith("the request of 100 bytes is not a valid message")
+    assert len(answer.records) == 1
 
 
 @pytest.mark.parametrize("form", [3, 99, -1])

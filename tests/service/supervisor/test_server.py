@@ -2,18 +2,20 @@
 
 import re
 import socket
+import urllib.error
 import urllib.request
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
 from protos.residuum.v1 import anomaly_pb2, codec_pb2
 from protos.residuum.v1.images_pb2 import ModelRef
-from service.server.server import ListenError
+from service.server.grpc_server import ListenError
 
 TINY = ModelRef(name="tiny")
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -22,6 +24,16 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 def health(channel, service):
     request = health_pb2.HealthCheckRequest(service=service)
     return health_pb2_grpc.HealthStub(channel).Check(request, timeout=10).status
+
+
+def http(connection, path):
+    """Status and text of a page."""
+    try:
+        url = f"http://127.0.0.1:{connection.server.metrics_port}{path}"
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def page(connection):
@@ -34,13 +46,29 @@ def page(connection):
 
 
 @pytest.mark.parametrize("service", ["", "residuum.v1.CodecService", "residuum.v1.AnomalyService"])
-def test_both_ports_report_readiness(connection, service):
+def test_the_data_port_reports_readiness(connection, service):
     assert health(connection.channel, service) == SERVING
-    assert health(connection.admin_channel, service) == SERVING
 
 
-def test_liveness_has_a_separate_health_service(connection):
-    assert health(connection.admin_channel, "liveness") == SERVING
+def test_the_admin_port_reports_readiness(connection):
+    assert health(connection.admin_channel, "residuum.v1.ModelService") == SERVING
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/livez", 200, "alive\n"),
+        ("/readyz", 200, "the server is ready\n"),
+        ("/readyz/tiny", 200, "tiny is ready\n"),
+        ("/readyz/tiny/1", 200, "tiny 1 is ready\n"),
+        ("/readyz/tiny/7", 503, "tiny 7 is not ready\n"),
+        ("/readyz/absent", 503, "absent is not ready\n"),
+        ("/", 404, "expected /metrics, /livez or /readyz\n"),
+        ("/metrics/more", 404, "expected /metrics, /livez or /readyz\n"),
+    ],
+)
+def test_probes_over_http(connection, path, status, text):
+    assert http(connection, path) == (status, text)
 
 
 def test_reflection_lists_the_services(connection):
@@ -53,12 +81,26 @@ def test_reflection_lists_the_services(connection):
     }
 
 
-def test_health_is_answered_while_every_thread_is_busy(bundles, running, pictures, pixels):
+def test_reflection_has_both_versions(connection):
+    """The messages are the same; newer tools ask for the newer name."""
+    method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    call = connection.channel.stream_stream(
+        method,
+        reflection_pb2.ServerReflectionRequest.SerializeToString,
+        reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    names = {one.name for one in next(call(iter([request]))).list_services_response.service}
+    assert "residuum.v1.CodecService" in names
+
+
+def test_health_is_answered_while_no_call_is_admitted(bundles, running, pictures, pixels):
     request = codec_pb2.EncodeRequest(model=TINY, pixels=pixels(pictures(1)))
-    with running(bundles, workers=1) as connection:
+    with running(bundles, workers=1, max_streams=1) as connection:
         stream = connection.codec.EncodeStream(iter([request]))
         next(stream)
-        assert health(connection.admin_channel, "") == SERVING
+        assert health(connection.channel, "") == SERVING
+        assert http(connection, "/readyz")[0] == 200
 
 
 def test_the_metrics_page_counts(bundles, running, tiny, pictures, pixels):
@@ -80,9 +122,16 @@ def test_the_metrics_page_counts(bundles, running, tiny, pictures, pixels):
     size = sum(map(len, encoded.records))
     assert samples['residuum_record_bytes_sum{model="tiny"}'] == size
     assert samples['residuum_record_bytes_count{model="tiny"}'] == 3
-    assert samples['residuum_batch_rows_sum{graph="encoder",model="tiny"}'] == 6
-    assert samples['residuum_batch_rows_sum{graph="decoder",model="tiny"}'] == 6
-    assert samples['residuum_queue_rows{graph="encoder",model="tiny"}'] == 0
+    for method in ("encode", "decode", "score"):
+        assert samples[f'residuum_batch_images_sum{{method="{method}",model="tiny"}}'] == 3
+        assert samples[f'residuum_compute_seconds_count{{method="{method}",model="tiny"}}'] >= 1
+        assert samples[f'residuum_queue_wait_seconds_count{{method="{method}",model="tiny"}}'] == 1
+    assert samples["residuum_queue_images"] == 0
+    assert samples["residuum_backlog_seconds"] == 0
+    assert samples["residuum_streams_open"] == 0
+    assert samples["residuum_processes_ready"] == 1
+    assert samples["residuum_process_restarts_total"] == 0
+    assert samples['process_resident_memory_bytes{process="0"}'] > 10_000_000
     assert samples["residuum_requests_in_progress"] == 0
     assert samples['residuum_p_value_count{model="tiny"}'] == 3
     assert samples['residuum_score_count{model="tiny"}'] == 3

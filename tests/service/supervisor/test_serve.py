@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,8 +27,8 @@ from protos.residuum.v1 import anomaly_pb2
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceStub
 from protos.residuum.v1.images_pb2 import Files, ModelRef
 from service.__main__ import main
-from service.server import lifecycle
 from service.settings import PREFIX
+from service.supervisor import serve
 
 ROOT = Path(__file__).parents[3]
 PORTS = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--metrics-port", "0")
@@ -61,7 +62,7 @@ def failure(monkeypatch, capsys):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["residuum-serve", *map(str, arguments)])
-        monkeypatch.setattr(lifecycle, "_catch_signals", lambda: None)
+        monkeypatch.setattr(serve, "_catch_signals", lambda: None)
         with pytest.raises(SystemExit) as caught:
             main()
         return caught.value.code, capsys.readouterr().err
@@ -69,17 +70,25 @@ def failure(monkeypatch, capsys):
     return run
 
 
-def wait_until_draining(channel):
+def wait_until_draining(port):
     """Blocks until the server reports that it is not ready."""
-    stub, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
-    while stub.Check(request, timeout=10).status != health_pb2.HealthCheckResponse.NOT_SERVING:
-        pass
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                return
+            raise
 
 
 def peak_memory(pid):
-    """The most memory that a process has had, bytes."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    """The most memory that the processes of a server have had, bytes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    peaks = [
+        re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text(encoding="ascii"))
+        for one in (pid, *children)
+    ]
+    return 1024 * sum(int(peak[1]) for peak in peaks)
 
 
 @pytest.fixture
@@ -96,25 +105,25 @@ def picture_file():
 
 @pytest.fixture
 def server(bundles):
-    """A server process that is ready, its data port and its admin port."""
+    """A server process that is ready, the address of its data port, and its metrics port."""
     with started("--bundles", bundles, *PORTS) as process:
         lines = [process.stdout.readline() for _ in range(2)]
-        found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin (\d+), metrics \d+\n", lines[0])
+        found = re.fullmatch(r"tiny \S+ on cpu: port (\d+), admin \d+, metrics (\d+)\n", lines[0])
         assert found, lines
         assert lines[1].startswith("tiny-map ")
-        yield process, *map("127.0.0.1:{}".format, found.groups())
+        yield process, f"127.0.0.1:{found[1]}", found[2]
 
 
 def test_sigterm_lets_a_call_finish_and_exits_with_0(server, pictures, pixels):
-    process, target, admin = server
+    process, target, metrics = server
     request = anomaly_pb2.ScoreRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(2)))
     requests = queue.SimpleQueue()
-    with grpc.insecure_channel(target) as channel, grpc.insecure_channel(admin) as admin_channel:
+    with grpc.insecure_channel(target) as channel:
         stream = AnomalyServiceStub(channel).ScoreStream(iter(requests.get, None), timeout=30)
         requests.put(request)
         assert len(next(stream).results) == 2
         process.send_signal(signal.SIGTERM)
-        wait_until_draining(admin_channel)
+        wait_until_draining(metrics)
         # The stream was opened before the signal, so it is still answered.
         requests.put(request)
         assert len(next(stream).results) == 2
@@ -136,15 +145,15 @@ def test_a_signal_right_after_the_start_is_not_lost(server):
 
 
 def test_a_second_signal_ends_the_process_at_once(server, pictures, pixels):
-    process, target, admin = server
+    process, target, metrics = server
     request = anomaly_pb2.ScoreRequest(model=ModelRef(name="tiny"), pixels=pixels(pictures(1)))
-    with grpc.insecure_channel(target) as channel, grpc.insecure_channel(admin) as admin_channel:
+    with grpc.insecure_channel(target) as channel:
         requests = queue.SimpleQueue()
         stream = AnomalyServiceStub(channel).ScoreStream(iter(requests.get, None), timeout=30)
         requests.put(request)
         assert len(next(stream).results) == 1
         process.send_signal(signal.SIGTERM)
-        wait_until_draining(admin_channel)
+        wait_until_draining(metrics)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == -signal.SIGTERM
         requests.put(None)

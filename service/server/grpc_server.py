@@ -1,0 +1,108 @@
+"""gRPC servers: options, ports, credentials and errors of the data and the admin port.
+
+gRPC's threaded servers cost half as much per call as the asyncio server. A call gets a thread at
+once or is rejected, never queued.
+"""
+
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from service.settings import MIB
+
+_REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+_CONNECTION_AGE_MS = 300_000
+# A client that does not answer a ping within the second is gone, milliseconds.
+_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 30_000, 10_000
+_HANDSHAKE_TIMEOUT_MS = 10_000
+
+
+class ListenError(Exception):
+    """The server cannot listen on a port; the message says which and why."""
+
+
+def grpc_server(
+    interceptors: Sequence[grpc.ServerInterceptor],  # type: ignore[type-arg]
+    threads: int,
+    message_mb: int,
+) -> grpc.Server:
+    """A server with health service, for at most `threads` calls at a time."""
+    return grpc.server(
+        ThreadPoolExecutor(threads),
+        interceptors=list(interceptors),
+        maximum_concurrent_rpcs=threads,
+        options=[
+            ("grpc.max_receive_message_length", message_mb * MIB),
+            ("grpc.max_send_message_length", -1),
+            # Clients connect anew, and so find replicas that were added. Calls and streams in
+            # progress are not cut off.
+            ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+            # A connection that does not finish its handshake in time is closed.
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
+            # Clients may send pings as often.
+            ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
+            # All serving processes listen on one port; `reserve` makes sure that nobody else does.
+            ("grpc.so_reuseport", 1),
+        ],
+    )
+
+
+def add_health_and_reflection(
+    server: grpc.Server, health_servicer: health.HealthServicer, services: Sequence[str]
+) -> None:
+    """Health checks, and reflection of the services."""
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    # Version 1 of reflection has the same messages; the library registers only the older name.
+    v1 = grpc.stream_stream_rpc_method_handler(
+        reflection.ReflectionServicer(names).ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(_REFLECTION_V1, {"ServerReflectionInfo": v1})
+    server.add_generic_rpc_handlers((handler,))
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps a port for this process and its children. Raises ListenError.
+
+    It does not listen. Port 0 becomes a free one.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reserved = socket.socket(family)
+    try:
+        # Fails if another process listens on the port, even if that shares it.
+        socket.create_server((host, port), family=family).close()
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((host, port))
+    except OSError as error:
+        reserved.close()
+        raise listen_error(host, port, error) from error
+    return reserved
+
+
+def add_port(
+    server: grpc.Server, host: str, port: int, credentials: grpc.ServerCredentials | None
+) -> int:
+    """Binds a server to a port that is reserved. Raises ListenError."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise listen_error(host, port, error) from error
+
+
+def listen_error(host: str, port: int, error: Exception) -> ListenError:
+    """The error with the reason that the system gives."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    # Python repeats the address in parentheses.
+    return ListenError(f"cannot listen on {host}, port {port}: {str(reason).split(' (')[0]}")

@@ -1,0 +1,100 @@
+"""The main function of a serving process, which the supervisor starts."""
+
+import logging
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection, wait
+
+from google.protobuf.message import Message
+from prometheus_client import CollectorRegistry
+
+from codec.errors import ResiduumError
+from protos.residuum.v1 import models_pb2 as pb
+from service.log import configure_log
+from service.runtime.memory import return_large_blocks
+from service.server.commands import Command, Method, Start, Started, StartFailed
+from service.server.data_port import DataPort
+from service.server.grpc_server import ListenError
+from service.servicers.message_conversion import model_message
+from service.servicers.models import ModelServicer
+from service.status import Failure, failure_of
+
+_LOG = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Serves on the data port until SIGTERM, a command to drain, or the end of the supervisor.
+
+    The argument of the command is the descriptor of the pipe to the supervisor.
+    """
+    terminated = _catch_sigterm()
+    return_large_blocks()
+    supervisor: Connection = Connection(int(sys.argv[1]))
+    start: Start = supervisor.recv()
+    configure_log(start.settings.log_format)
+    data_port = _start(start, supervisor)
+    if data_port is None:
+        return
+    servicer = ModelServicer(data_port.models, admin=True)
+    while supervisor in wait([supervisor, terminated]):
+        try:
+            command: Command = supervisor.recv()
+        except EOFError:
+            _LOG.warning("the supervisor is gone; draining")
+            break
+        if command.method is Method.DRAIN:
+            break
+        supervisor.send(_answer(servicer, command))
+    data_port.drain(start.settings.drain_seconds)
+
+
+def _start(start: Start, supervisor: Connection) -> DataPort | None:
+    """The data port with its models loaded, serving; None, reported to the supervisor, if not."""
+    try:
+        data_port = DataPort(start.settings, start.port, CollectorRegistry())
+        loaded = data_port.models.load_all(start.bundles)
+        data_port.start()
+    except (ResiduumError, ListenError) as error:
+        supervisor.send(StartFailed(str(error)))
+        return None
+    models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
+    supervisor.send(Started(models))
+    return data_port
+
+
+def _answer(servicer: ModelServicer, command: Command) -> bytes | Failure:
+    try:
+        return _respond(servicer, command).SerializeToString()
+    except Exception as error:  # noqa: BLE001 - every error goes to the caller of the admin port
+        return failure_of(error)
+
+
+def _respond(servicer: ModelServicer, command: Command) -> Message:
+    match command.method:
+        case Method.LOAD:
+            return servicer.LoadModel(pb.LoadModelRequest.FromString(command.request), None)
+        case Method.UNLOAD:
+            return servicer.UnloadModel(pb.UnloadModelRequest.FromString(command.request), None)
+        case Method.GET:
+            return servicer.GetModel(pb.GetModelRequest.FromString(command.request), None)
+        case _:
+            return servicer.ListModels(pb.ListModelsRequest.FromString(command.request), None)
+
+
+def _catch_sigterm() -> int:
+    """A file descriptor that can be read after SIGTERM. Ctrl-C is left to the supervisor.
+
+    The interpreter writes the signal to a pipe, in whichever thread it arrives. Setting a
+    `threading.Event` in a handler could deadlock with the wait that the handler interrupts.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    return reader
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The metrics of all processes on one page."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from service.supervisor.supervisor import Supervisor
+
+
+def registry(supervisor: Supervisor, folder: Path) -> CollectorRegistry:
+    """Collects what the serving processes keep in files of the folder, and what is known here."""
+    whole = CollectorRegistry()
+    MultiProcessCollector(whole, str(folder))  # type: ignore[no-untyped-call]
+    whole.register(SupervisorCollector(supervisor))
+    return whole
+
+
+@final
+class SupervisorCollector(Collector):
+    """Models, processes, and what the kernel counts of each process."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics. Called by the client library for each page."""
+        info = GaugeMetricFamily(
+            "residuum_model_info",
+            "Always 1; the labels describe a loaded model.",
+            labels=("name", "version", "model_id", "provider"),
+        )
+        for model in self._supervisor.models():
+            info.add_metric((model.name, model.version, model.model_id.hex(), model.provider), 1)
+        yield info
+        processes = self._supervisor.ready_processes()
+        yield GaugeMetricFamily(
+            "residuum_processes_ready", "Serving processes that are ready.", len(processes)
+        )
+        yield CounterMetricFamily(
+            "residuum_process_restarts",
+            "Serving processes that ended and were replaced.",
+            self._supervisor.restarts,
+        )
+        pids = {"supervisor": None, **{str(i): one.pid for i, one in enumerate(processes)}}
+        yield from _of_processes(pids)
+
+
+def _pid(pid: int | None) -> int | str:
+    return "self" if pid is None else pid
+
+
+def _of_processes(pids: dict[str, int | None]) -> Iterator[Metric]:
+    """The metrics `process_*`, labelled with the process."""
+    families: dict[str, Metric] = {}
+    for label, pid in pids.items():
+        collector = ProcessCollector(pid=partial(_pid, pid), registry=None)
+        for metric in collector.collect():
+            family = families.setdefault(
+                metric.name, Metric(metric.name, metric.documentation, metric.type)
+            )
+            for sample in metric.samples:
+                family.add_sample(sample.name, {**sample.labels, "process": label}, sample.value)
+    yield from families.values()

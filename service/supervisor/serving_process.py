@@ -1,0 +1,124 @@
+"""A serving process as the supervisor sees it: the process and the pipe to it."""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import final
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from codec.errors import ResiduumError
+from protos.residuum.v1.models_pb2 import Model
+from service.server.commands import Command, Method, Start, Started, StartFailed
+from service.settings import Settings
+from service.status import Failure, Unavailable
+
+# Where prometheus_client keeps metrics in files, if this is set when it is imported.
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_LOG = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """A serving process could not start; the message says why."""
+
+
+class CommandFailed(ResiduumError):
+    """A serving process answered with an error."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@final
+class ServingProcess:
+    """Starts a process that loads these bundles, by default all of the folder.
+
+    It keeps its metrics in files in the folder `metrics`.
+    """
+
+    def __init__(
+        self, settings: Settings, port: int, bundles: Sequence[str] | None, metrics: Path
+    ) -> None:
+        self._metrics = metrics
+        self.pipe, other = Pipe()
+        # The process has the other end, which is closed when it ends.
+        self.sentinel, ended = os.pipe()
+        # A new interpreter, since gRPC and onnxruntime do not work after a fork of a process with
+        # threads. Ctrl-C in a terminal reaches the supervisor only.
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "service.server.process", str(other.fileno())],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+                _METRICS_FOLDER: str(metrics),
+            },
+            pass_fds=[other.fileno(), ended],
+            start_new_session=True,
+        )
+        other.close()
+        os.close(ended)
+        self.pipe.send(Start(settings, port, bundles))
+        self._asking = threading.Lock()
+        self.started_at = time.monotonic()
+        # Descriptions of its models by the names of their bundles; None until it is ready.
+        self.models: dict[str, Model] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def read_start(self) -> None:
+        """Reads whether it has started. Raises StartError if it could not."""
+        try:
+            message: Started | StartFailed = self.pipe.recv()
+        except (EOFError, OSError):
+            status = self._process.wait()
+            raise StartError(
+                f"a serving process ended with status {status} while it started"
+            ) from None
+        if isinstance(message, StartFailed):
+            raise StartError(message.sentence)
+        self.models = {name: Model.FromString(data) for name, data in message.models.items()}
+
+    def ask(self, method: Method, request: bytes = b"") -> bytes:
+        """The answer to a command. Raises CommandFailed, and Unavailable."""
+        try:
+            with self._asking:
+                self.pipe.send(Command(method, request))
+                answer: bytes | Failure = self.pipe.recv()
+        except (EOFError, OSError):
+            raise Unavailable("a serving process ended; retry later") from None
+        if isinstance(answer, Failure):
+            raise CommandFailed(answer)
+        return answer
+
+    def drain(self) -> None:
+        """Asks it to finish its calls and to end, without waiting for that."""
+        with contextlib.suppress(OSError), self._asking:  # it may have ended
+            self.pipe.send(Command(Method.DRAIN))
+
+    def join(self, seconds: float) -> None:
+        """Waits until it has ended; kills it after these seconds."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _LOG.warning("process %d is killed: it has not ended", self.pid)
+            self._process.kill()
+            self._process.wait()
+        self.pipe.close()
+        os.close(self.sentinel)
+        mark_process_dead(self.pid, str(self._metrics))  # type: ignore[no-untyped-call]

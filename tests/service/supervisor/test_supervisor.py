@@ -1,0 +1,137 @@
+"""Several serving processes on one port: who answers, what is counted, who is replaced."""
+
+import os
+import shutil
+import signal
+import threading
+import urllib.error
+import urllib.request
+
+import grpc
+import pytest
+
+from protos.residuum.v1 import codec_pb2, models_pb2
+from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
+from protos.residuum.v1.images_pb2 import ModelRef
+from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
+
+TINY = ModelRef(name="tiny")
+SEPARATE = [("grpc.use_local_subchannel_pool", 1)]
+CONNECTIONS = 16
+
+
+@pytest.fixture(scope="module")
+def folder(bundles, tmp_path_factory):
+    """A folder of bundles that the tests of this module may change."""
+    folder = tmp_path_factory.mktemp("own") / "bundles"
+    shutil.copytree(bundles, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(folder, running):
+    """A server of two processes."""
+    with running(folder, processes=2) as connection:
+        stopped, watched = os.pipe()
+        watcher = threading.Thread(target=connection.server.supervisor.watch, args=(stopped,))
+        watcher.start()
+        yield connection
+        os.write(watched, b".")
+        watcher.join()
+
+
+@pytest.fixture
+def request_(pictures, pixels):
+    return codec_pb2.EncodeRequest(model=TINY, pixels=pixels(pictures(2)))
+
+
+def connections(server):
+    """Channels with separate connections, which the kernel spreads over the processes."""
+    address = f"127.0.0.1:{server.port}"
+    return [grpc.insecure_channel(address, options=SEPARATE) for _ in range(CONNECTIONS)]
+
+
+def pids(connection):
+    return [process.pid for process in connection.server.supervisor.ready_processes()]
+
+
+def sample(connection, name):
+    url = f"http://127.0.0.1:{connection.server.metrics_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as response:
+        lines = dict(line.rsplit(" ", 1) for line in response.read().decode().splitlines())
+    return float(lines.get(name, 0))
+
+
+def wait_for_two(connection, *, without=()):
+    """Waits until two processes serve, none of them one of these."""
+    while len(pids(connection)) < 2 or set(without) & set(pids(connection)):
+        pass
+
+
+IMAGES = 'residuum_images_total{method="Encode",model="tiny"}'
+
+
+def test_both_processes_answer_and_one_page_counts_their_calls(two, request_):
+    before = sample(two, IMAGES)
+    channels = connections(two.server)
+    for channel in channels:
+        CodecServiceStub(channel).Encode(request_, timeout=20)
+        channel.close()
+    assert sample(two, IMAGES) - before == 2 * CONNECTIONS
+    assert sample(two, "residuum_processes_ready") == 2
+    assert len(set(pids(two))) == 2
+
+
+def test_a_process_that_is_killed_is_replaced_and_its_counts_stay(two, request_):
+    (first, second), before = pids(two), sample(two, IMAGES)
+    two.codec.Encode(request_, timeout=20)
+    restarts = sample(two, "residuum_process_restarts_total")
+    os.kill(first, signal.SIGKILL)
+    wait_for_two(two, without=[first])
+    assert second in pids(two)
+    assert sample(two, IMAGES) - before == 2
+    assert sample(two, "residuum_process_restarts_total") == restarts + 1
+
+
+def test_a_model_is_loaded_and_unloaded_in_every_process(two, folder):
+    shutil.copytree(folder / "tiny", folder / "again")
+    two.admin.UnloadModel(models_pb2.UnloadModelRequest(model=TINY))
+    assert listed(two) == {("tiny-map",)}
+    two.admin.LoadModel(models_pb2.LoadModelRequest(bundle="again"))
+    assert listed(two) == {("tiny", "tiny-map")}
+
+
+def test_a_replacement_has_the_models_of_the_others(two):
+    two.admin.UnloadModel(models_pb2.UnloadModelRequest(model=TINY))
+    killed = pids(two)[0]
+    os.kill(killed, signal.SIGKILL)
+    wait_for_two(two, without=[killed])
+    assert listed(two) == {("tiny-map",)}
+    two.admin.LoadModel(models_pb2.LoadModelRequest(bundle="tiny"))
+
+
+def listed(connection):
+    """The lists of models that the processes give."""
+    answers = set()
+    for channel in connections(connection.server):
+        answer = ModelServiceStub(channel).ListModels(models_pb2.ListModelsRequest(), timeout=20)
+        answers.add(tuple(model.name for model in answer.models))
+        channel.close()
+    return answers
+
+
+def test_without_a_process_the_admin_port_says_so_and_probes_are_alive(bundles, running):
+    with running(bundles) as connection:
+        (pid,) = pids(connection)
+        os.kill(pid, signal.SIGKILL)
+        while pids(connection):
+            pass
+        with pytest.raises(grpc.RpcError) as caught:
+            connection.admin.ListModels(models_pb2.ListModelsRequest(), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert caught.value.details() == "no serving process is ready; retry later"
+        port = connection.server.metrics_port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=10) as response:
+            assert response.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
