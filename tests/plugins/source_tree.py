@@ -36,7 +36,8 @@ def modules() -> dict[str, Path]:
     """Path of every module of the packages by its name, a package's own name for `__init__`."""
     found = {}
     for path in tracked():
-        inside = path.relative_to("clients/python") if path.parts[0] == "clients" else path
+        in_client = path.parts[:2] == ("clients", "python")
+        inside = path.relative_to("clients/python") if in_client else path
         if path.suffix == ".py" and Path(inside.parts[0]).stem in (*PACKAGES, *ENTRY_POINTS):
             found[".".join(inside.with_suffix("").parts).removesuffix(".__init__")] = path
     return found

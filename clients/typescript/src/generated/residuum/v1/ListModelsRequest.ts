@@ -1,0 +1,5 @@
+export interface ListModelsRequest {
+}
+
+export interface ListModelsRequest__Output {
+}

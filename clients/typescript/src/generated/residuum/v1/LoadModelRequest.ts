@@ -1,0 +1,7 @@
+export interface LoadModelRequest {
+  'bundle'?: (string);
+}
+
+export interface LoadModelRequest__Output {
+  'bundle': (string);
+}

@@ -1,0 +1,5 @@
+export interface UnloadModelResponse {
+}
+
+export interface UnloadModelResponse__Output {
+}
