@@ -139,22 +139,23 @@ def test_anything_for_asyncio(target, images, options):
 
 
 @often
-@given(target=scalars, model=scalars, version=scalars, timeout=scalars, credentials=scalars)
-def test_anything_for_the_constructors(target, model, version, timeout, credentials):
-    def build(kind, target="localhost:1", model="m", version="", timeout=1.0, credentials=None):
-        arguments = {"model": model, "version": version, "timeout": timeout}
-        return kind(target, credentials=credentials, **arguments)
+@given(
+    target=anything,
+    model=scalars,
+    version=scalars,
+    timeout=scalars,
+    credentials=scalars,
+    token=scalars,
+    metadata=anything,
+)
+def test_anything_for_the_constructors(target, **others):
+    def build(kind, target="localhost:1", **arguments):
+        return kind(target, **{"model": "m"} | arguments)
 
     async def asynchronous(**arguments):
         await build(AsyncClient, **arguments).close()
 
-    for arguments in (
-        {"target": target},
-        {"model": model},
-        {"version": version},
-        {"timeout": timeout},
-        {"credentials": credentials},
-    ):
+    for arguments in ({"target": target}, *({name: value} for name, value in others.items())):
         if client := quietly(lambda arguments=arguments: build(Client, **arguments)):
             client.close()
         quietly(lambda arguments=arguments: asyncio.run(asynchronous(**arguments)))

@@ -4,13 +4,18 @@ import asyncio
 import itertools
 import json
 import math
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_servers import serving
+from processes import started
+from small_servers import one_each, serving
 
 from residuum_client.__main__ import FAILED, OK, USAGE, main
 from residuum_client.commands.bench.driver import arrivals, open_loop
@@ -177,3 +182,21 @@ def test_without_a_server_or_images_nothing_is_measured(tmp_path, capsys):
     assert f"no server answers at {target}: connection refused" in capsys.readouterr().err
     assert main(["bench", str(tmp_path), "--server", target, "--model", "m"]) == FAILED
     assert "there is no image file to send" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_it():
+    called = threading.Event()
+
+    def answer(request, context):
+        called.set()
+        return one_each(request, context)
+
+    with serving(answer, add=with_models) as target:
+        command = [sys.executable, "-m", "residuum_client", "bench", "--server", target]
+        options = ["--model", "m", "--rate", "50", "--seconds", "3600"]
+        with started([*command, *options], stderr=subprocess.PIPE) as process:
+            assert called.wait(60)
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate()
+    assert process.returncode == 130
+    assert error == b"residuum: interrupted\n"
