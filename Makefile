@@ -47,6 +47,7 @@ protos:
 	$(PYTHON) -m venv build/protos-venv
 	build/protos-venv/bin/python -m pip install --quiet 'grpcio-tools==1.80.*' googleapis-common-protos
 	build/protos-venv/bin/python protos/generate.py
+	cd clients/typescript && npm ci && npm run generate
 
 # Pages generated from the sources; tests compare them.
 reference: $(VENV)/.complete
