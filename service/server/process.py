@@ -1,5 +1,6 @@
 """The main function of a serving process, which the supervisor starts."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -20,7 +21,8 @@ from service.servicers.message_conversion import model_message
 from service.servicers.models import ModelServicer
 from service.status import Failure, failure_of
 
-_LOG = logging.getLogger(__name__)
+# As a module that is run, it has another name.
+_LOG = logging.getLogger("service.server.process")
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     return_large_blocks()
     supervisor: Connection = Connection(int(sys.argv[1]))
     start: Start = supervisor.recv()
-    configure_log(start.settings.log_format)
+    configure_log(start.settings.log_format, start.settings.log_level)
     data_port = _start(start, supervisor)
     if data_port is None:
         return
@@ -40,12 +42,12 @@ def main() -> None:
     while supervisor in wait([supervisor, terminated]):
         try:
             command: Command = supervisor.recv()
-        except EOFError:
+        except (EOFError, OSError):
             _LOG.warning("the supervisor is gone; draining")
             break
         if command.method is Method.DRAIN:
             break
-        supervisor.send(_answer(servicer, command))
+        _send(supervisor, _answer(servicer, command))
     data_port.drain(start.settings.drain_seconds)
 
 
@@ -53,14 +55,22 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
     """The data port with its models loaded, serving; None, reported to the supervisor, if not."""
     try:
         data_port = DataPort(start.settings, start.port, CollectorRegistry())
+        if supervisor.poll():  # it is gone, or does not want this process any more
+            return None
         loaded = data_port.models.load_all(start.bundles)
         data_port.start()
     except (ResiduumError, ListenError) as error:
-        supervisor.send(StartFailed(str(error)))
+        _send(supervisor, StartFailed(str(error)))
         return None
     models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
-    supervisor.send(Started(models))
+    _send(supervisor, Started(models))
     return data_port
+
+
+def _send(supervisor: Connection, message: object) -> None:
+    """Sends a message. A supervisor that is gone is noticed when the next command is read."""
+    with contextlib.suppress(OSError):
+        supervisor.send(message)
 
 
 def _answer(servicer: ModelServicer, command: Command) -> bytes | Failure:
