@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.arrays import I32, Array
+from codec.arrays import F64, I32, Array
 from codec.bundle.bundle import Bundle
 from codec.entropy.range_coder import Shape, range_coders
 from codec.errors import RecordError
@@ -96,6 +96,16 @@ class RecordCoder:
             records |= zip(group, self._write(codes, coded[group[0]].level, sizes), strict=True)
         return [records[i] for i in range(len(coded))]
 
+    def write_with_bits(self, coded: Sequence[Coded]) -> list[tuple[bytes, float]]:
+        """What `write` and `bits` give, for little more than `write`."""
+        results: dict[int, tuple[bytes, float]] = {}
+        for group in _by_level_and_shape(coded):
+            codes, sizes = np.stack([coded[i].codes for i in group]), [coded[i].size for i in group]
+            bits = np.zeros(codes.shape[:2])
+            records = list(self._write(codes, coded[group[0]].level, sizes, bits))
+            results |= zip(group, zip(records, bits.sum(1).tolist(), strict=True), strict=True)
+        return [results[i] for i in range(len(coded))]
+
     def read_each(self, data: Sequence[bytes]) -> list[tuple[Coded, list[Region]] | RecordError]:
         """The codes and the evidence of each record, or its error."""
         outcomes = [attempt(RecordError, self._open, one) for one in data]
@@ -127,10 +137,16 @@ class RecordCoder:
             yield batch, level, codes.reshape(len(batch), -1, *codes.shape[1:])
 
     def _write(
-        self, codes: I32, level: int, sizes: Sequence[tuple[int, int] | None]
+        self,
+        codes: I32,
+        level: int,
+        sizes: Sequence[tuple[int, int] | None],
+        bits: F64 | None = None,
     ) -> Iterator[bytes]:
-        """Records of codes `[B, R, D, h, w]` of one level, and of the sizes of the images."""
-        payloads = self._coders[level].encode_all(codes)
+        """Records of codes `[B, R, D, h, w]` of one level, and of the sizes of the images; their
+        ideal code lengths are added to `bits` `[B, R]`.
+        """
+        payloads = self._coders[level].encode_all(codes, bits)
         for size, payload in zip(sizes, payloads, strict=True):
             yield pack_plain(level, size, payload, self._bundle.model_id)
 

@@ -138,8 +138,9 @@ class Scorer:
         return regions_at_rate(heatmap, false_alarm_rate, self.heatmap_vmax, peaks)
 
     def _raw_scores(self, encoded: Sequence[EncodedImage]) -> Iterator[RawScore]:
-        coded = [self._codec.quantise(one, self.manifest.quality_default) for one in encoded]
-        records, bits = self._codec.records.write(coded), self._codec.records.bits(coded)
+        level = self.manifest.quality_default
+        coded = self._codec.records.quantise([(one, level) for one in encoded])
+        written = self._codec.records.write_with_bits(coded)
         logits = self._codec.segment(encoded) if self._segments else []
         decoded = self._codec.decode(coded)  # last, since it takes the most memory
         for i, one in enumerate(encoded):
@@ -147,9 +148,9 @@ class Scorer:
             if self._segments:
                 found.add_segmenter(logits[i])
             scores, heatmap = self._residual_scores(one, decoded[i], found)
-            scores["rate"] = bits[i]
+            record, scores["rate"] = written[i]
             scores["latent"] = self._latent_score(one, coded[i])
-            yield RawScore(scores | found.scores(), heatmap, len(records[i]))
+            yield RawScore(scores | found.scores(), heatmap, len(record))
 
     def _candidates(self, encoded: EncodedImage) -> CandidateScores:
         """The candidates of the detectors, which look at the image and not at its record."""

@@ -18,7 +18,7 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from codec.arrays import I32, I64, U16, Index
+from codec.arrays import F64, I32, I64, U16, Index
 from codec.entropy.decoder import WORD_BYTES, Decoders
 from codec.entropy.elias_gamma import escape_bits
 from codec.entropy.models import BIT, FAMILY, EntropyModels, long_runs
@@ -60,11 +60,13 @@ class RangeCoder:
             raise codes
         return codes
 
-    def encode_all(self, codes: I32) -> list[bytes]:
-        """Payloads of the codes `[B, R, D, h, w]` of B images."""
+    def encode_all(self, codes: I32, bits: F64 | None = None) -> list[bytes]:
+        """Payloads of the codes `[B, R, D, h, w]` of B images. Their ideal code lengths, bits, are
+        added to `bits` `[B, R]`: with the payloads they cost little.
+        """
         payloads: list[bytes] = []
         for part in _per_call(len(codes), codes[0].size):
-            payloads += self._encode(codes[part])
+            payloads += self._encode(codes[part], None if bits is None else bits[part])
         return payloads
 
     def decode_all(self, payloads: Sequence[bytes], shape: Shape) -> list[I32 | RecordError]:
@@ -74,12 +76,15 @@ class RangeCoder:
             codes += self._decode(payloads[part], shape)
         return codes
 
-    def _encode(self, codes: I32) -> list[bytes]:
+    def _encode(self, codes: I32, bits: F64 | None) -> list[bytes]:
         flat = self._prior.extended(codes.reshape(-1, *codes.shape[2:]))
         encoders = Encoders(self._models, len(codes))
         for part in self._prior.passes(flat):
             order, table_index = _sorted(part, codes.shape[1])
-            values = (flat[part.place] - part.offset).take(_places(order, len(codes)))
+            every = flat[part.place] - part.offset
+            if bits is not None:
+                bits += self._prior.bits_of_pass(part, every).reshape(bits.shape)
+            values = every.take(_places(order, len(codes)))
             encoders.put(values, self._models.symbols(values, table_index), table_index)
         return [encoders.payload(image) for image in range(len(codes))]
 

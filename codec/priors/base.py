@@ -76,10 +76,13 @@ class Prior(ABC):
         """Ideal code length, bits, `[R]` of codes `[R, D, h, w]`."""
         total, codes = np.zeros(len(codes)), self.extended(codes)
         for part in self.passes(codes):
-            values = codes[part.place] - np.asarray(part.offset, np.int64)
-            table_index = np.broadcast_to(part.table_index, values.shape)
-            total += self.tables.bits(values, table_index).reshape(len(codes), -1).sum(1)
+            total += self.bits_of_pass(part, codes[part.place] - part.offset)
         return total
+
+    def bits_of_pass(self, part: Pass, values: I32 | I64) -> F64:
+        """Ideal code length, bits, `[R]` of the values `code - offset` `[R, d, a, b]` of a pass."""
+        table_index = np.broadcast_to(part.table_index, values.shape)
+        return np.asarray(self.tables.bits(values, table_index).reshape(len(values), -1).sum(1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

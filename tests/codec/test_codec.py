@@ -75,6 +75,8 @@ def test_images_of_many_sizes_and_levels_have_the_records_and_pixels_that_they_h
     pairs = zip(images, levels, strict=True)
     alone = [tiny_map.compress([image], level)[0] for image, level in pairs]
     assert records == tiny_map.records.write(coded) == alone
+    bits = tiny_map.records.bits(coded)
+    assert tiny_map.records.write_with_bits(coded) == list(zip(records, bits, strict=True))
     restored = [tiny_map.decompress([record])[0] for record in alone]
     for image, expected in zip(tiny_map.decompress(records), restored, strict=True):
         assert np.abs(image.astype(int) - expected).max() <= 1
