@@ -15,6 +15,7 @@ from protos.residuum.v1.models_pb2_grpc import (
     ModelServiceServicer,
     add_ModelServiceServicer_to_server,
 )
+from service.call import ensure_call
 from service.security import Role
 from service.server.access import credentials, interceptors
 from service.server.commands import Method
@@ -87,6 +88,7 @@ class AdminPort:
 @contextmanager
 def _statuses(context: Context) -> Iterator[None]:
     """Errors as statuses."""
+    ensure_call(context)
     try:
         yield
     except CommandFailed as error:

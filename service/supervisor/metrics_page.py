@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from service.metrics import supervisor_families
 from service.supervisor.supervisor import Supervisor
 
 
@@ -34,23 +31,13 @@ class SupervisorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics. Called by the client library for each page."""
-        info = GaugeMetricFamily(
-            "residuum_model_info",
-            "Always 1; the labels describe a loaded model.",
-            labels=("name", "version", "model_id", "provider"),
-        )
+        info, ready, restarts = supervisor_families()
         for model in self._supervisor.models():
             info.add_metric((model.name, model.version, model.model_id.hex(), model.provider), 1)
-        yield info
         processes = self._supervisor.ready_processes()
-        yield GaugeMetricFamily(
-            "residuum_processes_ready", "Serving processes that are ready.", len(processes)
-        )
-        yield CounterMetricFamily(
-            "residuum_process_restarts",
-            "Serving processes that ended and were replaced.",
-            self._supervisor.restarts,
-        )
+        ready.add_metric((), len(processes))
+        restarts.add_metric((), self._supervisor.restarts)
+        yield from (info, ready, restarts)
         pids = {"supervisor": None, **{str(i): one.pid for i, one in enumerate(processes)}}
         yield from _of_processes(pids)
 

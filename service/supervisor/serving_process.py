@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -67,14 +68,19 @@ class ServingProcess:
         os.close(ended)
         self.pipe.send(Start(settings, port, bundles))
         self._asking = threading.Lock()
-        self.started_at = time.monotonic()
         # Descriptions of its models by the names of their bundles; None until it is ready.
         self.models: dict[str, Model] | None = None
+        self._ready_at = math.inf
 
     @property
     def pid(self) -> int:
         """Its number."""
         return self._process.pid
+
+    @property
+    def seconds_ready(self) -> float:
+        """For how long it has been ready; negative before."""
+        return time.monotonic() - self._ready_at
 
     @property
     def alive(self) -> bool:
@@ -92,6 +98,7 @@ class ServingProcess:
             ) from None
         if isinstance(message, StartFailed):
             raise StartError(message.sentence)
+        self._ready_at = time.monotonic()
         self.models = {name: Model.FromString(data) for name, data in message.models.items()}
 
     def ask(self, method: Method, request: bytes = b"") -> bytes:

@@ -165,7 +165,7 @@ class Supervisor:
         if not ended:
             return
         if math.isinf(self._restart_at):
-            stable = all(now - one.started_at > _STABLE_SECONDS for one in ended)
+            stable = all(one.seconds_ready > _STABLE_SECONDS for one in ended)
             self._pause = _SHORTEST_PAUSE if stable else min(2 * self._pause, _LONGEST_PAUSE)
             self._restart_at = now + self._pause
             for one in ended:
