@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 KIB = 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -74,6 +76,12 @@ def open_files(pid: int) -> int:
     return count
 
 
+def listeners(port: int) -> int:
+    """Number of sockets that accept connections at a port of IPv4."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(fields[1].endswith(f":{port:04X}") and fields[3] == "0A" for fields in lines)
+
+
 def _kib(path: str, name: str) -> int:
     try:
         found = re.search(rf"^{name}:\s+(\d+) kB", Path(path).read_text(), re.MULTILINE)
@@ -121,9 +129,42 @@ class Usage:
     stolen: float = 0.0
 
     @property
+    def free_seconds(self) -> float:
+        """Time in which others left the core to the server."""
+        return self.seconds * max(0.01, 1 - self.foreign - self.stolen)
+
+    @property
     def calm(self) -> bool:
-        """Whether others left the core to the server."""
+        """Whether others left the core to the server, nearly always."""
         return self.foreign <= MOST_FOREIGN and self.stolen <= MOST_STOLEN
+
+
+class Others:
+    """The share of all cores that others used, from `with` on, in `share` after it."""
+
+    def __enter__(self) -> Self:
+        self._begun, self._own, self._all = time.monotonic(), _own_seconds(), _all_seconds()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        foreign = _all_seconds() - self._all - (_own_seconds() - self._own)
+        cores = len(os.sched_getaffinity(0))
+        self.share = max(0.0, foreign) / (time.monotonic() - self._begun) / cores
+
+    @property
+    def calm(self) -> bool:
+        """Whether it was little."""
+        return self.share <= MOST_FOREIGN
+
+
+def _own_seconds() -> float:
+    """CPU time of this process and all that it started, also of those that ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(cpu_by_process(os.getpid()).values()) + ended.ru_utime + ended.ru_stime
+
+
+def _all_seconds() -> float:
+    return sum(sum(core_seconds(core)) for core in os.sched_getaffinity(0))
 
 
 @contextmanager

@@ -3,10 +3,10 @@
     make bench-overload
 
 Calls with a deadline of 250 ms come at random, whether or not earlier ones are answered. Goodput is
-what was answered in time, as a share of the capacity: what as many callers get as keep the server
-busy, that wait for each answer; before and after the loads, and the mean counts. The server is
-pinned to one core, the callers to another. There is a verdict only where the machine was calm, and
-where the callers could offer what they should.
+what was answered in time, as a share of the capacity: the mean, before and after the loads, of what
+callers get that wait for each answer and keep the server busy. Both count for the time in which
+others left the server's core alone. The server is pinned to one core, the callers to another. There
+is a verdict only where the machine was calm, and where the callers could offer what they should.
 """
 
 from __future__ import annotations
@@ -66,14 +66,22 @@ class Cell:
 
 def measure(server: Server, cores: tuple[int, int], images: int, seconds: float) -> list[Cell]:
     """All loads for one size of calls."""
-    message, callers = messages.encode(images), CALLERS[images]
-    asyncio.run(closed(server.address, message, callers, seconds / 2))
-    before = asyncio.run(closed(server.address, message, callers, seconds))
+    message = messages.encode(images)
+    asyncio.run(closed(server.address, message, CALLERS[images], seconds / 2))
+    before = capacity(server, cores, images, seconds)
     offered = [offer_watched(server, cores, message, load * before, seconds) for load in LOADS]
-    after = asyncio.run(closed(server.address, message, callers, seconds))
+    after = capacity(server, cores, images, seconds)
     print(f"{images} a call: {before * images:,.0f} images/s, afterwards {after * images:,.0f}")
-    capacity = (before + after) / 2 * seconds
-    return [cell(images, load, one, capacity) for load, one in zip(LOADS, offered, strict=True)]
+    mean = (before + after) / 2
+    return [cell(images, load, one, mean) for load, one in zip(LOADS, offered, strict=True)]
+
+
+def capacity(server: Server, cores: tuple[int, int], images: int, seconds: float) -> float:
+    """Calls for each second in which others leave the core to the server."""
+    message, callers = messages.encode(images), CALLERS[images]
+    with kernel.usage(server.pid, cores[0]) as usage:
+        rate = asyncio.run(closed(server.address, message, callers, seconds))
+    return rate * seconds / usage.free_seconds
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,9 @@ class Offered:
 
     calls: list[Call]
     late: list[float]
-    watch: Prober
+    prober: Prober
     calm: bool
+    free_seconds: float
 
 
 def offer_watched(
@@ -92,23 +101,25 @@ def offer_watched(
     """Offers a load while health checks are made."""
     pressure = kernel.pressure(1.0)
     with (
-        Prober(server.ports, cores[1], caller=False) as watch,
+        Prober(server.ports, cores[1], caller=False) as prober,
         kernel.usage(server.pid, cores[0]) as usage,
     ):
         calls, late = asyncio.run(offer(server.address, message, rate, seconds))
-    return Offered(calls, late, watch, usage.calm and pressure <= kernel.MOST_PRESSURE)
+    calm = usage.calm and pressure <= kernel.MOST_PRESSURE
+    return Offered(calls, late, prober, calm, usage.free_seconds)
 
 
-def cell(images: int, load: float, offered: Offered, capacity: float) -> Cell:
-    """The figures of a load; `capacity` in calls during it."""
+def cell(images: int, load: float, offered: Offered, rate: float) -> Cell:
+    """The figures of a load; `rate` is the capacity in calls per free second."""
+    possible = rate * offered.free_seconds
     statuses = Counter(call.status for call in offered.calls)
     refusals = [call.ended - call.begun for call in offered.calls if call.status in REFUSED]
-    checks, probes = offered.watch.of(HEALTH), offered.watch.of(HTTP)
+    checks, probes = offered.prober.of(HEALTH), offered.prober.of(HTTP)
     return Cell(
         images=images,
         load=load,
-        offered=len(offered.calls) / capacity,
-        goodput=statuses["OK"] / capacity,
+        offered=len(offered.calls) / possible,
+        goodput=statuses["OK"] / possible,
         statuses=dict(statuses),
         refusal_p99=shipped.p99(refusals),
         health_p99=shipped.p99([one.seconds for one in checks]),
@@ -122,21 +133,20 @@ def cell(images: int, load: float, offered: Offered, capacity: float) -> Cell:
 def retried(server: Server, cores: tuple[int, int], seconds: float) -> dict[str, Any]:
     """Goodput at twice the capacity with the retries of the shipped client."""
     images, rest = 32, kernel.pressure(1.0)
-    calls = asyncio.run(closed(server.address, messages.encode(images), CALLERS[images], seconds))
+    calls = capacity(server, cores, images, seconds)
     plan = shipped.Plan(target=server.address, images=images, rate=2 * calls, timeout=DEADLINE)
-    with kernel.usage(server.pid, cores[0]) as usage, shipped.Callers(plan, cores[1]) as callers:
-        begun = time.monotonic()
+    with shipped.Callers(plan, cores[1]) as callers, kernel.usage(server.pid, cores[0]) as usage:
         time.sleep(seconds)
-        ended = time.monotonic()
+    ended = callers.stopped
     good = [one for one in callers.outcomes if not one.error and one.begun + one.seconds <= ended]
     within = sum(one.seconds <= DEADLINE for one in good)
-    capacity = calls * (ended - begun)
+    possible = calls * usage.free_seconds
     calm = usage.calm and rest <= kernel.MOST_PRESSURE
     return {
-        "offered": sum(one.begun <= ended for one in callers.outcomes) / capacity,
-        "goodput": len(good) / capacity,
-        "at once": within / capacity,
-        "verdict": RETRIED.verdict(len(good) / capacity, calm),
+        "offered": sum(one.begun <= ended for one in callers.outcomes) / possible,
+        "goodput": len(good) / possible,
+        "at once": within / possible,
+        "verdict": RETRIED.verdict(len(good) / possible, calm),
     }
 
 

@@ -34,21 +34,21 @@ Cell = Callable[[], AbstractContextManager[tuple["references.Bare | Load", int]]
 
 
 def measure(cell: Cell, core: int, seconds: float) -> Measure:
-    """Runs a cell. Raises RuntimeError if a call fails: its cost would count as nothing."""
+    """Runs a cell. What failed calls cost counts for the images of the others."""
     with cell() as (load, pid):
         time.sleep(WARM_UP)
         before = load.images
         with kernel.usage(pid, core) as usage:
             time.sleep(seconds)
             images = load.images - before
-        if isinstance(load, Load) and load.failures:
-            raise RuntimeError(f"{load.failures} calls failed")
+        failures = load.failures
     return Measure(
         per_image=usage.cpu / max(images, 1) * 1e6,
         busiest_per_image=usage.busiest / max(images, 1) * 1e6,
         images_per_second=images / usage.seconds,
         foreign=usage.foreign,
         stolen=usage.stolen,
+        failures=failures,
         calm=usage.calm,
     )
 
@@ -95,7 +95,8 @@ def cells(stack: ExitStack, cores: list[int]) -> dict[str, Cell]:
         request = references.mlserver_request()
         found["MLServer, 1 a call"] = cell(other, references.INFER, 1, CALLERS, request)
     if supports("--processes"):
-        options = ["--processes", str(WORKERS)]
+        # The kernel shares out connections at random: one process may get most of the calls.
+        options = ["--processes", str(WORKERS), "--workers", str(WORKERS * CALLERS)]
         two = stack.enter_context(residuum("two", core=core, options=options))
         found["1 a call, 2 processes"] = cell(two, messages.ENCODE, 1, WORKERS * CALLERS, x1)
     else:

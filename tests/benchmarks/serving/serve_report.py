@@ -30,6 +30,7 @@ class Measure:
     images_per_second: float
     foreign: float
     stolen: float
+    failures: int
     calm: bool
 
 
@@ -61,7 +62,7 @@ def report(done: list[Repetition], rest: Rest) -> None:
     count = sum(one.calm for one in done)
     enough = count >= REPETITIONS
     used = [one.measures for one in done if one.calm or not enough]
-    columns = ["cell", "minimum", "median", "maximum", "images/s", "others' share of the core"]
+    columns = ("cell", "minimum", "median", "maximum", "images/s", "failed calls", "others' share")
     show("Microseconds of CPU per image, `fashion`", columns, [row(name, used) for name in used[0]])
     judged = [
         (f"{figure} / {of}", ratio(used, figure, of), bar, enough) for figure, of, bar in RATIOS
@@ -86,7 +87,9 @@ def row(name: str, used: list[dict[str, Measure]]) -> list[object]:
     costs = [measures[name].per_image for measures in used]
     rate = statistics.median(measures[name].images_per_second for measures in used)
     foreign = max(measures[name].foreign for measures in used)
-    return [name, min(costs), statistics.median(costs), max(costs), rate, f"{foreign:.0%}"]
+    failures = sum(measures[name].failures for measures in used)
+    middle = statistics.median(costs)
+    return [name, min(costs), middle, max(costs), rate, failures, f"{foreign:.0%}"]
 
 
 def ratio(

@@ -123,8 +123,10 @@ def launched(
         server.read_ports(patterns)
         yield server
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        # Its workers may be in sessions apart, and would stay.
+        for one in kernel.family(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         process.wait()
 
 

@@ -52,6 +52,8 @@ class Callers:
         self.outcomes: list[Outcome] = []
         # The longest delay of a call by this process itself, seconds.
         self.late = 0.0
+        # When they were asked to stop.
+        self.stopped = 0.0
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -65,6 +67,7 @@ class Callers:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
+        self.stopped = time.monotonic()
         self.outcomes, self.late = self._receiver.recv()
         self._process.join(10)
         self._process.kill()

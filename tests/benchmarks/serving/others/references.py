@@ -47,6 +47,11 @@ class Bare:
         return int(self._images.value)
 
     @property
+    def failures(self) -> int:
+        """None can fail."""
+        return 0
+
+    @property
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid or 0
