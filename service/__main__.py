@@ -32,13 +32,24 @@ def main() -> None:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:
         _exit(2, error)
-    configure_log(settings.log_format)
+    configure_log(settings.log_format, settings.log_level)
+    in_json = settings.log_format == "json"
     for name in _IGNORED:
         _LOG.warning("%s is ignored: one page has the metrics of all processes", name)
     try:
-        serve(settings, _print_models)
+        serve(settings, _log_models if in_json else _print_models)
     except (ResiduumError, StartError, ListenError) as error:
-        _exit(1, error)
+        if not in_json:
+            _exit(1, error)
+        _LOG.critical("%s", error)
+        raise SystemExit(1) from None
+
+
+def _log_models(server: Server) -> None:
+    ports = {"port": server.port, "admin": server.admin_port, "metrics": server.metrics_port}
+    for model in server.supervisor.models():
+        fields = {"model": model.name, "version": model.version, "provider": model.provider}
+        _LOG.info("model is ready", extra={"fields": {**fields, **ports}})
 
 
 def _print_models(server: Server) -> None:

@@ -1,14 +1,17 @@
 """Writes METRICS.md, the page of all metrics and settings; `make reference` runs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
 from pydantic.fields import FieldInfo
 
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
+from service.supervisor.metrics_page import supervisor_families
 
 PAGE = Path(__file__).with_name("METRICS.md")
 TEXT = """\
@@ -24,16 +27,19 @@ histogram also has the suffixes `_bucket`, `_sum` and `_count`.
 {metrics}
 | label | values |
 | --- | --- |
-| `method` | name of an RPC, for example `EncodeStream`; for images `Encode`, `Decode` or `Score` |
+| `method` | name of an RPC, for example `EncodeStream`; for images `Encode`, `Decode` or `Score`; \
+for runs `encode`, `evidence`, `decode` or `score` |
 | `code` | gRPC status code, for example `OK` or `RESOURCE_EXHAUSTED` |
 | `model`, `name` | name of a model |
 | `version` | version of a model |
-| `model_id` | identifier of a model, in hexadecimal |
+| `model_id` | SHA-256 of everything that decoding with a model depends on, in hexadecimal |
 | `provider` | `cpu` or `cuda` |
-| `graph` | `encoder` or `decoder` |
+| `reason` | `queue`, `deadline`, `memory`, `calls` or `streams` |
 
-The page also has the `process_*` metrics of the Prometheus client library: CPU time, memory, start
-time and open files.
+All values are sums over the serving processes, those that have ended included. Gauges are those of
+the processes that run; of estimates, the newest. The page also has the `process_*` metrics of the
+Prometheus client library for each process: CPU time, memory, start time and open files. Their label
+`process` is `supervisor` or a number.
 
 ## Settings
 
@@ -59,10 +65,17 @@ def page() -> str:
 def _metrics() -> Iterator[tuple[str, ...]]:
     for group in vars(Metrics(CollectorRegistry())).values():
         for collector in vars(group).values():
-            (family,) = collector.describe()
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = ", ".join(f"`{label}`" for label in collector._labelnames)
-            yield f"`{name}`", family.type, labels, family.unit, family.documentation
+            if isinstance(collector, MetricWrapperBase):
+                (family,) = collector.describe()
+                yield _row(family, collector._labelnames)
+    for family in supervisor_families():
+        yield _row(family, family._labelnames)
+
+
+def _row(family: Metric, labelnames: Sequence[str]) -> tuple[str, ...]:
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    labels = ", ".join(f"`{label}`" for label in labelnames)
+    return f"`{name}`", family.type, labels, family.unit, family.documentation
 
 
 def _settings() -> Iterator[tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """Maps errors to gRPC status codes and messages."""
 
 import logging
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from codec.errors import (
     ResiduumError,
     UnknownModel,
 )
+from service.call import Call, current_call
 
 _LOG = logging.getLogger(__name__)
 # Messages travel in HTTP/2 headers, 8 KiB at most, where a character can take 12 bytes.
@@ -88,7 +88,7 @@ class Failure:
 def failure_of(error: BaseException) -> Failure:
     """Status code and message for the client.
 
-    An unexpected error is logged under a request id; the client gets the id, never the details.
+    An unexpected error is logged under the id of the call, which the client gets, never details.
     """
     for kind in type(error).__mro__:
         if kind in _CODES:
@@ -96,7 +96,7 @@ def failure_of(error: BaseException) -> Failure:
             if isinstance(error, Busy):
                 return Failure(_CODES[kind], message, error.reason, error.retry_seconds)
             return Failure(_CODES[kind], message)
-    request_id = uuid.uuid4().hex[:12]
+    request_id = (current_call() or Call()).request_id
     _LOG.error("request %s failed", request_id, exc_info=error)
     return Failure(
         grpc.StatusCode.INTERNAL,

@@ -99,6 +99,7 @@ class JobQueue:
                 continue
             count = self._fitting(job, images, pixels)
             if count:
+                job.started = min(job.started, now)
                 part = job.take(count)
                 parts.append(part)
                 images, pixels = images + count, pixels + part.pixels

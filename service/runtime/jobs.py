@@ -30,7 +30,8 @@ class Task:
 class Job:
     """The items of a call, and the outcomes of those that are computed.
 
-    `pixels` are the sizes of the items, `deadline` and `arrived` moments of the queue's clock.
+    `pixels` are the sizes of the items; `deadline`, `arrived` and `started`, when the first items
+    were taken, are moments of the queue's clock.
     With `first_error_only`, an item with an error ends the job.
     """
 
@@ -41,6 +42,7 @@ class Job:
     first_error_only: bool = False
     still_wanted: Callable[[], bool] = lambda: True
     arrived: float = 0.0
+    started: float = math.inf
     outcomes: list[Any] = field(default_factory=list)
     reply: Future[list[Any]] = field(default_factory=Future)
     taken: int = 0

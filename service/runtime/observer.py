@@ -11,12 +11,10 @@ def observer(metrics: ComputeMetrics, calls_in_progress: Callable[[], float]) ->
     """An observer that updates the metrics."""
 
     def computed(done: Slice, seconds: float) -> None:
-        model, method = _labels(done.task)
-        metrics.batch_images.labels(model, method).observe(done.images)
-        metrics.compute_seconds.labels(model, method).observe(seconds)
+        metrics.of(*_labels(done.task)).computed(done.images, seconds, done.expected)
 
     def waited(job: Job, seconds: float) -> None:
-        metrics.wait_seconds.labels(*_labels(job.task)).observe(seconds)
+        metrics.of(*_labels(job.task)).wait_seconds.observe(seconds)
 
     def queued(images: int, seconds: float) -> None:
         metrics.queued.set(images)

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from service.call import current_call
 from service.runtime.executor import Executor
 from service.runtime.jobs import Job, Task
 from service.runtime.memory import MemoryBudget
@@ -42,4 +43,8 @@ class Runtime:
             first_error_only=first_error_only,
             still_wanted=context.is_active,
         )
-        return self.executor.run(job)
+        try:
+            return self.executor.run(job)
+        finally:
+            if (call := current_call()) is not None:
+                call.times = (job.arrived, job.started, time.monotonic())

@@ -1,16 +1,15 @@
-"""The audit log: one line of JSON per administrative call, on the logger `residuum.audit`."""
+"""The audit log: one line per administrative call, on the logger `residuum.audit`."""
 
-import json
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, final
 
 import grpc
 
 from protos.residuum.v1.models_pb2 import LoadModelRequest, UnloadModelRequest
+from service.call import ensure_call
 from service.security.authorisation import ADMINISTRATIVE, current_caller
 
 LOGGER = "residuum.audit"
@@ -51,6 +50,7 @@ def _respond(
     request: object,
     context: grpc.ServicerContext,
 ) -> Any:
+    ensure_call(context)
     started = time.perf_counter()
     failed = True
     try:
@@ -59,19 +59,19 @@ def _respond(
         return response
     finally:
         seconds = time.perf_counter() - started
-        _LOG.info("%s", entry(method, request, context, failed=failed, seconds=seconds))
+        fields = entry(method, request, context, failed=failed, seconds=seconds)
+        _LOG.info("%s: %s", fields["method"], fields["status"], extra={"fields": fields})
 
 
 def entry(
     method: str, request: object, context: grpc.ServicerContext, *, failed: bool, seconds: float
-) -> str:
-    """The line of a call. `request` is not a message if the call was refused before it came."""
+) -> dict[str, Any]:
+    """The fields of a line. `request` is not a message if the call was refused before it came."""
     caller = current_caller()
     # Absent from the type stubs. None unless a handler has set it.
     code = context.code()  # type: ignore[attr-defined]
     default = grpc.StatusCode.UNKNOWN if failed else grpc.StatusCode.OK
-    fields = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    return {
         "caller": caller.name if caller else None,
         "role": caller.role if caller else None,
         "certificate": _certificate(context),
@@ -81,7 +81,6 @@ def entry(
         "status": getattr(code or default, "name", str(code)),
         "seconds": round(seconds, 6),
     }
-    return json.dumps(fields)
 
 
 def _certificate(context: grpc.ServicerContext) -> str | None:

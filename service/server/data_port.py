@@ -1,5 +1,6 @@
 """The data port of a serving process: encode, decode, score, and descriptions of models."""
 
+import os
 from typing import final
 
 from grpc_health.v1 import health
@@ -28,6 +29,7 @@ from service.servicers.interceptor import RpcInterceptor
 from service.servicers.models import ModelServicer
 from service.servicers.open_inference import OpenInferenceServicer
 from service.settings import MIB, Settings
+from service.tracing import open_spans
 
 SERVICES = (
     "residuum.v1.CodecService",
@@ -65,7 +67,8 @@ class DataPort:
         )
         idle_streams = IdleStreams(settings.stream_idle_seconds)
         before = interceptors(settings, Role.DATA)
-        rpc = RpcInterceptor(requests, calls, streams, idle_streams)
+        self._spans = open_spans(os.environ)
+        rpc = RpcInterceptor(requests, calls, streams, idle_streams, self._spans)
         threads = settings.workers + settings.max_streams + _SPARE_THREADS
         self._server = grpc_server([*before, rpc], threads, settings.max_message_mb)
         codec = CodecServicer(runtime, metrics.images)
@@ -92,6 +95,8 @@ class DataPort:
         self._set_health(HealthCheckResponse.NOT_SERVING)
         self._server.stop(seconds).wait()
         self._executor.close()
+        if self._spans is not None:
+            self._spans.close()
 
     def _set_health(self, status: HealthCheckResponse.ServingStatus) -> None:
         self._serving = status == HealthCheckResponse.SERVING

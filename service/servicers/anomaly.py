@@ -2,7 +2,7 @@
 
 # ruff: noqa: N802 - gRPC prescribes the names and parameters of these methods.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import final
 
 import grpc
@@ -12,14 +12,17 @@ from codec.outcomes import succeeded
 from codec.scores import Region
 from protos.residuum.v1 import anomaly_pb2 as pb
 from protos.residuum.v1.anomaly_pb2_grpc import AnomalyServiceServicer
-from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
 from service.runtime.runtime import Runtime
 from service.runtime.tasks import score_task
 from service.servicers.computed import computed
-from service.servicers.message_conversion import false_alarm_rate_of, item_errors, model_ref
-from service.servicers.sources import HEATMAP_BYTES, check_images
-from service.status import code_name
+from service.servicers.message_conversion import (
+    codes_of,
+    false_alarm_rate_of,
+    item_errors,
+    model_ref,
+)
+from service.servicers.sources import HEATMAP_BYTES, check_images, decoded_bytes
 
 Context = grpc.ServicerContext
 
@@ -45,7 +48,13 @@ class AnomalyServicer(AnomalyServiceServicer):
             scores = succeeded(outcomes)
             results = [_result(score, request.heatmaps) for score in scores]
         errors = item_errors(outcomes)
-        self._count(loaded.name, scores, errors)
+        metrics = self._metrics.of(loaded.name, "Score")
+        metrics.answered(len(scores), decoded_bytes(sources, spec), codes_of(errors))
+        metrics.scored(
+            [score.value for score in scores],
+            [score.p_value for score in scores],
+            sum(score.anomalous for score in scores),
+        )
         return pb.ScoreResponse(
             results=results,
             model=model_ref(loaded),
@@ -59,16 +68,6 @@ class AnomalyServicer(AnomalyServiceServicer):
     ) -> Iterator[pb.ScoreResponse]:
         for request in request_iterator:
             yield self.Score(request, context)
-
-    def _count(self, model: str, scores: Sequence[ImageScore], errors: Sequence[ItemError]) -> None:
-        for error in errors:
-            self._metrics.item_errors.labels(model, "Score", code_name(error.code)).inc()
-        self._metrics.images.labels(model, "Score").inc(len(scores))
-        self._metrics.anomalies.labels(model).inc(sum(score.anomalous for score in scores))
-        values, p_values = self._metrics.scores.labels(model), self._metrics.p_values.labels(model)
-        for score in scores:
-            values.observe(score.value)
-            p_values.observe(score.p_value)
 
 
 def _result(score: ImageScore, with_heatmap: bool) -> pb.ImageScore:

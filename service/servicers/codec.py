@@ -2,7 +2,7 @@
 
 # ruff: noqa: N802 - gRPC prescribes the names and parameters of these methods.
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import final
 
 import grpc
@@ -10,7 +10,6 @@ import grpc
 from codec.outcomes import succeeded
 from protos.residuum.v1 import codec_pb2 as pb
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceServicer
-from protos.residuum.v1.images_pb2 import ItemError
 from service.metrics import ImageMetrics
 from service.runtime.jobs import Task
 from service.runtime.loaded_model import LoadedModel
@@ -18,6 +17,7 @@ from service.runtime.runtime import Runtime
 from service.runtime.tasks import decode_task, encode_task, evidence_task
 from service.servicers.computed import computed
 from service.servicers.message_conversion import (
+    codes_of,
     evidence_message,
     false_alarm_rate_of,
     item_errors,
@@ -28,8 +28,7 @@ from service.servicers.message_conversion import (
     wants_evidence,
     wants_png,
 )
-from service.servicers.sources import IMAGE_BYTES, check_images, check_records
-from service.status import code_name
+from service.servicers.sources import IMAGE_BYTES, check_images, check_records, decoded_bytes
 
 Context = grpc.ServicerContext
 
@@ -59,8 +58,10 @@ class CodecServicer(CodecServiceServicer):
             evidence_bytes=[one.evidence_bytes for one in compressed],
             errors=item_errors(outcomes),
         )
-        self._count(loaded.name, "Encode", len(response.records), response.errors)
-        self._count_records(loaded.name, response)
+        metrics = self._metrics.of(loaded.name, "Encode")
+        decoded = decoded_bytes(sources, spec)
+        metrics.answered(len(response.records), decoded, codes_of(response.errors))
+        metrics.encoded(response.records, sum(map(bool, response.evidence_bytes)))
         return response
 
     def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
@@ -83,7 +84,9 @@ class CodecServicer(CodecServiceServicer):
                 evidence=[evidence_message(one.regions) for one in restored],
                 errors=item_errors(outcomes),
             )
-        self._count(loaded.name, "Decode", len(response.evidence), response.errors)
+        metrics = self._metrics.of(loaded.name, "Decode")
+        decoded = sum(image.nbytes for image in images)
+        metrics.answered(len(images), decoded, codes_of(response.errors))
         return response
 
     def EncodeStream(
@@ -97,17 +100,6 @@ class CodecServicer(CodecServiceServicer):
     ) -> Iterator[pb.DecodeResponse]:
         for request in request_iterator:
             yield self.Decode(request, context)
-
-    def _count(self, model: str, method: str, items: int, errors: Iterable[ItemError]) -> None:
-        self._metrics.images.labels(model, method).inc(items)
-        for error in errors:
-            self._metrics.item_errors.labels(model, method, code_name(error.code)).inc()
-
-    def _count_records(self, model: str, response: pb.EncodeResponse) -> None:
-        self._metrics.evidence_records.labels(model).inc(sum(map(bool, response.evidence_bytes)))
-        record_bytes = self._metrics.record_bytes.labels(model)
-        for record in response.records:
-            record_bytes.observe(len(record))
 
 
 def _encode_task(loaded: LoadedModel, request: pb.EncodeRequest) -> Task:

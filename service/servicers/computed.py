@@ -10,6 +10,7 @@ from codec.arrays import U8
 from codec.errors import InvalidInput
 from codec.images.input_spec import InputSpec
 from codec.outcomes import merge, required, succeeded
+from service.call import current_call
 from service.runtime.jobs import Task
 from service.runtime.runtime import Runtime
 from service.servicers.sources import Source, items_of, needed, sizes_of
@@ -31,6 +32,8 @@ def computed(
 
     Raises the first error unless the request is partial, and what Runtime.compute raises.
     """
+    if (call := current_call()) is not None:
+        call.model, call.images = task.cost_key[0], len(sources)
     noun = "record" if hasattr(request, "records") else "image"
     if not request.partial:
         required(sources, noun)

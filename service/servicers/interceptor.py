@@ -1,9 +1,10 @@
 """What surrounds every RPC: limits, metrics, and the conversion of errors to statuses."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -12,12 +13,17 @@ from codec.errors import InvalidInput
 from protos.inference.open_inference_pb2 import ModelInferRequest
 from protos.residuum.v1.anomaly_pb2 import ScoreResponse
 from protos.residuum.v1.codec_pb2 import DecodeResponse, EncodeResponse
+from service.call import Call, start_call
 from service.metrics import RequestMetrics
 from service.runtime.concurrency import Concurrency
 from service.runtime.idle_streams import IdleStreams
 from service.servicers.open_inference import stream_error
 from service.status import Busy, Failure, abort, failure_of
 
+if TYPE_CHECKING:
+    from service.tracing.spans import CallSpans
+
+_LOG = logging.getLogger("residuum.calls")
 # Health and reflection, on the same ports, are neither counted nor limited.
 _PREFIXES = ("/residuum.v1.", "/inference.")
 
@@ -42,11 +48,13 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         calls: Concurrency,
         streams: Concurrency,
         idle_streams: IdleStreams,
+        spans: "CallSpans | None" = None,
     ) -> None:
         self._metrics = metrics
         self._calls = calls
         self._streams = streams
         self._idle_streams = idle_streams
+        self._spans = spans
 
     def intercept_service(
         self,
@@ -57,16 +65,16 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         handler = continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(_PREFIXES):
             return handler
-        method = handler_call_details.method.rpartition("/")[2]
+        rpc = handler_call_details.method
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                partial(self._handle, method, handler.unary_unary),
+                partial(self._handle, rpc, handler.unary_unary),
                 partial(_parse, handler.request_deserializer),
                 handler.response_serializer,
             )
         if handler.stream_stream:
             return grpc.stream_stream_rpc_method_handler(
-                partial(self._handle_stream, method, handler.stream_stream),
+                partial(self._handle_stream, rpc, handler.stream_stream),
                 partial(_parse, handler.request_deserializer),
                 handler.response_serializer,
             )
@@ -74,26 +82,26 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
 
     def _handle(
         self,
-        method: str,
+        rpc: str,
         respond: Unary,
         request: Message | InvalidInput,
         context: grpc.ServicerContext,
     ) -> Message:
-        response = self._respond(method, respond, request, context)
+        response = self._respond(rpc, respond, request, context)
         if isinstance(response, Failure):
             abort(context, response)
         return response
 
     def _handle_stream(
         self,
-        method: str,
+        rpc: str,
         respond: Stream,
         requests: Iterator[Message | InvalidInput],
         context: grpc.ServicerContext,
     ) -> Iterator[Message]:
         try:
             with self._streams.enter():
-                yield from self._answers(method, respond, requests, context)
+                yield from self._answers(rpc, respond, requests, context)
         except Busy as error:
             failure = failure_of(error)
             self._metrics.refusals.labels(failure.reason).inc()
@@ -101,7 +109,7 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
 
     def _answers(
         self,
-        method: str,
+        rpc: str,
         respond: Stream,
         requests: Iterator[Message | InvalidInput],
         context: grpc.ServicerContext,
@@ -116,28 +124,29 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
                 request = next(requests, None)
             if request is None:
                 return
-            response = self._respond(method, respond_to_one, request, context)
+            response = self._respond(rpc, respond_to_one, request, context)
             if isinstance(response, Failure):
                 if response.code is grpc.StatusCode.CANCELLED:
                     abort(context, response)
-                response = _failed(method, request, response)
+                response = _failed(rpc, request, response)
             yield response
 
     def _respond(
         self,
-        method: str,
+        rpc: str,
         respond: Unary,
         request: Message | InvalidInput,
         context: grpc.ServicerContext,
     ) -> Message | Failure:
         started = time.perf_counter()
+        call, metrics = start_call(context.invocation_metadata()), self._metrics.of(rpc)
+        span = self._spans.start(call, rpc) if self._spans else None
         code = grpc.StatusCode.OK
         try:
             message = _parsed(request)
             with self._calls.enter():
                 response = respond(message, context)
-            self._metrics.bytes_in.labels(method).inc(message.ByteSize())
-            self._metrics.bytes_out.labels(method).inc(response.ByteSize())
+            metrics.transferred(message.ByteSize(), response.ByteSize())
         except Exception as error:  # noqa: BLE001 - every error becomes a status
             failure = failure_of(error)
             code = failure.code
@@ -147,12 +156,28 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         else:
             return response
         finally:
-            self._metrics.requests.labels(method, code.name).inc()
-            self._metrics.seconds.labels(method).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.answered(code.name, seconds)
+            if _LOG.isEnabledFor(logging.DEBUG):
+                _log_call(call, metrics.method, code, seconds)
+            if self._spans and span:
+                self._spans.end(span, call, code)
 
 
-def _failed(method: str, request: Message | InvalidInput, failure: Failure) -> Message:
+def _log_call(call: Call, method: str, code: grpc.StatusCode, seconds: float) -> None:
+    fields = {
+        "method": method,
+        "model": call.model,
+        "images": call.images,
+        "code": code.name,
+        "seconds": round(seconds, 6),
+    }
+    _LOG.debug("%s: %s", method, code.name, extra={"fields": fields})
+
+
+def _failed(rpc: str, request: Message | InvalidInput, failure: Failure) -> Message:
     """The response to a message of a stream that says why it failed."""
+    method = rpc.rpartition("/")[2]
     if method == "ModelStreamInfer":
         parsed = request if isinstance(request, ModelInferRequest) else ModelInferRequest()
         return stream_error(parsed, failure)

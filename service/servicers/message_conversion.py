@@ -3,7 +3,7 @@
 Images and records of requests: see service.servicers.sources.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from codec import Rate
 from codec.arrays import U8
@@ -22,7 +22,7 @@ from protos.residuum.v1.codec_pb2 import (
 from protos.residuum.v1.images_pb2 import Files, ItemError, ModelRef, Pixels
 from protos.residuum.v1.models_pb2 import Model
 from service.runtime.loaded_model import LoadedModel
-from service.status import item_status
+from service.status import code_name, item_status
 
 
 def rate_of(request: EncodeRequest) -> Rate:
@@ -97,6 +97,11 @@ def item_errors(outcomes: Sequence[object]) -> list[ItemError]:
         if isinstance(one, ResiduumError)
         for code, message in [item_status(one)]
     ]
+
+
+def codes_of(errors: Iterable[ItemError]) -> list[str]:
+    """The names of the status codes of items that failed."""
+    return [code_name(error.code) for error in errors]
 
 
 def model_ref(model: LoadedModel) -> ModelRef:

@@ -11,7 +11,7 @@ from codec.errors import InvalidInput, RecordError
 from codec.image_reader import read_header
 from codec.images.files import check_size
 from codec.images.input_spec import InputSpec
-from codec.outcomes import attempt
+from codec.outcomes import attempt, succeeded
 from codec.record.frame import unpack
 from codec.scores.bands import BAND_PIXELS, MAX_WHOLE_PIXELS
 from protos.residuum.v1.anomaly_pb2 import ScoreRequest
@@ -95,6 +95,14 @@ def items_of(sources: Sequence[Source | U8]) -> list[bytes | U8]:
 def sizes_of(sources: Sequence[Source | U8], spec: InputSpec) -> list[int]:
     """The pixels of each image or record as the model takes it, at least 1."""
     return [max(1, _model_pixels(one, spec)) for one in sources]
+
+
+def decoded_bytes(sources: Sequence[Source | U8 | InvalidInput], spec: InputSpec) -> int:
+    """The bytes that the images of a request have as pixels, without those that are broken."""
+    good: list[Source | U8] = succeeded(sources)
+    return sum(
+        spec.channels * one.pixels if isinstance(one, Source) else one.nbytes for one in good
+    )
 
 
 def needed(

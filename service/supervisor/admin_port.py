@@ -20,6 +20,7 @@ from service.security import Role
 from service.server.access import credentials, interceptors
 from service.server.commands import Method
 from service.server.grpc_server import add_health_and_reflection, add_port, grpc_server, reserve
+from service.server.parsing import ParseInterceptor
 from service.settings import Settings
 from service.status import abort, failure_of
 from service.supervisor.serving_process import CommandFailed
@@ -66,7 +67,7 @@ class AdminPort:
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self._reserved = reserve(settings.admin_host, settings.admin_port or 0)
         port = self._reserved.getsockname()[1]
-        before = interceptors(settings, Role.ADMIN)
+        before = [*interceptors(settings, Role.ADMIN), ParseInterceptor()]
         self._server = grpc_server(before, _THREADS, _MESSAGE_MB)
         add_ModelServiceServicer_to_server(AdminServicer(supervisor), self._server)
         self._health = health.HealthServicer()

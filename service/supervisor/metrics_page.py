@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from service.metrics import supervisor_families
 from service.supervisor.supervisor import Supervisor
 
 
@@ -40,6 +39,25 @@ class SupervisorCollector(Collector):
         yield from (info, ready, restarts)
         pids = {"supervisor": None, **{str(i): one.pid for i, one in enumerate(processes)}}
         yield from _of_processes(pids)
+
+
+def supervisor_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, CounterMetricFamily]:
+    """Those of the supervisor, without values: model info, processes that are ready, restarts."""
+    return (
+        GaugeMetricFamily(
+            "residuum_model_info",
+            "Always 1; the labels describe a loaded model.",
+            labels=("name", "version", "model_id", "provider"),
+        ),
+        GaugeMetricFamily(
+            "residuum_processes_ready", "Serving processes that are ready.", labels=()
+        ),
+        CounterMetricFamily(
+            "residuum_process_restarts",
+            "Serving processes that ended and were replaced.",
+            labels=(),
+        ),
+    )
 
 
 def _pid(pid: int | None) -> int | str:

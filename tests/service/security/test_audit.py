@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -10,6 +11,7 @@ import pytest
 from protos.residuum.v1 import models_pb2 as pb
 from protos.residuum.v1.images_pb2 import ModelRef
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
+from service.log import JsonFormatter, TextFormatter
 from service.security import Tokens, server_credentials
 
 SECONDS = 20
@@ -20,9 +22,15 @@ def lines(caplog):
     caplog.set_level(logging.INFO, "residuum.audit")
 
     def read():
-        messages = [r.getMessage() for r in caplog.records if r.name == "residuum.audit"]
-        assert not any("-token-" in message or "\n" in message for message in messages)
-        return [json.loads(message) for message in messages]
+        records = [record for record in caplog.records if record.name == "residuum.audit"]
+        texts = [TextFormatter("%(message)s").format(record) for record in records]
+        assert not any("-token-" in text or "\n" in text for text in texts)
+        found = [json.loads(JsonFormatter().format(record)) for record in records]
+        for line, text in zip(found, texts, strict=True):
+            message, fields = text.split(" {", 1)
+            assert message == line["message"]
+            assert json.loads("{" + fields).items() <= line.items()
+        return found
 
     return read
 
@@ -40,9 +48,13 @@ def test_a_line_has_time_caller_peer_method_bundle_status_and_seconds(rig, token
         load(rig, address, "tiny", rig.bearer("operator-token-0123"))
     (line,) = lines()
     assert before - timedelta(seconds=1) < datetime.fromisoformat(line.pop("time"))
+    assert line.pop("process") == os.getpid()
     assert line.pop("peer").startswith("ipv4:127.0.0.1:")
     assert 0 <= line.pop("seconds") < SECONDS
     assert line == {
+        "level": "INFO",
+        "logger": "residuum.audit",
+        "message": "LoadModel: OK",
         "caller": "operator",
         "role": "admin",
         "certificate": None,

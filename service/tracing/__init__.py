@@ -1,0 +1,5 @@
+"""OpenTelemetry spans of calls."""
+
+from service.tracing.switch import open_spans
+
+__all__ = ["open_spans"]
