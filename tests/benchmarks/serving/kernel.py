@@ -77,9 +77,11 @@ def open_files(pid: int) -> int:
 
 
 def listeners(port: int) -> int:
-    """Number of sockets that accept connections at a port of IPv4."""
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(fields[1].endswith(f":{port:04X}") and fields[3] == "0A" for fields in lines)
+    """Number of sockets that accept connections at a port."""
+    tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+    lines = [line for table in tables if table.exists() for line in table.open()]
+    sockets = [line.split() for line in lines]
+    return sum(one[1].endswith(f":{port:04X}") and one[3] == "0A" for one in sockets)
 
 
 def _kib(path: str, name: str) -> int:
