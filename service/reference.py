@@ -22,7 +22,8 @@ TEXT = """\
 ## Metrics
 
 The server exposes these metrics in the Prometheus format at `/metrics` on its metrics port. A
-histogram also has the suffixes `_bucket`, `_sum` and `_count`.
+histogram has the suffixes `_bucket`, `_sum` and `_count`; `residuum_score`, whose values may be
+negative, has only `_bucket`.
 
 {metrics}
 | label | values |

@@ -16,9 +16,25 @@ from service.supervisor.supervisor import Supervisor
 def registry(supervisor: Supervisor, folder: Path) -> CollectorRegistry:
     """Collects what the serving processes keep in files of the folder, and what is known here."""
     whole = CollectorRegistry()
-    MultiProcessCollector(whole, str(folder))  # type: ignore[no-untyped-call]
+    whole.register(_ProcessesCollector(folder))
     whole.register(SupervisorCollector(supervisor))
     return whole
+
+
+@final
+class _ProcessesCollector(Collector):
+    """What the serving processes count."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics. Called by the client library for each page."""
+        for metric in self._files.collect():  # type: ignore[no-untyped-call]
+            # OpenMetrics forbids the sum of values that may be negative, and a count without sum.
+            if any(float(sample.labels.get("le", 0)) < 0 for sample in metric.samples):
+                metric.samples = [one for one in metric.samples if "le" in one.labels]
+            yield metric
 
 
 @final

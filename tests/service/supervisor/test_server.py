@@ -134,7 +134,7 @@ def test_the_metrics_page_counts(bundles, running, tiny, pictures, pixels):
     assert samples['process_resident_memory_bytes{process="0"}'] > 10_000_000
     assert samples["residuum_requests_in_progress"] == 0
     assert samples['residuum_p_value_count{model="tiny"}'] == 3
-    assert samples['residuum_score_count{model="tiny"}'] == 3
+    assert samples['residuum_score_bucket{le="+Inf",model="tiny"}'] == 3
     flagged = sum(result.anomalous for result in scored.results)
     assert samples['residuum_anomalies_total{model="tiny"}'] == flagged
     about = f'model_id="{tiny.model_id.hex()}",name="tiny",provider="cpu"'
