@@ -7,9 +7,9 @@ module: run `make reference` after a change.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from codec.graphs.protocol import MAX_THREADS
@@ -17,6 +17,9 @@ from service.security.addresses import is_loopback
 
 PREFIX = "RESIDUUM_"
 MIB = 2**20
+_MAX_PROCESSES = 256
+# Of settings that take one of several kinds of values, what is expected.
+_KINDS = {"processes": f"1 to {_MAX_PROCESSES}, or auto"}
 
 
 class SettingsError(Exception):
@@ -39,7 +42,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("0.0.0.0", min_length=1, description="address to listen on")  # noqa: S104
     port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
-    processes: PositiveInt | Literal["auto"] = Field(
+    processes: Annotated[int, Field(ge=1, le=_MAX_PROCESSES)] | Literal["auto"] = Field(
         1, description="worker processes on the data port; auto starts one per usable core"
     )
     metrics_port: int = Field(
@@ -106,6 +109,9 @@ class Settings(BaseSettings):
         300.0, gt=0, le=86400, description="longest wait for the next message of a stream, seconds"
     )
     log_format: Literal["text", "json"] = Field("text", description="format of the log on stderr")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level of the lines of the log; debug has a line for each call"
+    )
     drain_seconds: float = Field(
         20.0, ge=0, le=86400, description="time for calls to finish after SIGTERM, seconds"
     )
@@ -117,7 +123,9 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     try:
         settings = CliApp.run(Settings, cli_args=list(arguments))
     except ValidationError as error:
-        raise SettingsError("; ".join(map(_message, error.errors()))) from None
+        # There is an error for each kind of value that a setting takes.
+        sentences = dict.fromkeys(map(_message, error.errors()))
+        raise SettingsError("; ".join(sentences)) from None
     _check_together(settings)
     return settings
 
@@ -156,7 +164,8 @@ def _message(error: Mapping[str, Any]) -> str:
     flag = f"--{name.replace('_', '-')} or {PREFIX}{name.upper()}"
     if error["type"] == "missing":
         return f"{flag} is required"
-    return f"{flag} is {error['input']!r}, {_expected(error)}"
+    expected = _KINDS.get(name) or _expected(error)
+    return f"{flag} is {error['input']!r}, expected {expected}"
 
 
 def _expected(error: Mapping[str, Any]) -> str:
@@ -171,4 +180,4 @@ def _expected(error: Mapping[str, Any]) -> str:
         "float_parsing": "a number",
         "literal_error": str(limits.get("expected")).replace("'", ""),
     }
-    return f"expected {expected.get(error['type'], error['msg'])}"
+    return str(expected.get(error["type"], error["msg"]))
