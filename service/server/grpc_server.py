@@ -5,12 +5,14 @@ once or is rejected, never queued.
 """
 
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, final
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from service.settings import MIB
 
@@ -19,6 +21,8 @@ _CONNECTION_AGE_MS = 300_000
 # A client that does not answer a ping within the second is gone, milliseconds.
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 30_000, 10_000
 _HANDSHAKE_TIMEOUT_MS = 10_000
+# Each keeps a thread while it is open, also while its client is silent.
+_REFLECTION_STREAMS = 4
 
 
 class ListenError(Exception):
@@ -58,16 +62,42 @@ def add_health_and_reflection(
 ) -> None:
     """Health checks, and reflection of the services."""
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    servicer = _Reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     # Version 1 of reflection has the same messages; the library registers only the older name.
     v1 = grpc.stream_stream_rpc_method_handler(
-        reflection.ReflectionServicer(names).ServerReflectionInfo,
+        servicer.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,
         reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     handler = grpc.method_handlers_generic_handler(_REFLECTION_V1, {"ServerReflectionInfo": v1})
     server.add_generic_rpc_handlers((handler,))
+
+
+# The base class has no types.
+@final
+class _Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[misc]
+    """Reflection for a few clients at a time, so that silent ones leave threads for calls."""
+
+    def __init__(self, services: Sequence[str]) -> None:
+        # Its type is wrong in the stubs.
+        self._answers: Any = reflection.ReflectionServicer(services).ServerReflectionInfo
+        self._free = threading.Semaphore(_REFLECTION_STREAMS)
+
+    def ServerReflectionInfo(  # noqa: N802 - prescribed by gRPC
+        self, request_iterator: Any, context: Any
+    ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
+        """Answers the requests of a stream. Called by gRPC."""
+        if not self._free.acquire(blocking=False):
+            context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{_REFLECTION_STREAMS} streams of reflection are open, which is the limit; "
+                "retry later",
+            )
+        try:
+            yield from self._answers(request_iterator, context)
+        finally:
+            self._free.release()
 
 
 def reserve(host: str, port: int) -> socket.socket:
