@@ -1,5 +1,7 @@
 """Who may use a port: its credentials and interceptors, from the settings."""
 
+import logging
+
 import grpc
 
 from service.security import (
@@ -8,9 +10,12 @@ from service.security import (
     Role,
     TlsFiles,
     Tokens,
+    is_loopback,
     server_credentials,
 )
 from service.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:
@@ -32,3 +37,17 @@ def interceptors(settings: Settings, least: Role) -> list[grpc.ServerInterceptor
     if settings.tokens is None:
         return [audit]
     return [audit, AuthInterceptor(Tokens(settings.tokens), least)]
+
+
+def warn_of_plain_tokens(settings: Settings) -> None:
+    """Logs a warning if tokens come from other machines without TLS."""
+    hosts = [settings.host]
+    if settings.admin_port is not None:
+        hosts.append(settings.admin_host)
+    remote = next((host for host in hosts if not is_loopback(host)), None)
+    if settings.tokens is not None and settings.tls_cert is None and remote is not None:
+        _LOG.warning(
+            "tokens are sent to %s without encryption, anyone on the way can read them; expected "
+            "--tls-cert and --tls-key",
+            remote,
+        )

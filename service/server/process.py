@@ -17,6 +17,7 @@ from service.runtime.memory import return_large_blocks
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
+from service.server.metrics_files import MetricsFileError, remove_folder, reserve_files
 from service.servicers.message_conversion import model_message
 from service.servicers.models import ModelServicer
 from service.status import Failure, failure_of
@@ -33,6 +34,14 @@ def main() -> None:
     terminated = _catch_sigterm()
     return_large_blocks()
     supervisor: Connection = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, ConnectionError):
+        _serve(supervisor, terminated)
+    if _is_gone(supervisor):
+        remove_folder()
+
+
+def _serve(supervisor: Connection, terminated: int) -> None:
+    """Raises EOFError or ConnectionError if the supervisor is gone before it has asked to start."""
     start: Start = supervisor.recv()
     configure_log(start.settings.log_format, start.settings.log_level)
     data_port = _start(start, supervisor)
@@ -54,12 +63,13 @@ def main() -> None:
 def _start(start: Start, supervisor: Connection) -> DataPort | None:
     """The data port with its models loaded, serving; None, reported to the supervisor, if not."""
     try:
+        reserve_files()
         data_port = DataPort(start.settings, start.port, CollectorRegistry())
         if supervisor.poll():  # it is gone, or does not want this process any more
             return None
         loaded = data_port.models.load_all(start.bundles)
         data_port.start()
-    except (ResiduumError, ListenError) as error:
+    except (ResiduumError, ListenError, MetricsFileError) as error:
         _send(supervisor, StartFailed(str(error)))
         return None
     models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
@@ -71,6 +81,15 @@ def _send(supervisor: Connection, message: object) -> None:
     """Sends a message. A supervisor that is gone is noticed when the next command is read."""
     with contextlib.suppress(OSError):
         supervisor.send(message)
+
+
+def _is_gone(supervisor: Connection) -> bool:
+    try:
+        while supervisor.poll():
+            supervisor.recv()
+    except (EOFError, OSError):
+        return True
+    return False
 
 
 def _answer(servicer: ModelServicer, command: Command) -> bytes | Failure:

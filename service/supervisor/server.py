@@ -5,26 +5,32 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import final
 
+from service.server.access import warn_of_plain_tokens
 from service.server.grpc_server import reserve
 from service.settings import Settings
 from service.supervisor.admin_port import AdminPort
 from service.supervisor.http_port import HttpPort
 from service.supervisor.metrics_page import registry
+from service.supervisor.serving_process import StartError
 from service.supervisor.supervisor import Supervisor
 
 
 @final
 class Server:
-    """Reserves or binds its ports at construction; `admin_port` may be None. Raises ListenError."""
+    """Reserves or binds its ports at construction; `admin_port` may be None.
+
+    Raises ListenError, StartError, and CredentialsError or TokensError if it has an admin port.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        warn_of_plain_tokens(settings)
         self._stack = ExitStack()
         with ExitStack() as stack:
             reserved = stack.enter_context(reserve(settings.host, settings.port))
             self.port: int = reserved.getsockname()[1]
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="residuum-metrics-"))
-            self.supervisor = Supervisor(settings, self.port, Path(folder))
-            page = registry(self.supervisor, Path(folder))
+            folder = Path(stack.enter_context(_metrics_folder()))
+            self.supervisor = Supervisor(settings, self.port, folder)
+            page = registry(self.supervisor, folder)
             ready = self.supervisor.ready
             http = HttpPort(settings.host, settings.metrics_port, page, ready)
             stack.callback(http.close)
@@ -49,3 +55,14 @@ class Server:
         """Stops accepting calls, lets those in progress finish for up to `seconds`, and stops."""
         self.supervisor.drain(seconds)
         self._stack.close()
+
+
+def _metrics_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the metrics of the serving processes, removed in the end. Raises StartError."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="residuum-metrics-")
+    except OSError as error:
+        raise StartError(
+            f"no folder can be made for metrics: {error.strerror}; expected TMPDIR to name a "
+            "folder with free space"
+        ) from None

@@ -18,16 +18,15 @@ from prometheus_client.multiprocess import mark_process_dead
 from codec.errors import ResiduumError
 from protos.residuum.v1.models_pb2 import Model
 from service.server.commands import Command, Method, Start, Started, StartFailed
+from service.server.metrics_files import FOLDER
 from service.settings import Settings
 from service.status import Failure, Unavailable
 
-# Where prometheus_client keeps metrics in files, if this is set when it is imported.
-_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _LOG = logging.getLogger(__name__)
 
 
 class StartError(Exception):
-    """A serving process could not start; the message says why."""
+    """The server or a serving process could not start; the message says why."""
 
 
 class CommandFailed(ResiduumError):
@@ -59,7 +58,7 @@ class ServingProcess:
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
-                _METRICS_FOLDER: str(metrics),
+                FOLDER: str(metrics),
             },
             pass_fds=[other.fileno(), ended],
             start_new_session=True,

@@ -1,0 +1,38 @@
+"""The files in which a serving process keeps its metrics, in a folder of the supervisor."""
+
+import os
+import shutil
+from pathlib import Path
+
+# If this is set when it is imported, prometheus_client keeps metrics in files of that folder.
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# Of prometheus_client: the kinds of files of a process, by what it counts, and their first size.
+_KINDS = ("counter", "gauge_livesum", "gauge_livemostrecent", "histogram")
+_BYTES = 1 << 20
+
+
+class MetricsFileError(Exception):
+    """There is no space for the metrics; the message says where."""
+
+
+def reserve_files() -> None:
+    """Makes the files of this process, with their space on the disk. Raises MetricsFileError.
+
+    prometheus_client maps them to memory. On a disk that is full by then, a file with holes would
+    end the process with SIGBUS at some later count.
+    """
+    folder = Path(os.environ[FOLDER])
+    for kind in _KINDS:
+        try:
+            with (folder / f"{kind}_{os.getpid()}.db").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _BYTES)
+        except OSError as error:
+            raise MetricsFileError(
+                f"the metrics cannot be kept in {folder}: {error.strerror}; expected TMPDIR to "
+                "name a folder with free space"
+            ) from None
+
+
+def remove_folder() -> None:
+    """Removes the folder, when the supervisor is gone, which does so otherwise."""
+    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
