@@ -53,6 +53,11 @@ class Executor:
             self._changed.notify()
         return job.reply.result()
 
+    def refuse_late(self, deadline: float) -> None:
+        """Raises Busy if a job with this deadline would be late, however small it is."""
+        with self._changed:
+            self._queue.refuse_late(deadline)
+
     def close(self) -> None:
         """Ends the thread when the queue is empty. Later jobs are cancelled."""
         with self._changed:

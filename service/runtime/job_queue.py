@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import final
 
 from service.runtime.costs import Costs
-from service.runtime.jobs import Job, Part, Slice
+from service.runtime.jobs import PATIENCE, Job, Part, Slice
 from service.status import Busy
 
 # Estimates are rough, and a call also needs time before and after its computation.
@@ -72,6 +72,13 @@ class JobQueue:
         else:
             self._busy_since = job.arrived
         bisect.insort(self._jobs, job, key=lambda one: one.urgency)
+
+    def refuse_late(self, deadline: float) -> None:
+        """Raises Busy if a job with this deadline would be late, however small it is."""
+        if self._jobs or self._running:
+            now = self._clock()
+            _, ahead = self._ahead(min(deadline, now + PATIENCE))
+            self._refuse_late(ahead, 0.0, deadline - now)
 
     def seconds_until_due(self, calls_in_progress: float) -> float | None:
         """When the next slice should start; None without jobs.
@@ -147,10 +154,21 @@ class JobQueue:
     def _check_deadlines(self, job: Job) -> None:
         """Raises Busy if the job would be late, or another because of it."""
         now, own = self._clock(), self._seconds(job)
-        ahead = self._running_seconds()
-        at = bisect.bisect_right(self._jobs, job.urgency, key=lambda one: one.urgency)
-        ahead += sum(map(self._seconds, self._jobs[:at]))
-        left = job.deadline - now
+        at, ahead = self._ahead(job.urgency)
+        self._refuse_late(ahead, own, job.deadline - now)
+        end = now + ahead
+        for other in self._jobs[at:]:
+            end += self._seconds(other)
+            if end <= other.deadline < end + own:
+                raise Busy("server busy: other calls would be late; retry later", "deadline", ahead)
+
+    def _ahead(self, urgency: float) -> tuple[int, float]:
+        """Number of jobs that are computed before a job of this urgency, and their seconds."""
+        at = bisect.bisect_right(self._jobs, urgency, key=lambda one: one.urgency)
+        return at, self._running_seconds() + sum(map(self._seconds, self._jobs[:at]))
+
+    def _refuse_late(self, ahead: float, own: float, left: float) -> None:
+        """Raises Busy if work of these seconds is not expected to end in the time that is left."""
         if (ahead + own) * _SAFETY_FACTOR + _MARGIN_SECONDS > left:
             raise Busy(
                 f"server busy: about {ahead + own:.2f} s of work queued, deadline in {left:.2f} s; "
@@ -158,11 +176,6 @@ class JobQueue:
                 "deadline",
                 ahead,
             )
-        end = now + ahead
-        for other in self._jobs[at:]:
-            end += self._seconds(other)
-            if end <= other.deadline < end + own:
-                raise Busy("server busy: other calls would be late; retry later", "deadline", ahead)
 
     def _seconds(self, job: Job) -> float:
         if not job.items_left:

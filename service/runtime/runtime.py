@@ -23,6 +23,10 @@ class Runtime:
     memory: MemoryBudget
     max_images: int
 
+    def refuse_late(self, context: grpc.ServicerContext) -> None:
+        """Raises Busy if a call cannot be in time. Comes first, so that refusals cost little."""
+        self.executor.refuse_late(time.monotonic() + context.time_remaining())
+
     def compute(
         self,
         task: Task,

@@ -37,6 +37,7 @@ class AnomalyServicer(AnomalyServiceServicer):
 
     def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         runtime = self._runtime
+        runtime.refuse_late(context)
         loaded = runtime.models.get(request.model.name, request.model.version)
         spec = loaded.bundle.manifest.input
         task = score_task(loaded, false_alarm_rate_of(request), heatmaps=request.heatmaps)

@@ -43,6 +43,7 @@ class CodecServicer(CodecServiceServicer):
 
     def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:
         runtime = self._runtime
+        runtime.refuse_late(context)
         loaded = runtime.models.get(request.model.name, request.model.version)
         spec, task = loaded.bundle.manifest.input, _encode_task(loaded, request)
         sources = check_images(request, spec, runtime.max_images)
@@ -66,6 +67,7 @@ class CodecServicer(CodecServiceServicer):
 
     def Decode(self, request: pb.DecodeRequest, context: Context) -> pb.DecodeResponse:
         runtime = self._runtime
+        runtime.refuse_late(context)
         loaded = runtime.models.get(request.model.name, request.model.version)
         spec, png = loaded.bundle.manifest.input, wants_png(request)
         sources, task = (

@@ -138,6 +138,17 @@ def test_a_job_that_would_make_an_accepted_one_late_is_refused(queue, clock):
     queue.add(job(clock, 1, left=0.29))
 
 
+def test_a_call_that_cannot_be_in_time_is_refused_before_its_size_is_known(queue, clock):
+    learn(queue, clock, 0.05)
+    queue.refuse_late(clock() + 0.001)  # nothing is queued
+    queue.add(job(clock, 10, left=3.0))
+    queue.refuse_late(clock() + 1.0)
+    clock.seconds += PATIENCE
+    with pytest.raises(Busy, match=r"about 0\.50 s of work queued, deadline in 0\.25 s") as caught:
+        queue.refuse_late(clock() + 0.25)
+    assert caught.value.reason == "deadline"
+
+
 def test_a_job_on_an_idle_server_is_always_accepted(queue, clock):
     learn(queue, clock, 5.0)
     queue.add(job(clock, 1, left=0.001))
