@@ -49,8 +49,11 @@ class Executor:
         with self._changed:
             if not self._open:
                 raise CancelledError
+            idle = not self._queue.images
             self._queue.add(job)
-            self._changed.notify()
+            # Otherwise the thread wakes when the window of the first job ends.
+            if idle or self._due() == 0:
+                self._changed.notify()
         return job.reply.result()
 
     def refuse_late(self, deadline: float) -> None:
@@ -81,13 +84,16 @@ class Executor:
         """Waits until a slice is due and takes it; None once closed with no jobs left."""
         with self._changed:
             while True:
-                wait = self._queue.seconds_until_due(self._observer.calls_in_progress())
+                wait = self._due()
                 if wait is None and not self._open:
                     return None
                 if wait is None or (wait > 0 and self._open):
                     self._changed.wait(wait)
                 elif taken := self._queue.next_slice():
                     return taken
+
+    def _due(self) -> float | None:
+        return self._queue.seconds_until_due(self._observer.calls_in_progress())
 
     def _compute(self, parts: list[Part]) -> None:
         """Gives each part its outcomes. If a slice fails, its parts are computed one by one."""

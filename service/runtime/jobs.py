@@ -1,10 +1,10 @@
 """Jobs: the images or records of calls, and the slices in which they are computed."""
 
 import math
+import threading
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, final
 
 from codec.errors import ResiduumError
 
@@ -26,6 +26,37 @@ class Task:
     run: Callable[[Sequence[Any]], Sequence[Any]]
 
 
+@final
+class Reply:
+    """The outcomes of a job, or its error, for the one thread that waits for them.
+
+    A bare lock: a Future would wake its thread twice, which costs more than to compute an image.
+    """
+
+    def __init__(self) -> None:
+        self._missing = threading.Lock()
+        self._missing.acquire()
+        self._value: list[Any] | BaseException = []
+
+    def set(self, value: list[Any] | BaseException) -> None:
+        """Ends the wait."""
+        self._value = value
+        self._missing.release()
+
+    def done(self) -> bool:
+        """Whether there is a result."""
+        return not self._missing.locked()
+
+    def result(self, timeout: float = -1) -> list[Any]:
+        """The outcomes, as soon as they are there; -1 waits for ever. Raises the error."""
+        if not self._missing.acquire(timeout=timeout):
+            raise TimeoutError
+        self._missing.release()
+        if isinstance(self._value, BaseException):
+            raise self._value
+        return self._value
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Job:
     """The items of a call, and the outcomes of those that are computed.
@@ -44,7 +75,7 @@ class Job:
     arrived: float = 0.0
     started: float = math.inf
     outcomes: list[Any] = field(default_factory=list)
-    reply: Future[list[Any]] = field(default_factory=Future)
+    reply: Reply = field(default_factory=Reply)
     taken: int = 0
     pixels_left: int = 0
 
@@ -75,13 +106,13 @@ class Job:
         if failed or len(self.outcomes) == len(self.items):
             self.taken = len(self.items)
             self.pixels_left = 0
-            self.reply.set_result(self.outcomes)
+            self.reply.set(self.outcomes)
 
     def fail(self, error: BaseException) -> None:
         """Ends the job with an error."""
         self.taken = len(self.items)
         self.pixels_left = 0
-        self.reply.set_exception(error)
+        self.reply.set(error)
 
 
 @dataclass(frozen=True, slots=True)
