@@ -1,5 +1,5 @@
 /** Real servers for the tests: the one of TEST_SERVER, and others that a test starts. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -21,18 +21,12 @@ export const noPython = PYTHON ? false : "TEST_PYTHON is not set";
 /** The root of the repository. */
 export { ROOT };
 
-/** Why tests that need a flag of the server are skipped; false if they are not. */
-export function lacks(flag: string): string | false {
-  if (!PYTHON) return noPython;
-  const help = execFileSync(PYTHON, ["-m", "service", "--help"], { cwd: ROOT, encoding: "utf8" });
-  return help.includes(flag) ? false : `the server has no ${flag}`;
-}
-
 /** A server of the tiny models in a process group, for one test. */
 export class Server {
   private constructor(
     private readonly process: ChildProcess,
     readonly port: number,
+    private readonly adminPort: number,
   ) {}
 
   /** Starts a server and waits until it has a port; 0 picks a free one. */
@@ -45,14 +39,18 @@ export class Server {
       stdio: ["ignore", "pipe", "inherit"],
     });
     for await (const line of createInterface({ input: child.stdout })) {
-      const found = /port (\d+)/.exec(line);
-      if (found) return new Server(child, Number(found[1]));
+      const found = /port (\d+), admin (\d+)/.exec(line);
+      if (found) return new Server(child, Number(found[1]), Number(found[2]));
     }
     throw new Error("the server did not start");
   }
 
   get address(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  get adminAddress(): string {
+    return `127.0.0.1:${this.adminPort}`;
   }
 
   /** Kills the server and whatever it started, without a chance to finish anything. */
