@@ -5,6 +5,7 @@ coding cost less for many images at once as well. Further cores are used by furt
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from typing import Any, final
 from codec.errors import BundleError
 from service.runtime.job_queue import JobQueue, Limits
 from service.runtime.jobs import Job, Part, Slice
+from service.status import Busy
+
+# For how long the answer to whether there is an overload holds.
+_ASK_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class Executor:
         self._queue = JobQueue(limits)
         self._observer = observer
         self._open = True
+        self._overload: Busy | None = None
+        self._asked = 0.0
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="executor", daemon=True)
         self._thread.start()
@@ -60,6 +67,15 @@ class Executor:
         """Raises Busy if a job with this deadline would be late, however small it is."""
         with self._changed:
             self._queue.refuse_late(deadline)
+
+    def overload(self) -> Busy | None:
+        """Why a call with as much time as others would be refused, if so; 2 ms old at most."""
+        now = time.monotonic()
+        if now >= self._asked + _ASK_SECONDS:
+            self._asked = now
+            with self._changed:
+                self._overload = self._queue.overload()
+        return self._overload
 
     def close(self) -> None:
         """Ends the thread when the queue is empty. Later jobs are cancelled."""

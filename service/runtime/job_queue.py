@@ -8,6 +8,7 @@ almost every call too late.
 """
 
 import bisect
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -25,6 +26,8 @@ _MARGIN_SECONDS = 0.005
 _SLICE_SECONDS = 0.02
 # Images in the first slice of a task of unknown cost.
 _UNKNOWN_COST_IMAGES = 4
+# Weight of the newest call in the mean of the times that calls have left; bounds of these, seconds.
+_NEWEST, _SHORTEST_LEFT, _LONGEST_LEFT = 0.05, 0.05, 60.0
 # Most pixels of a slice, to bound its memory.
 SLICE_PIXELS = 2**21
 
@@ -53,6 +56,8 @@ class JobQueue:
         self._running: Slice | None = None
         # Since when there is work without a pause: waits between slices count as cost.
         self._busy_since = 0.0
+        # Mean of the logarithm of the time that calls have left when they come, seconds.
+        self._log_left = math.log(_LONGEST_LEFT)
 
     @property
     def images(self) -> int:
@@ -75,10 +80,23 @@ class JobQueue:
 
     def refuse_late(self, deadline: float) -> None:
         """Raises Busy if a job with this deadline would be late, however small it is."""
+        now = self._clock()
+        left = max(deadline - now, _SHORTEST_LEFT)
+        self._log_left += _NEWEST * (math.log(min(left, _LONGEST_LEFT)) - self._log_left)
         if self._jobs or self._running:
-            now = self._clock()
             _, ahead = self._ahead(min(deadline, now + PATIENCE))
             self._refuse_late(ahead, 0.0, deadline - now)
+
+    def overload(self) -> Busy | None:
+        """Why a call would be refused that has as much time as calls have had lately, if so."""
+        try:
+            if self._jobs:
+                left = math.exp(self._log_left)
+                _, ahead = self._ahead(self._clock() + min(left, PATIENCE))
+                self._refuse_late(ahead, 0.0, left)
+        except Busy as busy:
+            return busy
+        return None
 
     def seconds_until_due(self, calls_in_progress: float) -> float | None:
         """When the next slice should start; None without jobs.

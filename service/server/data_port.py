@@ -25,6 +25,7 @@ from service.server.access import credentials, interceptors
 from service.server.grpc_server import add_health_and_reflection, add_port, grpc_server
 from service.servicers.anomaly import AnomalyServicer
 from service.servicers.codec import CodecServicer
+from service.servicers.gate import GateInterceptor
 from service.servicers.interceptor import RpcInterceptor
 from service.servicers.models import ModelServicer
 from service.servicers.open_inference import OpenInferenceServicer
@@ -68,9 +69,10 @@ class DataPort:
         idle_streams = IdleStreams(settings.stream_idle_seconds)
         before = interceptors(settings, Role.DATA)
         self._spans = open_spans(os.environ)
+        gate = GateInterceptor(requests, self._executor.overload)
         rpc = RpcInterceptor(requests, calls, streams, idle_streams, self._spans)
         threads = settings.workers + settings.max_streams + _SPARE_THREADS
-        self._server = grpc_server([*before, rpc], threads, settings.max_message_mb)
+        self._server = grpc_server([gate, *before, rpc], threads, settings.max_message_mb)
         codec = CodecServicer(runtime, metrics.images)
         add_CodecServiceServicer_to_server(codec, self._server)
         anomaly = AnomalyServicer(runtime, metrics.images)

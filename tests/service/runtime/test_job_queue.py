@@ -201,3 +201,24 @@ def test_the_backlog_is_what_the_jobs_are_expected_to_take(queue, clock):
     queue.next_slice()
     clock.seconds += 0.01
     assert queue.backlog() == pytest.approx(0.03, rel=0.05)
+
+
+def test_an_overload_is_work_that_recent_calls_could_not_wait_for(queue, clock):
+    learn(queue, clock, 0.05)
+    assert queue.overload() is None
+    for _ in range(200):  # calls have a quarter of a second
+        queue.refuse_late(clock() + 0.25)
+    queue.add(job(clock, 3, left=0.25))
+    assert queue.overload() is None
+    while queue.images:
+        compute(queue, clock, 0.05)
+    queue.add(job(clock, 4, left=0.25))
+    assert queue.overload().reason == "deadline"
+
+
+def test_patient_work_is_no_overload_for_urgent_calls(queue, clock):
+    learn(queue, clock, 0.05)
+    for _ in range(200):
+        queue.refuse_late(clock() + 0.25)
+    queue.add(job(clock, 20, left=60.0))
+    assert queue.overload() is None
