@@ -1,6 +1,6 @@
 """Entry point of `residuum-serve` and `python -m service`."""
 
-# ruff: noqa: E402 - prometheus_client reads the environment when it is imported.
+# ruff: noqa: E402 - prometheus_client and grpc read the environment when they are imported.
 
 import logging
 import os
@@ -11,6 +11,8 @@ from typing import NoReturn
 # folder. The serving processes do so, in a folder of the supervisor.
 _FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 _IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
+# A client that fails a handshake would cause a line of gRPC on stderr, not in the format of the log.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from codec.errors import ResiduumError, printable
 from service.log import configure_log

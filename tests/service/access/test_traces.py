@@ -1,6 +1,7 @@
 """What the log says of access, and what goes on without it: metrics and probes."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -85,3 +86,18 @@ def test_tokens_that_others_could_read_are_warned_of(caplog, settings, host):
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == (host is not None)
     assert all(line.startswith(f"tokens are sent to {host} without") for line in warnings)
+
+
+def test_a_client_that_fails_a_handshake_causes_no_line_in_the_log(bundles, secrets, ca, rig):
+    """Lines of gRPC are not JSON, and a stranger could fill the disk with them."""
+    flags = ["--bundles", bundles / "tiny", *PORTS, *secrets().certify(ca).trust(ca).flags()]
+    command = [sys.executable, "-m", "service", *flags]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, cwd=ROOT, env=rig.environment(), **pipes) as process:
+        ports = re.search(rb"port (\d+), admin (\d+)", process.stdout.readline()).groups()
+        for port in map(int, ports):
+            with rig.connected(port, ca) as channel:
+                assert rig.answer(channel, "grpc.health.v1.Health/Check")[0] == "UNAVAILABLE"
+        process.send_signal(signal.SIGTERM)
+        lines = process.stderr.read().decode().splitlines()
+    assert [line for line in lines if "draining" not in line] == []
