@@ -11,7 +11,7 @@ from typing import NoReturn
 # folder. The serving processes do so, in a folder of the supervisor.
 _FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 _IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
-# A client that fails a handshake would cause a line of gRPC on stderr, not in the format of the log.
+# A client that fails a handshake would cause a line of gRPC on stderr, in a format of its library.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from codec.errors import ResiduumError, printable
