@@ -6,10 +6,14 @@ is computed. Slices are computed one after the other, so the largest work memory
 """
 
 import ctypes
+import gc
+import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from codec.errors import InvalidInput
@@ -22,6 +26,8 @@ SMALL = MIB
 # each thread that had some: three times the memory of sixteen large images, one after the other.
 _LARGE_BLOCK = MIB
 _M_MMAP_THRESHOLD = -3  # of malloc.h
+# How often memory is looked at, seconds, and how much more than before is given back.
+_LOOK_SECONDS, _GROWTH = 5.0, 24 * MIB
 # Until memory is free again, seconds; a guess.
 _RETRY_SECONDS = 0.2
 
@@ -30,6 +36,51 @@ def return_large_blocks() -> None:
     """Makes this process return large blocks of memory when they are freed; glibc only."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
+def return_free_memory() -> None:
+    """Gives memory that is not in use back to the system; glibc only."""
+    gc.collect()  # models that were replaced have cycles
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident_bytes() -> int:
+    """The memory of this process; 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@final
+class Housekeeping:
+    """Gives memory back after it has grown, looking every few seconds."""
+
+    def __init__(
+        self,
+        resident: Callable[[], int] = resident_bytes,
+        give_back: Callable[[], None] = return_free_memory,
+    ) -> None:
+        self._resident = resident
+        self._give_back = give_back
+        self._lowest = resident()
+
+    def start(self) -> None:
+        """Looks in a thread from now on."""
+        threading.Thread(target=self._work, name="housekeeping", daemon=True).start()
+
+    def look(self) -> None:
+        """Gives memory back if there is much more than after the last time."""
+        if self._resident() > self._lowest + _GROWTH:
+            self._give_back()
+            self._lowest = self._resident()
+
+    def _work(self) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            self.look()
 
 
 @dataclass(frozen=True, slots=True)

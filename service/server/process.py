@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from codec.errors import ResiduumError
 from protos.residuum.v1 import models_pb2 as pb
 from service.log import configure_log
-from service.runtime.memory import return_large_blocks
+from service.runtime.memory import Housekeeping, return_large_blocks
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
@@ -73,6 +73,7 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
         _send(supervisor, StartFailed(str(error)))
         return None
     models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
+    Housekeeping().start()
     _send(supervisor, Started(models))
     return data_port
 

@@ -56,6 +56,8 @@ class ServingProcess:
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "service.server.process", str(other.fileno())],
             env={
+                # By default glibc keeps freed memory in eight arenas per core.
+                "MALLOC_ARENA_MAX": "2",
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
                 FOLDER: str(metrics),

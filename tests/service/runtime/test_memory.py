@@ -3,7 +3,7 @@
 import pytest
 
 from codec.errors import InvalidInput
-from service.runtime.memory import MemoryBudget, Need
+from service.runtime.memory import Housekeeping, MemoryBudget, Need, resident_bytes
 from service.settings import MIB
 from service.status import Busy
 
@@ -61,3 +61,18 @@ def test_memory_is_given_back_when_a_call_fails(budget):
         raise ZeroDivisionError
     with budget.hold(need(10)):
         pass
+
+
+def test_memory_is_given_back_after_it_has_grown_and_not_all_the_time():
+    sizes, given_back = iter([100, 110, 200, 130, 140]), []
+    housekeeping = Housekeeping(lambda: next(sizes) * MIB, lambda: given_back.append(True))
+    housekeeping.look()
+    assert not given_back
+    housekeeping.look()  # 200 MiB, 130 MiB afterwards
+    assert len(given_back) == 1
+    housekeeping.look()
+    assert len(given_back) == 1
+
+
+def test_the_memory_of_this_process_is_known():
+    assert resident_bytes() > 10 * MIB
