@@ -27,7 +27,9 @@ DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?
 FILE = re.compile(r"(?<![\w./*}>…-])[\w.-]+(?:/[\w.-]+)*\.(?:py|proto|md|Dockerfile)\b(?![./\w*])")
 FOLDER = re.compile(r"(?<![\w./*}>…-])[\w-]+(?:/[\w-]+)*/(?![\w.*<{\[/$…])")
 # Names of files, which look like attributes; methods of an object that examples call `codec`.
-NO_MODULES = re.compile(r".*\.(proto|py|md|yaml|Dockerfile|json|npz|png|toml)|codec\.(de)?compress")
+NO_MODULES = re.compile(
+    r".*\.(proto|py|md|yaml|Dockerfile|json|npz|png|toml)|codec\.(de)?compress|service\.(name|x)"
+)
 # Folders that commands in documents make.
 EXAMPLES = ("bundles", "runs", "parts", "report")
 
