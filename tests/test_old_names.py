@@ -30,8 +30,6 @@ FOLDER = re.compile(r"(?<![\w./*}>…-])[\w-]+(?:/[\w-]+)*/(?![\w.*<{\[/$…])")
 NO_MODULES = re.compile(
     r".*\.(proto|py|md|yaml|Dockerfile|json|npz|png|toml)|codec\.(de)?compress|service\.(name|x)"
 )
-    r".*\.(proto|py|md|yaml|Dockerfile|json|npz|png|toml)|codec\.(de)?compress|service\.(name|x)"
-)
 # Folders that commands in documents make.
 EXAMPLES = ("bundles", "runs", "parts", "report")
 
