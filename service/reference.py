@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("METRICS.md")
 TEXT = """\
 # Metrics and settings of the server
 
-<!-- Generated from metrics.py and settings.py: run `make reference` after a change. -->
+<!-- Generated from the package metrics and settings.py: run `make reference` after a change. -->
 
 ## Metrics
 

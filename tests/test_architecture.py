@@ -93,9 +93,8 @@ ARROWS = {
         "*": "codec protos google grpc grpc_health grpc_reflection numpy prometheus_client "
         "pydantic pydantic_settings",
         "call": "",
-        "histogram": "",
         "log": "call",
-        "metrics": "histogram",
+        "metrics": "",
         "security": "call",
         "status": "call",
         "tracing": "call",

@@ -4,6 +4,8 @@ Whole calls are computed together, not only their graphs: reading files, quantis
 coding cost less for many images at once as well. Further cores are used by further processes.
 """
 
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,19 +18,18 @@ from service.runtime.job_queue import JobQueue, Limits
 from service.runtime.jobs import Job, Part, Slice
 from service.status import Busy
 
+_LOG = logging.getLogger(__name__)
 # For how long the answer to whether there is an overload holds.
 _ASK_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
-    """Callbacks: each slice with the seconds that it took, each job with the seconds that it waited
-    for its first slice, images in the queue and the expected seconds until all are computed after
-    each slice; and the number of calls in progress.
+    """Callbacks: each slice with the seconds that it took; images in the queue and the expected
+    seconds until all are computed after each slice; and the number of calls in progress.
     """
 
     computed: Callable[[Slice, float], None] = lambda _slice, _seconds: None
-    waited: Callable[[Job, float], None] = lambda _job, _seconds: None
     queued: Callable[[int, float], None] = lambda _images, _seconds: None
     calls_in_progress: Callable[[], float] = lambda: float("inf")
 
@@ -85,16 +86,25 @@ class Executor:
         self._thread.join()
 
     def _work(self) -> None:
-        while taken := self._next_slice():
-            self._compute(taken.parts)
-            with self._changed:
-                seconds = self._queue.finish(taken)
-                queued, backlog = self._queue.images, self._queue.backlog()
+        try:
+            while taken := self._next_slice():
+                self._compute(taken.parts)
+                with self._changed:
+                    seconds = self._queue.finish(taken)
+                    queued, backlog = self._queue.images, self._queue.backlog()
+                self._report(taken, seconds, queued, backlog)
+        except BaseException:  # noqa: BLE001 - the process ends
+            # Every call would wait for ever; the supervisor starts another process.
+            _LOG.critical("the executor failed; the process ends", exc_info=True)
+            os._exit(1)
+
+    def _report(self, done: Slice, seconds: float, queued: int, backlog: float) -> None:
+        """Updates the observer, whose errors concern nobody's images."""
+        try:
             self._observer.queued(queued, backlog)
-            self._observer.computed(taken, seconds)
-            for part in taken.parts:
-                if part.start == 0:
-                    self._observer.waited(part.job, taken.started - part.job.arrived)
+            self._observer.computed(done, seconds)
+        except Exception:  # noqa: BLE001 - logged
+            _LOG.exception("metrics could not be updated")
 
     def _next_slice(self) -> Slice | None:
         """Waits until a slice is due and takes it; None once closed with no jobs left."""

@@ -45,6 +45,8 @@ class GateInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
             return continuation(handler_call_details)
         self._metrics.refusals.labels(busy.reason).inc()
         self._metrics.of(rpc).answered(grpc.StatusCode.RESOURCE_EXHAUSTED.name, 0.0)
+        # Overload means that calls are in progress, which write the rest when they end.
+        self._metrics.tally.write(calls_in_progress=1)
         # As one of a stream of requests it need not wait for the first.
         return grpc.stream_unary_rpc_method_handler(_Refusal(busy))
 

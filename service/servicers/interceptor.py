@@ -141,12 +141,12 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         started = time.perf_counter()
         call, metrics = start_call(context.invocation_metadata()), self._metrics.of(rpc)
         span = self._spans.start(call, rpc) if self._spans else None
-        code = grpc.StatusCode.OK
+        code, received, sent = grpc.StatusCode.OK, 0, 0
         try:
             message = _parsed(request)
             with self._calls.enter():
                 response = respond(message, context)
-            metrics.transferred(message.ByteSize(), response.ByteSize())
+            received, sent = message.ByteSize(), response.ByteSize()
         except Exception as error:  # noqa: BLE001 - every error becomes a status
             failure = failure_of(error)
             code = failure.code
@@ -157,7 +157,8 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
             return response
         finally:
             seconds = time.perf_counter() - started
-            metrics.answered(code.name, seconds)
+            metrics.answered(code.name, seconds, received, sent)
+            self._metrics.tally.write(self._calls.count())
             if _LOG.isEnabledFor(logging.DEBUG):
                 _log_call(call, metrics.method, code, seconds)
             if self._spans and span:

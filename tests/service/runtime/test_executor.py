@@ -118,18 +118,17 @@ def test_a_lone_call_does_not_wait_for_others(doubler):
     executor.close()
 
 
-def test_the_observer_sees_slices_waits_and_the_queue(doubler):
+def test_the_observer_sees_slices_and_the_queue(doubler):
     seen = queue.SimpleQueue()
     observer = Observer(
         computed=lambda done, seconds: seen.put(("computed", done.images, seconds >= 0)),
-        waited=lambda job, seconds: seen.put(("waited", len(job.items), seconds >= 0)),
         queued=lambda images, seconds: seen.put(("queued", images, seconds)),
     )
     executor = Executor(Limits(slice_images=4, queue_images=100, window=0.0), observer)
     executor.run(job(doubler, 1, 2, 3))
     executor.close()
-    events = [seen.get_nowait() for _ in range(3)]
-    assert events == [("queued", 0, 0.0), ("computed", 3, True), ("waited", 3, True)]
+    events = [seen.get_nowait() for _ in range(2)]
+    assert events == [("queued", 0, 0.0), ("computed", 3, True)]
 
 
 @settings(max_examples=20)

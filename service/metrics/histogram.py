@@ -7,6 +7,9 @@ from typing import final
 
 from prometheus_client import Histogram
 
+# Bounds of histograms of times.
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
 
 @final
 class EachHistogram(Histogram):
