@@ -45,7 +45,7 @@ class Limits:
 
 @final
 class JobQueue:
-    """The jobs of one worker; `clock` gives seconds. Not thread-safe."""
+    """The jobs of one process; `clock` gives seconds. Not thread-safe."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
@@ -138,7 +138,7 @@ class JobQueue:
     def finish(self, done: Slice) -> float:
         """Learns from a slice that was computed. Returns the seconds that it took."""
         now = self._clock()
-        seconds = now - max(self._busy_since, 0.0)
+        seconds = now - self._busy_since
         self._costs.learn(done.task.cost_key, done.images, done.pixels, seconds)
         self._running = None
         self._busy_since = now
