@@ -1,10 +1,10 @@
-"""Three minutes of a mixed load; an hour of it is `make bench-soak`."""
+"""A minute of a mixed load; an hour of it is `make bench-soak`."""
 
 import pytest
 from serving.server import residuum
 from serving.soak import FILES, soak
 
-MINUTES = 3
+MINUTES = 1
 # In the first minutes the caches of the process still fill.
 MOST_GROWTH = 1.25
 
