@@ -81,9 +81,13 @@ class Supervisor:
     def watch(self, terminated: int) -> None:
         """Replaces processes that end, until the file descriptor can be read."""
         while True:
-            starting = [one.pipe for one in self._processes if one.models is None and one.alive]
-            ends = [one.sentinel for one in self._processes if one.alive]
+            alive = [one for one in self._processes if one.alive]
+            starting = [one.pipe for one in alive if one.models is None]
+            ends = [one.sentinel for one in alive]
             pause = max(0.0, self._restart_at - time.monotonic())
+            if len(alive) < len(self._processes) and math.isinf(pause):
+                # One has ended since its sentinel said so: a process closes its files before.
+                pause = 0.0
             changed = wait([terminated, *starting, *ends], None if math.isinf(pause) else pause)
             if terminated in changed:
                 return
