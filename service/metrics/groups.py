@@ -17,5 +17,5 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         tally = Tally()
         self.requests = RequestMetrics(registry, tally)
-        self.compute = ComputeMetrics(registry)
+        self.compute = ComputeMetrics(registry, tally)
         self.images = ImageMetrics(registry, tally)

@@ -14,9 +14,7 @@ def observer(metrics: ComputeMetrics, calls_in_progress: Callable[[], float]) ->
         model, _version, method = done.task.cost_key[:3]
         waits = [done.started - part.job.arrived for part in done.parts if part.start == 0]
         metrics.of(model, method).computed(done.images, seconds, done.expected, waits)
+        # Comes after `queued`.
+        metrics.tally.write(calls_in_progress())
 
-    def queued(images: int, seconds: float) -> None:
-        metrics.queued.set(images)
-        metrics.backlog.set(seconds)
-
-    return Observer(computed=computed, queued=queued, calls_in_progress=calls_in_progress)
+    return Observer(computed=computed, queued=metrics.waiting, calls_in_progress=calls_in_progress)
