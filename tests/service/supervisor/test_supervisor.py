@@ -64,7 +64,7 @@ def sample(connection, name):
 
 def wait_for_two(connection, *, without=()):
     """Waits until two processes serve, none of them one of these."""
-    while len(pids(connection)) < 2 or set(without) & set(pids(connection)):
+    while len(found := pids(connection)) < 2 or set(without) & set(found):
         pass
 
 
