@@ -55,7 +55,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server in a process, at `address`."""
+    """A server at `address`; `pid` is its one serving process, not the supervisor."""
 
     pid: int
     address: str
@@ -100,7 +100,8 @@ def serving(bundles: Path, log: Path) -> Iterator[Server]:
         ready = READY.search(process.stdout.readline().decode())
         if ready is None:
             raise SystemExit(f"the server did not start: {log.read_text()}")
-        yield Server(process.pid, f"127.0.0.1:{ready[1]}", int(ready[2]), log)
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield Server(int(child), f"127.0.0.1:{ready[1]}", int(ready[2]), log)
         process.send_signal(signal.SIGTERM)
         if process.wait():
             raise SystemExit(f"the server ended with {process.returncode}: {log.read_text()}")
