@@ -1,5 +1,6 @@
 """The log of a server as JSON, line by line."""
 
+import contextvars
 import json
 import os
 import signal
@@ -86,13 +87,13 @@ def test_at_the_level_info_only_administrative_calls_have_one(bundles, json_serv
 
 
 def test_an_internal_error_is_logged_under_the_id_that_the_client_sent(caplog):
-    start_call(NAMED)
-    try:
+    def fail():
+        start_call(NAMED)
         failure = failure_of(RuntimeError("a secret"))
-        line = json.loads(JsonFormatter().format(caplog.records[-1]))
-    finally:
-        start_call(())
-    assert failure.message == "internal error; the server log has details under camera-7"
+        return failure.message, json.loads(JsonFormatter().format(caplog.records[-1]))
+
+    message, line = contextvars.copy_context().run(fail)
+    assert message == "internal error; the server log has details under camera-7"
     assert line["request_id"] == "camera-7"
     assert line["trace_id"] == TRACE
     assert "a secret" in line["exception"]
