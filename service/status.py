@@ -79,6 +79,13 @@ class Failure:
             status.details.add().Pack(RetryInfo(retry_delay=delay))
         return status
 
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """What a call that was refused ends with: when it may be repeated, in both usual forms."""
+        return (
+            ("grpc-retry-pushback-ms", str(self.retry_milliseconds)),
+            ("grpc-status-details-bin", self.status().SerializeToString()),
+        )
+
     @property
     def retry_milliseconds(self) -> int:
         """How long a client should wait before it repeats a call that was refused."""
@@ -107,12 +114,7 @@ def failure_of(error: BaseException) -> Failure:
 def abort(context: grpc.ServicerContext, failure: Failure) -> NoReturn:
     """Ends a call, and says when one that was refused may be repeated."""
     if failure.retry_seconds is not None:
-        context.set_trailing_metadata(
-            (
-                ("grpc-retry-pushback-ms", str(failure.retry_milliseconds)),
-                ("grpc-status-details-bin", failure.status().SerializeToString()),
-            )
-        )
+        context.set_trailing_metadata(failure.trailing_metadata())
     context.abort(failure.code, failure.message)
 
 

@@ -7,12 +7,12 @@ thread as soon as its headers are there.
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Never, final
+from typing import Any, NoReturn, final
 
 import grpc
 
 from service.metrics import RequestMetrics
-from service.status import Busy, abort, failure_of
+from service.status import Busy, Failure, failure_of
 
 # The calls with images or records; those about models are never refused here.
 _METHODS = frozenset(
@@ -33,6 +33,8 @@ class GateInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, metrics: RequestMetrics, overload: Callable[[], Busy | None]) -> None:
         self._metrics = metrics
         self._overload = overload
+        self._latest: Busy | None = None
+        self._refusal: Any = None
 
     def intercept_service(
         self,
@@ -47,8 +49,11 @@ class GateInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         self._metrics.of(rpc).answered(grpc.StatusCode.RESOURCE_EXHAUSTED.name, 0.0)
         # Overload means that calls are in progress, which write the rest when they end.
         self._metrics.tally.write(calls_in_progress=1)
-        # As one of a stream of requests it need not wait for the first.
-        return grpc.stream_unary_rpc_method_handler(_Refusal(busy))
+        if busy is not self._latest:
+            # As one of a stream of requests it need not wait for the first.
+            self._refusal = grpc.stream_unary_rpc_method_handler(_Refusal(failure_of(busy)))
+            self._latest = busy
+        return self._refusal
 
 
 @final
@@ -69,8 +74,10 @@ class _Refusal:
     # gRPC runs a handler that has this attribute there. Without it, a thread of the server would.
     experimental_thread_pool = _AtOnce(1)
 
-    def __init__(self, busy: Busy) -> None:
-        self._busy = busy
+    def __init__(self, failure: Failure) -> None:
+        self._failure = failure
+        self._trailing = failure.trailing_metadata()
 
-    def __call__(self, _requests: object, context: grpc.ServicerContext) -> Never:
-        abort(context, failure_of(self._busy))
+    def __call__(self, _requests: object, context: grpc.ServicerContext) -> NoReturn:
+        context.set_trailing_metadata(self._trailing)
+        context.abort(self._failure.code, self._failure.message)

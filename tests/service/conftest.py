@@ -1,5 +1,6 @@
 """Fixtures: servers on free ports with the tiny bundles of tests/data."""
 
+import logging
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,17 @@ def pictures(count, height=16, width=16, seed=0):
 def pixels(images):
     count, height, width, channels = images.shape
     return Pixels(count=count, height=height, width=width, channels=channels, data=images.tobytes())
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before():
+    """A command that runs in the process of a test sets up the log of the whole process."""
+    loggers = [logging.getLogger(name) for name in (None, "residuum.audit", "residuum.calls")]
+    before = [(one, one.handlers[:], one.level) for one in loggers]
+    yield
+    for logger, handlers, level in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session", name="running")
