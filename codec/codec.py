@@ -4,7 +4,7 @@
     record --range coder--> codes --dequantise--> latents --decoder--> x_hat --> image
 
 The two graphs are anything with the methods of `codec.graphs.protocol.Graphs`: onnxruntime in this
-process, a micro-batching queue in front of it, or torch while a model is being exported.
+process, or torch while a model is being exported.
 """
 
 from collections.abc import Callable, Sequence
