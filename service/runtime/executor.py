@@ -59,6 +59,7 @@ class Executor:
                 raise CancelledError
             idle = not self._queue.images
             self._queue.add(job)
+            self._asked = 0.0  # the answer is another now
             # Otherwise the thread wakes when the window of the first job ends.
             if idle or self._due() == 0:
                 self._changed.notify()

@@ -26,7 +26,7 @@ _MARGIN_SECONDS = 0.005
 _SLICE_SECONDS = 0.02
 # Images in the first slice of a task of unknown cost.
 _UNKNOWN_COST_IMAGES = 4
-# Weight of the newest call in the mean of the times that calls have left; bounds of these, seconds.
+# Weight of the newest call in the means of calls; bounds of the times that they have left, seconds.
 _NEWEST, _SHORTEST_LEFT, _LONGEST_LEFT = 0.05, 0.05, 60.0
 # Most pixels of a slice, to bound its memory.
 SLICE_PIXELS = 2**21
@@ -58,6 +58,8 @@ class JobQueue:
         self._busy_since = 0.0
         # Mean of the logarithm of the time that calls have left when they come, seconds.
         self._log_left = math.log(_LONGEST_LEFT)
+        # Mean of the expected seconds of jobs.
+        self._mean_seconds = 0.0
 
     @property
     def images(self) -> int:
@@ -88,12 +90,12 @@ class JobQueue:
             self._refuse_late(ahead, 0.0, deadline - now)
 
     def overload(self) -> Busy | None:
-        """Why a call would be refused that has as much time as calls have had lately, if so."""
+        """Why a call would be refused that is like the recent ones in its size and its time."""
         try:
             if self._jobs:
                 left = math.exp(self._log_left)
                 _, ahead = self._ahead(self._clock() + min(left, PATIENCE))
-                self._refuse_late(ahead, 0.0, left)
+                self._refuse_late(ahead, self._mean_seconds, left)
         except Busy as busy:
             return busy
         return None
@@ -172,6 +174,7 @@ class JobQueue:
     def _check_deadlines(self, job: Job) -> None:
         """Raises Busy if the job would be late, or another because of it."""
         now, own = self._clock(), self._seconds(job)
+        self._mean_seconds += _NEWEST * (own - self._mean_seconds)
         at, ahead = self._ahead(job.urgency)
         self._refuse_late(ahead, own, job.deadline - now)
         end = now + ahead
