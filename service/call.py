@@ -30,8 +30,8 @@ class TraceParent:
 class Call:
     """A call, or a message of a stream; `metadata` is what its client sent with it.
 
-    `waited` and `computed` are the moments, of time.monotonic, between which its images waited and
-    were computed: arrival, start and end.
+    `times` are when its images arrived in the queue, and when their computation started and ended,
+    by time.monotonic.
     """
 
     metadata: Metadata = ()

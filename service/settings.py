@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     host: str = Field("0.0.0.0", min_length=1, description="address to listen on")  # noqa: S104
     port: int = Field(50051, ge=0, le=65535, description="data port; 0 picks a free port")
     processes: Annotated[int, Field(ge=1, le=_MAX_PROCESSES)] | Literal["auto"] = Field(
-        1, description="worker processes on the data port; auto starts one per usable core"
+        1, description="serving processes on the data port; auto starts one per usable core"
     )
     metrics_port: int = Field(
         9464,

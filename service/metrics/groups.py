@@ -12,7 +12,7 @@ from service.metrics.tally import Tally
 
 @final
 class Metrics:
-    """All metrics that a worker updates, in the given registry."""
+    """All metrics that a serving process updates, in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         tally = Tally()

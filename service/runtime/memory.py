@@ -104,11 +104,6 @@ class MemoryBudget:
         self._needs: dict[object, Need] = {}
         self._lock = threading.Lock()
 
-    def in_use(self) -> int:
-        """Bytes that calls in progress take."""
-        with self._lock:
-            return _together(self._needs.values())
-
     @contextmanager
     def hold(self, need: Need) -> Iterator[None]:
         """Counts a call for a block.

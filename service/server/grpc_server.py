@@ -18,7 +18,7 @@ from service.settings import MIB
 
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _CONNECTION_AGE_MS = 300_000
-# A client that does not answer a ping within the second is gone, milliseconds.
+# Clients are pinged this often, and are gone if they do not answer in this time, milliseconds.
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 30_000, 10_000
 _HANDSHAKE_TIMEOUT_MS = 10_000
 # Each keeps a thread while it is open, also while its client is silent.

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 from multiprocessing.connection import Connection, wait
@@ -20,6 +19,7 @@ from service.server.grpc_server import ListenError
 from service.server.metrics_files import MetricsFileError, remove_folder, reserve_files
 from service.servicers.message_conversion import model_message
 from service.servicers.models import ModelServicer
+from service.signals import catch
 from service.status import Failure, failure_of
 
 # As a module that is run, it has another name.
@@ -31,7 +31,8 @@ def main() -> None:
 
     The argument of the command is the descriptor of the pipe to the supervisor.
     """
-    terminated = _catch_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the supervisor
+    terminated = catch(signal.SIGTERM)
     return_large_blocks()
     supervisor: Connection = Connection(int(sys.argv[1]))
     with contextlib.suppress(EOFError, ConnectionError):
@@ -110,20 +111,6 @@ def _respond(servicer: ModelServicer, command: Command) -> Message:
             return servicer.GetModel(pb.GetModelRequest.FromString(command.request), None)
         case _:
             return servicer.ListModels(pb.ListModelsRequest.FromString(command.request), None)
-
-
-def _catch_sigterm() -> int:
-    """A file descriptor that can be read after SIGTERM. Ctrl-C is left to the supervisor.
-
-    The interpreter writes the signal to a pipe, in whichever thread it arrives. Setting a
-    `threading.Event` in a handler could deadlock with the wait that the handler interrupts.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    return reader
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from codec.errors import InvalidInput
 from protos.inference.open_inference_pb2 import ModelInferRequest
@@ -15,6 +15,7 @@ from protos.residuum.v1.anomaly_pb2 import ScoreResponse
 from protos.residuum.v1.codec_pb2 import DecodeResponse, EncodeResponse
 from service.call import Call, start_call
 from service.metrics import RequestMetrics
+from service.parsing import parse
 from service.runtime.concurrency import Concurrency
 from service.runtime.idle_streams import IdleStreams
 from service.servicers.open_inference import stream_error
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("residuum.calls")
 # Health and reflection, on the same ports, are neither counted nor limited.
 _PREFIXES = ("/residuum.v1.", "/inference.")
-
+# Responses of streams that say in their `status` why a message failed.
 _WITH_STATUS = {
     "EncodeStream": EncodeResponse,
     "DecodeStream": DecodeResponse,
@@ -69,13 +70,13 @@ class RpcInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 partial(self._handle, rpc, handler.unary_unary),
-                partial(_parse, handler.request_deserializer),
+                partial(parse, handler.request_deserializer),
                 handler.response_serializer,
             )
         if handler.stream_stream:
             return grpc.stream_stream_rpc_method_handler(
                 partial(self._handle_stream, rpc, handler.stream_stream),
-                partial(_parse, handler.request_deserializer),
+                partial(parse, handler.request_deserializer),
                 handler.response_serializer,
             )
         return handler
@@ -184,14 +185,6 @@ def _failed(rpc: str, request: Message | InvalidInput, failure: Failure) -> Mess
         return stream_error(parsed, failure)
     response: Callable[..., Message] = _WITH_STATUS[method]
     return response(id=getattr(request, "id", 0), status=failure.status())
-
-
-def _parse(parse: Callable[[bytes], Message], data: bytes) -> Message | InvalidInput:
-    """The request, or what is wrong with it: gRPC would answer INTERNAL and log a traceback."""
-    try:
-        return parse(data)
-    except DecodeError as error:
-        return InvalidInput(f"the request of {len(data)} bytes is not a valid message: {error}")
 
 
 def _parsed(request: Message | InvalidInput) -> Message:

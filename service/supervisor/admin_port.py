@@ -16,11 +16,11 @@ from protos.residuum.v1.models_pb2_grpc import (
     add_ModelServiceServicer_to_server,
 )
 from service.call import ensure_call
+from service.parsing import ParseInterceptor
 from service.security import Role
 from service.server.access import credentials, interceptors
 from service.server.commands import Method
 from service.server.grpc_server import add_health_and_reflection, add_port, grpc_server, reserve
-from service.server.parsing import ParseInterceptor
 from service.settings import Settings
 from service.status import abort, failure_of
 from service.supervisor.serving_process import CommandFailed

@@ -24,7 +24,6 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         warn_of_plain_tokens(settings)
-        self._stack = ExitStack()
         with ExitStack() as stack:
             reserved = stack.enter_context(reserve(settings.host, settings.port))
             self.port: int = reserved.getsockname()[1]

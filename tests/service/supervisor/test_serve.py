@@ -62,7 +62,7 @@ def failure(monkeypatch, capsys):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["residuum-serve", *map(str, arguments)])
-        monkeypatch.setattr(serve, "_catch_signals", lambda: None)
+        monkeypatch.setattr(serve, "catch", lambda *_: None)
         with pytest.raises(SystemExit) as caught:
             main()
         return caught.value.code, capsys.readouterr().err

@@ -6,16 +6,12 @@ from typing import Any
 
 import grpc.aio
 
-from residuum_client.transport.balanced import GONE
+from residuum_client.transport.balanced import GONE, Channels
 from residuum_client.transport.replicas import Replicas
 
 
-class AsyncBalancedChannel:
-    """The part of a channel that calls of this client use, over one channel for each address."""
-
-    def __init__(self, channels: Sequence[Any]) -> None:
-        self._channels = channels
-        self._replicas = Replicas(len(channels))
+class AsyncBalancedChannel(Channels):
+    """The part of a channel that calls of this client use."""
 
     async def close(self, grace: float | None) -> None:
         """Closes all channels."""
@@ -26,14 +22,6 @@ class AsyncBalancedChannel:
         """A method with one request and one response."""
         methods = [channel.unary_unary(*arguments, **options) for channel in self._channels]
         return _Method(methods, self._replicas)
-
-    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method of streams, at the first address. The generated stubs make them, unused."""
-        return self._channels[0].stream_stream(*arguments, **options)
-
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method with a stream of responses, likewise."""
-        return self._channels[0].unary_stream(*arguments, **options)
 
 
 class _Method:

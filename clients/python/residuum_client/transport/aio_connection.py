@@ -18,7 +18,7 @@ from residuum_client.transport import health
 from residuum_client.transport.access import Access, check_access
 from residuum_client.transport.address import check_targets
 from residuum_client.transport.aio_balanced import AsyncBalancedChannel
-from residuum_client.transport.channel import options
+from residuum_client.transport.channel import open_channels
 from residuum_client.transport.failures import fails_every_call, from_rpc
 from residuum_client.transport.messages import Exchange, Response
 from residuum_client.v1 import anomaly_pb2_grpc, codec_pb2_grpc, models_pb2_grpc
@@ -167,15 +167,8 @@ class AsyncConnection:
 
 def _connect(targets: Sequence[str], access: Access) -> Any:
     """A channel; Any, since the generated stubs are typed for channels of `grpc` only."""
-    alone = len(targets) == 1
-    channels = []
-    for target in targets:
-        settings = options(target, alone=alone)
-        if access.credentials is None:
-            channels.append(grpc.aio.insecure_channel(target, options=settings))
-        else:
-            channels.append(grpc.aio.secure_channel(target, access.credentials, options=settings))
-    return channels[0] if alone else AsyncBalancedChannel(channels)
+    channels = open_channels(targets, access, grpc.aio)
+    return channels[0] if len(channels) == 1 else AsyncBalancedChannel(channels)
 
 
 async def _load(

@@ -14,12 +14,24 @@ from residuum_client.transport.replicas import Replicas
 GONE = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED))
 
 
-class BalancedChannel:
-    """The part of a channel that calls of this client use, over one channel for each address."""
+class Channels:
+    """One channel for each address, of `grpc` or `grpc.aio`, and what both kinds do alike."""
 
-    def __init__(self, channels: Sequence[grpc.Channel]) -> None:
+    def __init__(self, channels: Sequence[Any]) -> None:
         self._channels = channels
         self._replicas = Replicas(len(channels))
+
+    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
+        """A method of streams, at the first address. The generated stubs make them, unused."""
+        return self._channels[0].stream_stream(*arguments, **options)
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
+        """A method with a stream of responses, likewise."""
+        return self._channels[0].unary_stream(*arguments, **options)
+
+
+class BalancedChannel(Channels):
+    """The part of a channel that calls of this client use."""
 
     def close(self) -> None:
         """Closes all channels."""
@@ -30,14 +42,6 @@ class BalancedChannel:
         """A method with one request and one response."""
         methods = [channel.unary_unary(*arguments, **options) for channel in self._channels]
         return _Method(methods, self._replicas)
-
-    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method of streams, at the first address. The generated stubs make them, unused."""
-        return self._channels[0].stream_stream(*arguments, **options)
-
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        """A method with a stream of responses, likewise."""
-        return self._channels[0].unary_stream(*arguments, **options)
 
 
 class _Method:

@@ -1,7 +1,10 @@
 """How both clients connect: retries, load balancing over replicas, message sizes, proxies."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
+from residuum_client.transport.access import Access
 from residuum_client.transport.address import is_local
 
 # A server that is being stopped answers UNAVAILABLE, and CANCELLED to calls that it did not finish.
@@ -47,6 +50,18 @@ def service_config(*, alone: bool) -> dict[str, object]:
         ],
         "retryThrottling": THROTTLING,
     }
+
+
+def open_channels(targets: Sequence[str], access: Access, library: Any) -> list[Any]:
+    """A channel for each address, of the library `grpc` or `grpc.aio`."""
+    channels = []
+    for target in targets:
+        settings = options(target, alone=len(targets) == 1)
+        if access.credentials is None:
+            channels.append(library.insecure_channel(target, options=settings))
+        else:
+            channels.append(library.secure_channel(target, access.credentials, options=settings))
+    return channels
 
 
 def options(target: str, *, alone: bool = True) -> list[tuple[str, str | int]]:

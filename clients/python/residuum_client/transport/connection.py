@@ -18,7 +18,7 @@ from residuum_client.transport import health
 from residuum_client.transport.access import Access, check_access
 from residuum_client.transport.address import check_targets
 from residuum_client.transport.balanced import BalancedChannel
-from residuum_client.transport.channel import options
+from residuum_client.transport.channel import open_channels
 from residuum_client.transport.failures import fails_every_call, from_rpc
 from residuum_client.transport.messages import Exchange, Response
 from residuum_client.v1 import anomaly_pb2_grpc, codec_pb2_grpc, models_pb2_grpc
@@ -183,15 +183,8 @@ class Connection:
 
 def _connect(targets: Sequence[str], access: Access) -> Any:
     """A channel to the addresses; Any, since the one to several is not a channel of gRPC."""
-    alone = len(targets) == 1
-    channels = []
-    for target in targets:
-        settings = options(target, alone=alone)
-        if access.credentials is None:
-            channels.append(grpc.insecure_channel(target, options=settings))
-        else:
-            channels.append(grpc.secure_channel(target, access.credentials, options=settings))
-    return channels[0] if alone else BalancedChannel(channels)
+    channels = open_channels(targets, access, grpc)
+    return channels[0] if len(channels) == 1 else BalancedChannel(channels)
 
 
 def _load(
