@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import trustme
 
 from codec import Codec, Scorer, load_bundle
 from codec.graphs.onnx import open_graphs
@@ -82,6 +83,16 @@ def _log_as_before():
     for logger, handlers, level in before:
         logger.handlers[:] = handlers
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def ca():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def other_ca():
+    return trustme.CA()
 
 
 @pytest.fixture(scope="session", name="running")

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-import trustme
 
 SECONDS = 20
 TOKENS = {"data": "camera-token-0123456789", "admin": "operator-token-0123456789"}
@@ -88,16 +87,6 @@ def answer(channel, method, request=b"", metadata=()):
     except grpc.RpcError as error:
         return error.code().name, error.details()
     return "OK", ""
-
-
-@pytest.fixture(scope="session")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="session")
-def other_ca():
-    return trustme.CA()
 
 
 @pytest.fixture(scope="module")

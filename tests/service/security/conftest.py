@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -139,16 +138,6 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path):
     return Folder(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="session")
-def other_ca():
-    return trustme.CA()
 
 
 @pytest.fixture
