@@ -72,7 +72,7 @@ class DataPort:
         gate = GateInterceptor(requests, self._executor.overload)
         rpc = RpcInterceptor(requests, calls, streams, idle_streams, self._spans)
         threads = settings.workers + settings.max_streams + _SPARE_THREADS
-        self._server = grpc_server([gate, *before, rpc], threads, settings.max_message_mb)
+        self._server = grpc_server([*before, gate, rpc], threads, settings.max_message_mb)
         codec = CodecServicer(runtime, metrics.images)
         add_CodecServiceServicer_to_server(codec, self._server)
         anomaly = AnomalyServicer(runtime, metrics.images)
