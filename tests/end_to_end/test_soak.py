@@ -4,7 +4,7 @@ import pytest
 from serving.server import residuum
 from serving.soak import FILES, soak
 
-MINUTES = 0.3
+MINUTES = 0.15
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from processes import started
 from residuum_client import Client, ResiduumError
 
 ROOT = Path(__file__).parents[3]
-RESTARTS, CALLERS, CALLS_BETWEEN = 4, 4, 40
+RESTARTS, CALLERS, CALLS_BETWEEN = 2, 4, 40
 
 
 def free_ports(count):
