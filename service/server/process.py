@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from codec.errors import ResiduumError
 from protos.residuum.v1 import models_pb2 as pb
 from service.log import configure_log
-from service.runtime.memory import Housekeeping, return_large_blocks
+from service.runtime.memory import Housekeeping, freeze_memory, return_large_blocks
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
@@ -69,6 +69,7 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
         if supervisor.poll():  # it is gone, or does not want this process any more
             return None
         loaded = data_port.models.load_all(start.bundles)
+        freeze_memory()
         data_port.start()
     except (ResiduumError, ListenError, MetricsFileError) as error:
         _send(supervisor, StartFailed(str(error)))

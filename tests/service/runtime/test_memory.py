@@ -1,9 +1,19 @@
 """Calls share the memory of the server: what fits, what is refused, what is given back."""
 
+import gc
+import weakref
+
 import pytest
 
 from codec.errors import InvalidInput
-from service.runtime.memory import Housekeeping, MemoryBudget, Need, resident_bytes
+from service.runtime.memory import (
+    Housekeeping,
+    MemoryBudget,
+    Need,
+    freeze_memory,
+    resident_bytes,
+    return_free_memory,
+)
 from service.settings import MIB
 from service.status import Busy
 
@@ -75,3 +85,24 @@ def test_memory_is_given_back_after_it_has_grown_and_not_all_the_time():
 
 def test_the_memory_of_this_process_is_known():
     assert resident_bytes() > 10 * MIB
+
+
+class Model:
+    """Refers to itself, as the graphs of a model do."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_a_model_that_was_replaced_is_collected_when_memory_is_given_back():
+    model = Model()
+    replaced = weakref.ref(model)
+    try:
+        freeze_memory()
+        del model
+        gc.collect()
+        assert replaced() is not None
+        return_free_memory()
+        assert replaced() is None
+    finally:
+        gc.unfreeze()

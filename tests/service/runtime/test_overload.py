@@ -16,7 +16,7 @@ from service.runtime.jobs import Job, Task
 
 # Images per second that the worker can compute, and seconds that a caller waits.
 CAPACITY, DEADLINE = 1000.0, 0.25
-SECONDS = 2.0
+SECONDS = 3.0
 TASK = Task("encode", ("model", "1", "encode"), lambda items: items)
 
 
