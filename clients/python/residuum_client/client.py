@@ -32,9 +32,9 @@ class Client(Backend):
     - `metadata`: names and values to send with every call.
 
     Messages are sized by their pixels and by how fast the server answers, and up to four are in
-    flight. One that is refused, late or failed is sent again in parts, so that only the images or
-    records that fail alone have failed. A busy server is asked six times within about three
-    seconds.
+    flight. One that is late or failed is sent again in parts, so that only the images or records
+    that fail alone have failed. A busy server is asked up to six times within about three seconds,
+    for at most four calls at a time.
 
     A client can be shared between threads, but not across `fork`. No call is made before the first
     method is used. All methods raise ResiduumError, and so does the constructor: InvalidInput.

@@ -5,6 +5,7 @@ Without a clock, a thread or a connection: `Client`, `AsyncClient` and `Offline`
 
 from residuum_client.schedule.message import Item, Message
 from residuum_client.schedule.pace import IN_FLIGHT, MESSAGE_ITEMS, MESSAGE_WEIGHT, Pace
+from residuum_client.schedule.retries import Retries
 from residuum_client.schedule.schedule import Schedule
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Item",
     "Message",
     "Pace",
+    "Retries",
     "Schedule",
 ]

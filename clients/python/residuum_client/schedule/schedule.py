@@ -16,6 +16,7 @@ from residuum_client.errors import (
 from residuum_client.schedule.in_order import InOrder
 from residuum_client.schedule.message import Item, Message
 from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, PAUSES, Pace
+from residuum_client.schedule.retries import Retries
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,11 +26,13 @@ class Schedule(Generic[T, R]):
     """The messages of one call over a list or a stream.
 
     Add items while `hungry`, then send what `next_message` gives, report every message that ended
-    with `answered` or `failed`, and take the `outcomes`, until `done`. Times are in seconds.
+    with `answered` or `failed`, and take the `outcomes`, until `done`; then `close`. Times are in
+    seconds; `retries` is shared by the calls of a client.
     """
 
-    def __init__(self, noun: str, pace: Pace) -> None:
+    def __init__(self, noun: str, pace: Pace, retries: Retries | None = None) -> None:
         self.pace = pace
+        self._retries = retries or Retries()
         self._ended = False
         # Being filled; full; to be sent again before anything new; sent, with the time; those of
         # them that were not always the only one in flight.
@@ -68,7 +71,7 @@ class Schedule(Generic[T, R]):
             item.goes_with(self._filling[0])
             and self.pace.message_fits(len(self._filling) + 1, self._filling_weight + weight)
         ):
-            self._close()
+            self._complete()
         self._filling.append(item)
         self._filling_weight += weight
 
@@ -80,10 +83,14 @@ class Schedule(Generic[T, R]):
         """No item will be added any more."""
         self._ended = True
 
+    def close(self) -> None:
+        """Nothing will be sent any more."""
+        self._retries.end(self)
+
     def next_message(self, now: float) -> Message[T] | None:
         """The message to send now, if any; it is in flight from now on."""
         if not self._full and self._filling and (self._ended or self._outcomes.too_far_ahead):
-            self._close()
+            self._complete()
         message = self._first_again() if self._again else self._full
         if message is None or not self._may_be_sent(message, now):
             return None
@@ -105,20 +112,17 @@ class Schedule(Generic[T, R]):
     ) -> None:
         """Reports an answer, with one outcome per item."""
         seconds, _ = self._landed(message, now)
+        self._retries.end(self)
         self._settle_suspects()
         self.pace = self.pace.answered(message.weight, seconds)
-        finished = {
-            place
-            for place, outcome in enumerate(outcomes)
-            if not isinstance(outcome, Overloaded) or len(message.items) == 1
-        }
-        for place, (item, outcome) in enumerate(zip(message.items, outcomes, strict=True)):
-            if place in finished:
-                self._outcomes.settle(item.index, outcome)
-        if len(finished) < len(message.items):
+        single = len(message.items) == 1
+        ended = {i for i, one in enumerate(outcomes) if single or not isinstance(one, Overloaded)}
+        for place in ended:
+            self._outcomes.settle(message.items[place].index, outcomes[place])
+        if len(ended) < len(message.items):
             # In halves if all were refused, so that each item is alone in the end.
-            parts = 1 if finished else 2
-            self._repeat(message.without(finished).split(parts, alone=message.alone))
+            parts = 1 if ended else 2
+            self._repeat(message.without(ended).split(parts, alone=message.alone))
 
     def failed(self, message: Message[T], error: ResiduumError, now: float) -> None:
         """Reports a failure: the message is sent again, in parts, or its one item has failed.
@@ -172,23 +176,20 @@ class Schedule(Generic[T, R]):
         if len(message.items) > 1:
             self._repeat([message.without({place})])
 
-    def _refused(
-        self, message: Message[T], error: Overloaded, in_company: bool, now: float
-    ) -> None:
-        """Waits for the other messages; without any, the message itself is too much."""
-        delay = self.pace.delay(error.retry_delay)
-        if in_company:
+    def _refused(self, message: Message[T], error: Overloaded, shared: bool, now: float) -> None:
+        """Waits for the other messages; without any, for the server, a few times."""
+        after = now + self.pace.delay(error.retry_delay)
+        if shared:
             self.pace = self.pace.refused(len(self._in_flight))
-            self._not_before = max(self._not_before, now + delay)
+            self._not_before = max(self._not_before, after)
             self._repeat([replace(message, alone=True)])
-        elif len(message.items) > 1:
-            self._not_before = now + max(delay, PAUSES[0])
-            self._repeat(message.split(2, alone=True))
-        elif message.refusals < len(PAUSES):
-            self._not_before = now + max(delay, PAUSES[message.refusals])
+        elif message.refusals < len(PAUSES) and self._retries.begin(self):
+            # As a whole: smaller messages would cost a busy server more.
+            self._not_before = max(after, now + PAUSES[message.refusals])
             self._repeat([replace(message, alone=True, refusals=message.refusals + 1)])
         else:
-            self._outcomes.settle(message.items[0].index, error)
+            for item in message.items:
+                self._outcomes.settle(item.index, error)
 
     def _too_late(
         self, message: Message[T], error: DeadlineExceeded, in_company: bool, seconds: float
@@ -245,5 +246,5 @@ class Schedule(Generic[T, R]):
         together = [*messages, *self._again]
         self._again = deque(sorted(together, key=lambda message: message.items[0].index))
 
-    def _close(self) -> None:
+    def _complete(self) -> None:
         self._full, self._filling, self._filling_weight = Message(self._filling), [], 0

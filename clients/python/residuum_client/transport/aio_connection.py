@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 from residuum_client.arrays import U8
 from residuum_client.errors import ResiduumError, ServerError, Unavailable
 from residuum_client.options import check_given
-from residuum_client.schedule import Message, Schedule
+from residuum_client.schedule import Message, Retries, Schedule
 from residuum_client.transport import health
 from residuum_client.transport.access import Access, check_access
 from residuum_client.transport.address import check_targets
@@ -47,6 +47,7 @@ class AsyncConnection:
         self._target = ",".join(targets)
         self._timeout: float = check_given("timeout", timeout)
         self._access = check_access(targets, credentials, token, metadata)
+        self._retries = Retries()
         self._channel = _connect(targets, self._access)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self.codec = codec_pb2_grpc.CodecServiceStub(self._channel)
@@ -101,7 +102,7 @@ class AsyncConnection:
         exchange: Exchange[I, Q, B, R],
         source: AsyncIterator[object],
     ) -> AsyncGenerator[R | ResiduumError, None]:
-        schedule = exchange.schedule(self._timeout)
+        schedule = exchange.schedule(self._timeout, self._retries)
         calls: set[asyncio.Task[None]] = set()
         try:
             while not schedule.done:
@@ -119,6 +120,7 @@ class AsyncConnection:
                 else:
                     await asyncio.sleep(schedule.pause(time.monotonic()))
         finally:
+            schedule.close()
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)

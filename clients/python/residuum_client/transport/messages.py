@@ -13,7 +13,7 @@ from residuum_client.errors import InvalidInput, ResiduumError, ServerError
 from residuum_client.inputs import image_list, image_weight, load_image, load_record, record_list
 from residuum_client.options import EncodeOptions, check_flag, check_options, check_value
 from residuum_client.results import Box, Compressed, ModelInfo, Region, Restored, Score
-from residuum_client.schedule import MESSAGE_ITEMS, Message, Pace, Schedule
+from residuum_client.schedule import MESSAGE_ITEMS, Message, Pace, Retries, Schedule
 from residuum_client.transport.failures import of_item
 from residuum_client.v1 import anomaly_pb2, codec_pb2, images_pb2
 
@@ -49,9 +49,9 @@ class Exchange(Generic[I, Q, A, R]):
     read: Callable[[A], list[R]]
     items: int = MESSAGE_ITEMS
 
-    def schedule(self, timeout: float) -> Schedule[I, R]:
+    def schedule(self, timeout: float, retries: Retries) -> Schedule[I, R]:
         """A new schedule of its messages."""
-        return Schedule(self.noun, Pace(timeout, items=self.items))
+        return Schedule(self.noun, Pace(timeout, items=self.items), retries)
 
     def add(self, schedule: Schedule[I, R], element: object) -> None:
         """Loads the next element of the caller."""
