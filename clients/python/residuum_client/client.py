@@ -33,8 +33,8 @@ class Client(Backend):
 
     Messages are sized by their pixels and by how fast the server answers, and up to four are in
     flight. One that is late or failed is sent again in parts, so that only the images or records
-    that fail alone have failed. A busy server is asked up to six times within about three seconds,
-    for at most four calls at a time.
+    that fail alone have failed. A busy server is asked up to six times, with increasing pauses; all
+    calls together repeat at most 50 messages a second.
 
     A client can be shared between threads, but not across `fork`. No call is made before the first
     method is used. All methods raise ResiduumError, and so does the constructor: InvalidInput.

@@ -20,7 +20,7 @@ from residuum_client.errors import (
     ServerError,
     Unavailable,
 )
-from residuum_client.schedule import IN_FLIGHT, Message, Pace, Retries, Schedule
+from residuum_client.schedule import IN_FLIGHT, Message, Pace, Schedule
 
 TIMEOUT = 3.0
 BROKEN = -1
@@ -245,40 +245,6 @@ def test_a_busy_server_gets_a_refused_message_as_a_whole():
     server = Server(calls=0)
     assert errors(run([100] * 64, server).outcomes) == dict.fromkeys(range(64), Overloaded)
     assert server.sizes == [64] * 6
-
-
-def refused(retries: Retries, now: float = 0.0) -> Schedule[int, int]:
-    """A call of one item that a busy server has refused."""
-    schedule: Schedule[int, int] = Schedule("image", Pace(TIMEOUT), retries)
-    schedule.add(1, 1)
-    schedule.end()
-    busy(schedule, schedule.next_message(now), now, None)
-    return schedule
-
-
-def test_a_few_calls_of_a_client_at_a_time_repeat_what_was_refused_and_others_fail_at_once():
-    retries = Retries(most=2)
-    first, second, third = (refused(retries) for _ in range(3))
-    assert first.next_message(9.0) is not None
-    (error,) = third.outcomes()
-    assert isinstance(error, Overloaded)
-    assert third.done
-    second.close()
-    assert list(refused(retries).outcomes()) == []
-
-
-def test_a_call_that_was_answered_leaves_its_place_to_others():
-    retries = Retries(most=1)
-    first = refused(retries)
-    first.answered(first.next_message(1.0), [1], 1.1)
-    assert list(refused(retries).outcomes()) == []
-
-
-def test_a_call_that_repeats_may_do_so_again():
-    retries = Retries(most=1)
-    schedule = refused(retries)
-    busy(schedule, schedule.next_message(1.0), 1.0, None)
-    assert list(schedule.outcomes()) == []
 
 
 def test_a_server_that_never_answers_is_given_up_at_once():

@@ -20,9 +20,6 @@ IN_FLIGHT_PART = 1 / 2
 MEMORY = 0.8
 # Answers after a refusal until one message more is in flight again.
 PATIENCE = 16
-# A message that is refused while no other is in flight is sent again after these pauses, seconds,
-# or later if the server asks for it.
-PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 # A server that answers nothing more is taken for gone after this number of failures.
 GONE = 5
 # Parts in which a message is sent again that was too late, or found no server: trying takes long.

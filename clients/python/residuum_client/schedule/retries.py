@@ -1,34 +1,45 @@
-"""How many calls of a client repeat at a time what a busy server has refused."""
+"""When a client repeats what a busy server has refused."""
 
+import itertools
 import threading
+from collections import Counter
 from typing import final
 
-# Calls that repeat at a time.
-MOST_RETRYING = 4
+# A message that was refused is sent again after these pauses, seconds, or later if the server asks
+# for it.
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+# Seconds of an interval, and most repetitions in each.
+INTERVAL, IN_INTERVAL = 0.1, 5
 
 
 @final
 class Retries:
-    """The calls of one client that wait to repeat what was refused. Thread-safe.
+    """The repetitions of all calls of a client, at most 50 in a second. Thread-safe.
 
-    If all calls did so, an overloaded server would get little but repetitions, and each of them
-    costs it time that it could spend on an answer.
+    If every call repeated what was refused when it likes, an overloaded server would get little but
+    repetitions, and each of them costs it time that it could spend on an answer.
     """
 
-    def __init__(self, most: int = MOST_RETRYING) -> None:
-        self._most = most
-        self._calls: set[object] = set()
+    def __init__(self) -> None:
+        # Repetitions in each interval, by the number of the interval.
+        self._planned: Counter[int] = Counter()
         self._lock = threading.Lock()
 
-    def begin(self, call: object) -> bool:
-        """Whether a call may repeat what was refused; it counts until `end`."""
-        with self._lock:
-            if call not in self._calls and len(self._calls) >= self._most:
-                return False
-            self._calls.add(call)
-            return True
+    def plan(self, refusals: int, now: float, asked: float, patience: float) -> float | None:
+        """When to send a message again, not before the server asked; this takes the moment.
 
-    def end(self, call: object) -> None:
-        """The call does not repeat anything, or no longer."""
+        None if it was refused too often, or would be sent later than it should by `patience`.
+        """
+        if refusals == len(PAUSES):
+            return None
+        earliest = max(asked, now + PAUSES[refusals])
         with self._lock:
-            self._calls.discard(call)
+            for past in [place for place in self._planned if place < now // INTERVAL]:
+                del self._planned[past]
+            places = itertools.count(int(earliest // INTERVAL))
+            place = next(one for one in places if self._planned[one] < IN_INTERVAL)
+            at = max(earliest, place * INTERVAL)
+            if at > earliest + patience:
+                return None
+            self._planned[place] += 1
+            return at

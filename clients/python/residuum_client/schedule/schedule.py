@@ -15,7 +15,7 @@ from residuum_client.errors import (
 )
 from residuum_client.schedule.in_order import InOrder
 from residuum_client.schedule.message import Item, Message
-from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, PAUSES, Pace
+from residuum_client.schedule.pace import FIRST_WEIGHT, PARTS, Pace
 from residuum_client.schedule.retries import Retries
 
 T = TypeVar("T")
@@ -26,8 +26,8 @@ class Schedule(Generic[T, R]):
     """The messages of one call over a list or a stream.
 
     Add items while `hungry`, then send what `next_message` gives, report every message that ended
-    with `answered` or `failed`, and take the `outcomes`, until `done`; then `close`. Times are in
-    seconds; `retries` is shared by the calls of a client.
+    with `answered` or `failed`, and take the `outcomes`, until `done`. Times are in seconds;
+    `retries` is shared by the calls of a client.
     """
 
     def __init__(self, noun: str, pace: Pace, retries: Retries | None = None) -> None:
@@ -83,10 +83,6 @@ class Schedule(Generic[T, R]):
         """No item will be added any more."""
         self._ended = True
 
-    def close(self) -> None:
-        """Nothing will be sent any more."""
-        self._retries.end(self)
-
     def next_message(self, now: float) -> Message[T] | None:
         """The message to send now, if any; it is in flight from now on."""
         if not self._full and self._filling and (self._ended or self._outcomes.too_far_ahead):
@@ -112,7 +108,6 @@ class Schedule(Generic[T, R]):
     ) -> None:
         """Reports an answer, with one outcome per item."""
         seconds, _ = self._landed(message, now)
-        self._retries.end(self)
         self._settle_suspects()
         self.pace = self.pace.answered(message.weight, seconds)
         single = len(message.items) == 1
@@ -178,14 +173,14 @@ class Schedule(Generic[T, R]):
 
     def _refused(self, message: Message[T], error: Overloaded, shared: bool, now: float) -> None:
         """Waits for the other messages; without any, for the server, a few times."""
-        after = now + self.pace.delay(error.retry_delay)
+        asked, wait = now + self.pace.delay(error.retry_delay), self.pace.timeout
         if shared:
             self.pace = self.pace.refused(len(self._in_flight))
-            self._not_before = max(self._not_before, after)
+            self._not_before = max(self._not_before, asked)
             self._repeat([replace(message, alone=True)])
-        elif message.refusals < len(PAUSES) and self._retries.begin(self):
+        elif (again := self._retries.plan(message.refusals, now, asked, wait)) is not None:
             # As a whole: smaller messages would cost a busy server more.
-            self._not_before = max(after, now + PAUSES[message.refusals])
+            self._not_before = again
             self._repeat([replace(message, alone=True, refusals=message.refusals + 1)])
         else:
             for item in message.items:

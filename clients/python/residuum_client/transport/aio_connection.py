@@ -120,7 +120,6 @@ class AsyncConnection:
                 else:
                     await asyncio.sleep(schedule.pause(time.monotonic()))
         finally:
-            schedule.close()
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)

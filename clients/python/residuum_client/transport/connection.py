@@ -141,7 +141,6 @@ class Connection:
                 else:
                     time.sleep(schedule.pause(time.monotonic()))
         finally:
-            schedule.close()
             for call in calls:
                 call.cancel()
 
