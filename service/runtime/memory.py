@@ -26,8 +26,9 @@ SMALL = MIB
 # each thread that had some: three times the memory of sixteen large images, one after the other.
 _LARGE_BLOCK = MIB
 _M_MMAP_THRESHOLD = -3  # of malloc.h
-# How often memory is looked at, seconds, and how much more than before is given back.
-_LOOK_SECONDS, _GROWTH = 5.0, 24 * MIB
+# How often memory is looked at, seconds; how much more than at least is given back, and after how
+# many looks again if there was nothing to give.
+_LOOK_SECONDS, _GROWTH, _LOOKS = 5.0, 24 * MIB, 4
 # Until memory is free again, seconds; a guess.
 _RETRY_SECONDS = 0.2
 
@@ -76,17 +77,27 @@ class Housekeeping:
     ) -> None:
         self._resident = resident
         self._give_back = give_back
-        self._lowest = resident()
+        self._least = resident()
+        self._looks_off = 0
 
     def start(self) -> None:
         """Looks in a thread from now on."""
         threading.Thread(target=self._work, name="housekeeping", daemon=True).start()
 
     def look(self) -> None:
-        """Gives memory back if there is much more than after the last time."""
-        if self._resident() > self._lowest + _GROWTH:
+        """Gives memory back if there is much more than at least.
+
+        What calls in progress use cannot be given back yet, so this happens more than once.
+        """
+        if self._looks_off:
+            self._looks_off -= 1
+            return
+        before = self._resident()
+        if before > self._least + _GROWTH:
             self._give_back()
-            self._lowest = self._resident()
+            after = self._resident()
+            self._least = min(self._least, after)
+            self._looks_off = 0 if before - after > _GROWTH else _LOOKS - 1
 
     def _work(self) -> None:
         while True:

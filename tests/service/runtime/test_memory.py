@@ -72,15 +72,52 @@ def test_memory_is_given_back_when_a_call_fails(budget):
         pass
 
 
+class Process:
+    """MiB in use, of which a part can be given back."""
+
+    def __init__(self, used=100):
+        self.used, self.free = used, 0
+        self.given_back = 0
+
+    def housekeeping(self):
+        return Housekeeping(lambda: (self.used + self.free) * MIB, self.give_back)
+
+    def give_back(self):
+        self.free = 0
+        self.given_back += 1
+
+
 def test_memory_is_given_back_after_it_has_grown_and_not_all_the_time():
-    sizes, given_back = iter([100, 110, 200, 130, 140]), []
-    housekeeping = Housekeeping(lambda: next(sizes) * MIB, lambda: given_back.append(True))
+    process = Process()
+    housekeeping = process.housekeeping()
+    process.free = 20
     housekeeping.look()
-    assert not given_back
-    housekeeping.look()  # 200 MiB, 130 MiB afterwards
-    assert len(given_back) == 1
+    assert process.given_back == 0
+    process.free = 100
     housekeeping.look()
-    assert len(given_back) == 1
+    housekeeping.look()
+    assert (process.free, process.given_back) == (0, 1)
+
+
+def test_memory_that_was_still_in_use_is_given_back_later():
+    process = Process()
+    housekeeping = process.housekeeping()
+    process.used = 900
+    for _ in range(3):
+        housekeeping.look()
+    process.used, process.free = 100, 800
+    for _ in range(4):
+        housekeeping.look()
+    assert process.free == 0
+
+
+def test_memory_that_stays_in_use_is_looked_at_now_and_then():
+    process = Process()
+    housekeeping = process.housekeeping()
+    process.used = 900
+    for _ in range(40):
+        housekeeping.look()
+    assert process.given_back == 10
 
 
 def test_the_memory_of_this_process_is_known():
