@@ -79,6 +79,11 @@ class Executor:
                 self._overload = self._queue.overload()
         return self._overload
 
+    def seconds_computing(self) -> float:
+        """For how long the present slice has been computed; 0 without one."""
+        with self._changed:
+            return self._queue.seconds_running()
+
     def close(self) -> None:
         """Ends the thread when the queue is empty. Later jobs are cancelled."""
         with self._changed:

@@ -70,6 +70,10 @@ class JobQueue:
         """Expected seconds until everything accepted is computed."""
         return self._running_seconds() + sum(map(self._seconds, self._jobs))
 
+    def seconds_running(self) -> float:
+        """For how long the running slice has been computed; 0 without one."""
+        return self._clock() - self._running.started if self._running else 0.0
+
     def add(self, job: Job) -> None:
         """Accepts a job. Raises Busy; a job that finds no other is always accepted."""
         job.arrived = self._clock()

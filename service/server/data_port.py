@@ -92,6 +92,10 @@ class DataPort:
         self._server.start()
         self._set_health(HealthCheckResponse.SERVING)
 
+    def seconds_computing(self) -> float:
+        """For how long the present slice of work has been computed; 0 without one."""
+        return self._executor.seconds_computing()
+
     def drain(self, seconds: float) -> None:
         """Stops accepting calls, lets those in progress finish for up to `seconds`, and stops."""
         self._set_health(HealthCheckResponse.NOT_SERVING)

@@ -16,6 +16,7 @@ from service.runtime.memory import Housekeeping, freeze_memory, return_large_blo
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
+from service.server.heartbeat import Heartbeat
 from service.server.metrics_files import MetricsFileError, remove_folder, reserve_files
 from service.servicers.message_conversion import model_message
 from service.servicers.models import ModelServicer
@@ -29,7 +30,8 @@ _LOG = logging.getLogger("service.server.process")
 def main() -> None:
     """Serves on the data port until SIGTERM, a command to drain, or the end of the supervisor.
 
-    The argument of the command is the descriptor of the pipe to the supervisor.
+    The arguments of the command are two file descriptors: of the pipe to the supervisor, and of
+    the one for signs of life, which stays open until this process ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the supervisor
     terminated = catch(signal.SIGTERM)
@@ -76,6 +78,7 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
         return None
     models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
     Housekeeping().start()
+    Heartbeat(int(sys.argv[2]), data_port.seconds_computing).start()
     _send(supervisor, Started(models))
     return data_port
 

@@ -49,12 +49,13 @@ class ServingProcess:
     ) -> None:
         self._metrics = metrics
         self.pipe, other = Pipe()
-        # The process has the other end, which is closed when it ends.
-        self.sentinel, ended = os.pipe()
+        # The process has the other end: it writes signs of life, and the end closes when it ends.
+        self.sentinel, signs = os.pipe()
+        os.set_blocking(self.sentinel, False)
         # A new interpreter, since gRPC and onnxruntime do not work after a fork of a process with
         # threads. Ctrl-C in a terminal reaches the supervisor only.
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "service.server.process", str(other.fileno())],
+            [sys.executable, "-m", "service.server.process", str(other.fileno()), str(signs)],
             env={
                 # By default glibc keeps freed memory in eight arenas per core.
                 "MALLOC_ARENA_MAX": "2",
@@ -62,16 +63,17 @@ class ServingProcess:
                 "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
                 FOLDER: str(metrics),
             },
-            pass_fds=[other.fileno(), ended],
+            pass_fds=[other.fileno(), signs],
             start_new_session=True,
         )
         other.close()
-        os.close(ended)
+        os.close(signs)
         self.pipe.send(Start(settings, port, bundles))
         self._asking = threading.Lock()
         # Descriptions of its models by the names of their bundles; None until it is ready.
         self.models: dict[str, Model] | None = None
         self._ready_at = math.inf
+        self._last_sign = math.inf
 
     @property
     def pid(self) -> int:
@@ -88,6 +90,21 @@ class ServingProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    def read_signs(self) -> None:
+        """Notes the signs of life that it has written."""
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self.sentinel, 4096):
+                self._last_sign = time.monotonic()
+
+    @property
+    def seconds_silent(self) -> float:
+        """For how long it has given no sign of life; negative before it is ready."""
+        return time.monotonic() - self._last_sign
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+
     def read_start(self) -> None:
         """Reads whether it has started. Raises StartError if it could not."""
         try:
@@ -99,7 +116,7 @@ class ServingProcess:
             ) from None
         if isinstance(message, StartFailed):
             raise StartError(message.sentence)
-        self._ready_at = time.monotonic()
+        self._ready_at = self._last_sign = time.monotonic()
         self.models = {name: Model.FromString(data) for name, data in message.models.items()}
 
     def ask(self, method: Method, request: bytes = b"") -> bytes:

@@ -12,6 +12,7 @@ from typing import final
 
 from protos.residuum.v1 import models_pb2 as pb
 from service.server.commands import Method
+from service.server.heartbeat import HUNG_SECONDS
 from service.settings import Settings
 from service.status import Unavailable
 from service.supervisor.serving_process import CommandFailed, ServingProcess, StartError
@@ -27,13 +28,17 @@ _JOIN_SECONDS = 5.0
 class Supervisor:
     """The serving processes on one port, and the models that they have loaded.
 
-    They keep their metrics in files in a folder.
+    They keep their metrics in files in a folder. One that has given no sign of life for
+    `hung_seconds` is killed.
     """
 
-    def __init__(self, settings: Settings, port: int, metrics: Path) -> None:
+    def __init__(
+        self, settings: Settings, port: int, metrics: Path, hung_seconds: float = HUNG_SECONDS
+    ) -> None:
         self._settings = settings
         self._port = port
         self._metrics = metrics
+        self._hung_seconds = hung_seconds
         self._processes: list[ServingProcess] = []
         self._models: dict[str, pb.Model] = {}
         # Held while models or processes change.
@@ -79,21 +84,40 @@ class Supervisor:
         return list(self._models.values())
 
     def watch(self, terminated: int) -> None:
-        """Replaces processes that end, until the file descriptor can be read."""
+        """Replaces processes that end or hang, until the file descriptor can be read."""
         while True:
             alive = [one for one in self._processes if one.alive]
             starting = [one.pipe for one in alive if one.models is None]
-            ends = [one.sentinel for one in alive]
-            pause = max(0.0, self._restart_at - time.monotonic())
-            if len(alive) < len(self._processes) and math.isinf(pause):
-                # One has ended since its sentinel said so: a process closes its files before.
-                pause = 0.0
-            changed = wait([terminated, *starting, *ends], None if math.isinf(pause) else pause)
+            signs = [one.sentinel for one in alive]
+            changed = wait([terminated, *starting, *signs], self._longest_wait(alive))
             if terminated in changed:
                 return
+            # Without the lock, which a command to a process that hangs keeps.
+            self._kill_hung(alive)
             with self._changing:
                 self._note_started(changed)
                 self._replace_ended()
+
+    def _longest_wait(self, alive: Sequence[ServingProcess]) -> float | None:
+        """Seconds until something is to do; None if that is as long as nothing happens."""
+        pause = self._restart_at - time.monotonic()
+        if len(alive) < len(self._processes) and math.isinf(pause):
+            # One has ended since its sentinel said so: a process closes its files before.
+            pause = 0.0
+        hung = min((self._hung_seconds - one.seconds_silent for one in alive), default=math.inf)
+        seconds = max(0.0, min(pause, hung))
+        return None if math.isinf(seconds) else seconds
+
+    def _kill_hung(self, alive: Sequence[ServingProcess]) -> None:
+        for process in alive:
+            process.read_signs()
+            if process.seconds_silent >= self._hung_seconds:
+                _LOG.error(
+                    "process %d is killed: no sign of life for %.0f s",
+                    process.pid,
+                    process.seconds_silent,
+                )
+                process.kill()
 
     def drain(self, seconds: float) -> None:
         """Lets all processes finish their calls for up to `seconds`, and ends them."""

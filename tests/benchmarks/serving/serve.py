@@ -28,7 +28,8 @@ from serving.server import Server, residuum, supports
 
 CALLS_OF_32, CALLERS, WORKERS = 4, 32, 2
 WARM_UP, REST = 1.0, 1.0
-IDLE_SECONDS = 5.0
+# A server that has just started is not idle yet.
+SETTLE, IDLE_SECONDS = 3.0, 20.0
 # A cell gives something with a count of images, and the process to look at.
 Cell = Callable[[], AbstractContextManager[tuple["references.Bare | Load", int]]]
 
@@ -121,7 +122,7 @@ def repeat(cores: list[int], most: int, seconds: float) -> list[Repetition]:
 def at_rest(core: int) -> Rest:
     """A server that nobody calls."""
     with residuum("rest", core=core) as server:
-        time.sleep(WARM_UP)
+        time.sleep(SETTLE)
         with kernel.usage(server.pid, core) as usage:
             time.sleep(IDLE_SECONDS)
     return Rest(server.start_seconds, usage.cpu / usage.seconds, usage.calm)

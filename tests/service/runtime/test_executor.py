@@ -144,3 +144,15 @@ def test_every_caller_gets_its_results_whatever_shares_a_slice(sizes, most):
         results = [call.result(20) for call in calls]
     assert results == [[2 * item for item in one.items] for one in jobs]
     executor.close()
+
+
+def test_it_is_known_for_how_long_a_slice_has_been_computed(executor, doubler, pool):
+    assert executor.seconds_computing() == 0.0
+    doubler.go_on.clear()
+    call = pool.submit(executor.run, job(doubler, *range(8, 12), *range(8, 12)))
+    assert doubler.started.wait(10)
+    assert executor.seconds_computing() > 0.0
+    doubler.go_on.set()
+    call.result(10)
+    while executor.seconds_computing():
+        pass

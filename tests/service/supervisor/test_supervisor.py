@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -14,6 +15,7 @@ from protos.residuum.v1 import codec_pb2, models_pb2
 from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
 from protos.residuum.v1.images_pb2 import ModelRef
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
+from service.server.heartbeat import Heartbeat
 
 TINY = ModelRef(name="tiny")
 SEPARATE = [("grpc.use_local_subchannel_pool", 1)]
@@ -91,6 +93,33 @@ def test_a_process_that_is_killed_is_replaced_and_its_counts_stay(two, request_)
     assert second in pids(two)
     assert sample(two, IMAGES) - before == 2
     assert sample(two, "residuum_process_restarts_total") == restarts + 1
+
+
+def test_a_process_that_hangs_is_killed_and_replaced(two, request_, caplog):
+    hung = two.server.supervisor.ready_processes()[0]
+    pid = hung.pid
+    os.kill(pid, signal.SIGSTOP)
+    while pid in pids(two):
+        # A minute passes; a sign that was written before may still be read.
+        hung._last_sign = time.monotonic() - 61
+    wait_for_two(two, without=[pid])
+    two.codec.Encode(request_, timeout=20)
+    assert f"process {pid} is killed: no sign of life for 61 s" in caplog.messages
+
+
+def test_a_process_gives_signs_of_life_unless_its_executor_is_stuck():
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    for computing, written in ((0.0, b"."), (119.0, b"."), (121.0, None)):
+        Heartbeat(writer, lambda seconds=computing: seconds).beat()
+        if written is None:
+            with pytest.raises(BlockingIOError):
+                os.read(reader, 10)
+        else:
+            assert os.read(reader, 10) == written
+    os.close(reader)
+    Heartbeat(writer, lambda: 0.0).beat()  # nobody reads
+    os.close(writer)
 
 
 def test_a_model_is_loaded_and_unloaded_in_every_process(two, folder):
