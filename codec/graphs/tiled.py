@@ -7,8 +7,7 @@ code and every pixel is computed from all it depends on: apart from float roundi
 that of the whole image, without seams. At the border of the image a tile has no margin, so its
 convolutions pad with zeros as those of the whole image do.
 
-Each tile is a separate call, so other callers of a micro-batching queue get their turn between the
-tiles of a large image.
+Each tile is a separate run of the graph, which bounds the memory that a large image takes.
 """
 
 import itertools
