@@ -22,6 +22,7 @@ from codec.results import Compressed, EncodedImage
 from codec.scores import scores as formulas
 from codec.scores.candidate_scores import CandidateScores
 from codec.scores.conformal import check_false_alarm_rate, p_value
+from codec.scores.guarantees import rate_bound
 from codec.scores.regions import Region, find_regions, regions_at_rate
 from codec.scores.scores import Score
 
@@ -55,6 +56,13 @@ class Scorer:
     def calibration_images(self) -> int:
         """Number of held-out normal images that p-values are computed from."""
         return len(self._calibration.fused)
+
+    @property
+    def false_alarm_rate_bound(self) -> float:
+        """What the share of normal images flagged at the default rate does not exceed, with a
+        probability of 95 %.
+        """
+        return rate_bound(self.calibration_images, self.manifest.score.false_alarm_rate)
 
     def score(self, images: Sequence[U8], false_alarm_rate: float | None = None) -> list[Score]:
         """Scores of images `[H, W, C]` uint8 at the default quality.

@@ -145,8 +145,10 @@ def held_out_facts(codec: Codec, images: Sequence[U8]) -> dict[str, str]:
     size = np.mean([len(record) for record in records])
     raw = np.mean([image.size for image in images])
     restored = restored_images(codec, encoded, level)
+    bound = Scorer(codec).false_alarm_rate_bound
     return {
         "held-out images": f"{len(images)}",
+        "normal images flagged at the default rate": f"at most {bound:.2g}, with 95 % confidence",
         "bytes per record, framing and checksum included": f"{size:.2f}",
         "compression ratio to 8-bit pixels": f"{raw / size:.1f}",
         "PSNR of the mean squared error": f"{psnr(images, restored):.2f} dB",

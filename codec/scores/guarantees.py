@@ -15,12 +15,12 @@ import numpy as np
 
 from codec.arrays import F64
 
-# With which probability a realised rate is at most its bound.
+# The probability that a realised rate is at most its bound.
 CONFIDENCE = 0.95
 
 
 def images_needed(rate: float) -> int:
-    """The fewest normal images with which a p-value can be at or below a rate, in (0, 1)."""
+    """The fewest normal images that allow a p-value at or below a rate in (0, 1)."""
     # A rate such as 0.01 is not exact; 1e-9 is what check_false_alarm_rate allows.
     return max(1, math.ceil((1.0 - 1e-9) / rate) - 1)
 

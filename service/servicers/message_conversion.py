@@ -124,6 +124,7 @@ def model_message(model: LoadedModel) -> Model:
         default_quality=manifest.quality_default,
         quality_levels=manifest.quality_levels,
         false_alarm_rate=manifest.score.false_alarm_rate,
+        false_alarm_rate_bound=model.scorer.false_alarm_rate_bound,
         calibration_images=model.scorer.calibration_images,
         provider=model.provider,
         bundle_bytes=model.bundle.size,

@@ -105,6 +105,7 @@ class OpenBundle:
             default_quality=manifest.quality_default,
             quality_levels=manifest.quality_levels,
             false_alarm_rate=manifest.score.false_alarm_rate,
+            false_alarm_rate_bound=self.scorer.false_alarm_rate_bound,
             calibration_images=self.scorer.calibration_images,
             provider=self.graphs.provider,
             bundle_bytes=self.bundle.size,

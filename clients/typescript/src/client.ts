@@ -202,6 +202,7 @@ function modelInfo(model: Model__Output): ModelInfo {
     defaultQuality: model.defaultQuality,
     qualityLevels: model.qualityLevels,
     falseAlarmRate: model.falseAlarmRate,
+    falseAlarmRateBound: model.falseAlarmRateBound,
     calibrationImages: model.calibrationImages,
     provider: model.provider,
     bundleBytes: model.bundleBytes,

@@ -104,6 +104,8 @@ export interface ModelInfo {
   qualityLevels: number;
   /** The default of `score`, in (0, 1). */
   falseAlarmRate: number;
+  /** What the share of flagged normal images does not exceed with a probability of 95 %; 0 if unknown. */
+  falseAlarmRateBound: number;
   /** How many held-out normal images the p-values are based on. */
   calibrationImages: number;
   /** The device of its graphs, cpu or cuda. */

@@ -44,7 +44,13 @@ def cells(model: ModelInfo) -> tuple[str, ...]:
         model.family,
         f"{size} {colour}, {model.fit}",
         f"{model.default_quality} of 0..{model.quality_levels - 1}",
-        f"{model.false_alarm_rate:g}",
+        _false_alarms(model),
         model.provider,
         f"{model.bundle_bytes / 1e6:.2f}",
     )
+
+
+def _false_alarms(model: ModelInfo) -> str:
+    """The rate, and what it does not exceed with a probability of 95 %, if that is known."""
+    bound = model.false_alarm_rate_bound
+    return f"{model.false_alarm_rate:g}" + (f", at most {bound:.2g}" if bound else "")

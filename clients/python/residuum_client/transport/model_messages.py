@@ -67,6 +67,7 @@ def _model(model: models_pb2.Model) -> ModelInfo:
         default_quality=model.default_quality,
         quality_levels=model.quality_levels,
         false_alarm_rate=model.false_alarm_rate,
+        false_alarm_rate_bound=model.false_alarm_rate_bound,
         calibration_images=model.calibration_images,
         provider=model.provider,
         bundle_bytes=model.bundle_bytes,

@@ -1,4 +1,4 @@
-# Generated from models.proto, SHA-256 8d19d99c0e0eabe33dc368298c7b4469fcf4a1f93f9f219c920c56ff59fdc2aa
+# Generated from models.proto, SHA-256 ad2fc2d8cddfbb17683867bdc35bbc013e47b95266f49fbcc48b5ac58933bd28
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

@@ -15,6 +15,7 @@ export interface Model {
   'calibrationImages'?: (number);
   'provider'?: (string);
   'bundleBytes'?: (number | string | Long);
+  'falseAlarmRateBound'?: (number | string);
   '_height'?: "height";
   '_width'?: "width";
 }
@@ -34,6 +35,7 @@ export interface Model__Output {
   'calibrationImages': (number);
   'provider': (string);
   'bundleBytes': (number);
+  'falseAlarmRateBound': (number);
   '_height'?: "height";
   '_width'?: "width";
 }
