@@ -231,10 +231,10 @@ def test_models_lists_a_server_and_a_bundle(target, offline, capsys):
     model = json.loads(capsys.readouterr().out)
     assert model["name"] == "tiny"
     assert len(bytes.fromhex(model["model_id"])) == 32
-    # The quantile of Beta(3, 318), by scipy: 3 of 321 p-values are at or below the rate.
-    assert (model["calibration_images"], model["false_alarm_rate"]) == (320, 0.01)
-    assert model["false_alarm_rate_bound"] == pytest.approx(0.01954271, rel=1e-6)
-    assert "0.01, at most 0.02 " in table
+    # The quantile of Beta(16, 305), by scipy: 16 of 321 p-values are at or below the rate.
+    assert (model["calibration_images"], model["false_alarm_rate"]) == (320, 0.05)
+    assert model["false_alarm_rate_bound"] == pytest.approx(0.07126310, rel=1e-6)
+    assert "0.05, at most 0.071 " in table
 
 
 @pytest.mark.parametrize("source", ["server", "offline"])
