@@ -12,7 +12,7 @@ from typing import NoReturn
 _FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 _IGNORED = [name for name in _FOLDERS if os.environ.pop(name, None) is not None]
 # A client that fails a handshake would cause a line of gRPC on stderr, in a format of its library.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from codec.errors import ResiduumError, printable
 from service.log import configure_log

@@ -174,6 +174,8 @@ def _expected(error: Mapping[str, Any]) -> str:
     expected = {
         "greater_than_equal": f"at least {limits.get('ge')}",
         "less_than_equal": f"at most {limits.get('le')}",
+        "greater_than": f"a number above {limits.get('gt')}",
+        "string_unicode": "text in UTF-8",
         "string_too_short": "an address",
         "int_parsing": "an integer",
         "int_from_float": "an integer",

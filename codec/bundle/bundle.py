@@ -67,6 +67,11 @@ class Bundle:
         """Bytes of all members, without the manifest."""
         return sum(member.size for member in self.manifest.members.values())
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256, 32 bytes, of the manifest, which has those of all members."""
+        return _sha256(to_json(self.manifest).encode())
+
 
 def load_bundle(path: Path | str) -> Bundle:
     """Reads and verifies a bundle, folder or tar. Raises BundleError with its path."""

@@ -1,7 +1,8 @@
 """The models of a server: bundles of a folder that can be loaded and unloaded while it runs."""
 
+import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -9,6 +10,8 @@ from codec.errors import BundleError, InvalidInput, UnknownModel
 from codec.graphs.onnx import Provider
 from service.runtime.bundle_folder import find_bundles, version_key
 from service.runtime.loaded_model import LoadedModel, open_model
+
+_LOG = logging.getLogger(__name__)
 
 
 @final
@@ -49,15 +52,15 @@ class ModelStore:
         wanted = f"{name} {version}" if version else name
         raise UnknownModel(f"model {wanted[:100]!r} is not loaded; loaded models: {loaded}")
 
-    def load_all(self, names: Sequence[str] | None = None) -> dict[str, LoadedModel]:
-        """Loads bundles of the folder, by default all. Returns the models by bundle.
+    def load_all(self) -> dict[str, LoadedModel]:
+        """Loads all bundles of the folder. Returns the models by bundle.
 
         Raises BundleError if a bundle is damaged, if two have the same name and version, or if the
         folder has none.
         """
         loaded: dict[str, LoadedModel] = {}
         origins: dict[tuple[str, str], str] = {}
-        for bundle in find_bundles(self._path) if names is None else names:
+        for bundle in find_bundles(self._path):
             model = loaded[bundle] = self.load(bundle)
             key = (model.name, model.version)
             if key in origins:
@@ -68,11 +71,24 @@ class ModelStore:
             origins[key] = bundle
         return loaded
 
-    def load(self, bundle: str) -> LoadedModel:
+    def load_again(self, digests: Mapping[str, bytes]) -> dict[str, LoadedModel]:
+        """Loads bundles by name that another process has loaded, if they still have these digests.
+
+        Logs an error for each that has not, and leaves it out. Returns the models by bundle.
+        """
+        loaded = {}
+        for bundle, digest in digests.items():
+            try:
+                loaded[bundle] = self.load(bundle, digest)
+            except (BundleError, UnknownModel) as error:
+                _LOG.error("a model is left out: %s", error)
+        return loaded
+
+    def load(self, bundle: str, digest: bytes | None = None) -> LoadedModel:
         """Loads a bundle of the folder; it replaces a loaded model of its name and version.
 
-        Raises UnknownModel if the folder has no such bundle, and BundleError if it is damaged; the
-        old model then stays loaded.
+        Raises UnknownModel if the folder has no such bundle, and BundleError if it is damaged, or
+        does not have the digest; the old model then stays loaded.
         """
         with self._changing:
             bundles = find_bundles(self._path)
@@ -82,6 +98,10 @@ class ModelStore:
                     f"available: {', '.join(bundles)}"
                 )
             model = open_model(bundles[bundle], self._provider, self._threads)
+            if digest not in (None, model.bundle.digest):
+                raise BundleError(
+                    f"bundle {bundles[bundle]} has changed since it was loaded; load it again"
+                )
             self._models = {**self._models, (model.name, model.version): model}
         return model
 

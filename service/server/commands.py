@@ -5,7 +5,7 @@ answers each `Command` with a serialised response message, or with a `Failure`. 
 means that the other one is gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,11 +32,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a process needs to start; `bundles` are those that it loads, None means all."""
+    """What a process needs to start.
+
+    `bundles` are those that it loads, by name, with their digests; None means all of the folder.
+    """
 
     settings: Settings
     port: int
-    bundles: Sequence[str] | None
+    bundles: Mapping[str, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import final
 
-# Between two signs, and after which the supervisor kills the process; seconds.
-BEAT_SECONDS, HUNG_SECONDS = 5.0, 60.0
+# Between two signs; after which a process no longer counts as ready, and after which the supervisor
+# kills it; seconds.
+BEAT_SECONDS, LATE_SECONDS, HUNG_SECONDS = 5.0, 15.0, 60.0
 # A slice of work that takes longer never ends, seconds; it usually takes a fiftieth of a second.
 _STUCK_SECONDS = 120.0
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 # If this is set when it is imported, prometheus_client keeps metrics in files of that folder.
@@ -9,6 +10,8 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Of prometheus_client: the kinds of files of a process, by what it counts, and their first size.
 _KINDS = ("counter", "gauge_livesum", "gauge_livemostrecent", "histogram")
 _BYTES = 1 << 20
+# Bytes in use of a file without a value.
+_EMPTY = 8
 
 
 class MetricsFileError(Exception):
@@ -29,8 +32,21 @@ def reserve_files() -> None:
         except OSError as error:
             raise MetricsFileError(
                 f"the metrics cannot be kept in {folder}: {error.strerror}; expected TMPDIR to "
-                "name a folder with free space"
+                f"name a folder with {len(_KINDS)} MiB of free space for each process"
             ) from None
+
+
+def shrink_files(folder: Path, pid: int) -> None:
+    """Cuts the files of a process that has ended to what they hold, or removes those with nothing.
+
+    The counts of processes that ended stay in the sums.
+    """
+    for path in folder.glob(f"*_{pid}.db"):
+        with path.open("r+b") as file:
+            used = int.from_bytes(file.read(4), sys.byteorder)
+            file.truncate(used)
+        if used <= _EMPTY:
+            path.unlink()
 
 
 def remove_folder() -> None:

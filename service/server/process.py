@@ -70,16 +70,17 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
         data_port = DataPort(start.settings, start.port, CollectorRegistry())
         if supervisor.poll():  # it is gone, or does not want this process any more
             return None
-        loaded = data_port.models.load_all(start.bundles)
+        models = data_port.models
+        loaded = models.load_all() if start.bundles is None else models.load_again(start.bundles)
         freeze_memory()
         data_port.start()
     except (ResiduumError, ListenError, MetricsFileError) as error:
         _send(supervisor, StartFailed(str(error)))
         return None
-    models = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
+    messages = {name: model_message(model).SerializeToString() for name, model in loaded.items()}
     Housekeeping().start()
     Heartbeat(int(sys.argv[2]), data_port.seconds_computing).start()
-    _send(supervisor, Started(models))
+    _send(supervisor, Started(messages))
     return data_port
 
 

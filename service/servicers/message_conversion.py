@@ -128,4 +128,5 @@ def model_message(model: LoadedModel) -> Model:
         calibration_images=model.scorer.calibration_images,
         provider=model.provider,
         bundle_bytes=model.bundle.size,
+        bundle_digest=model.bundle.digest,
     )

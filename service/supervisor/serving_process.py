@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import final
@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from codec.errors import ResiduumError
 from protos.residuum.v1.models_pb2 import Model
 from service.server.commands import Command, Method, Start, Started, StartFailed
-from service.server.metrics_files import FOLDER
+from service.server.metrics_files import FOLDER, shrink_files
 from service.settings import Settings
 from service.status import Failure, Unavailable
 
@@ -39,15 +39,20 @@ class CommandFailed(ResiduumError):
 
 @final
 class ServingProcess:
-    """Starts a process that loads these bundles, by default all of the folder.
+    """Starts a process that loads bundles of these names and digests, by default all of the folder.
 
     It keeps its metrics in files in the folder `metrics`.
     """
 
     def __init__(
-        self, settings: Settings, port: int, bundles: Sequence[str] | None, metrics: Path
+        self,
+        settings: Settings,
+        port: int,
+        bundles: Mapping[str, bytes] | None,
+        metrics: Path,
     ) -> None:
         self._metrics = metrics
+        self.bundles = bundles
         self.pipe, other = Pipe()
         # The process has the other end: it writes signs of life, and the end closes when it ends.
         self.sentinel, signs = os.pipe()
@@ -69,7 +74,8 @@ class ServingProcess:
         other.close()
         os.close(signs)
         self.pipe.send(Start(settings, port, bundles))
-        self._asking = threading.Lock()
+        self._asking, self._sending = threading.Lock(), threading.Lock()
+        self._reading = threading.Lock()
         # Descriptions of its models by the names of their bundles; None until it is ready.
         self.models: dict[str, Model] | None = None
         self._ready_at = math.inf
@@ -90,20 +96,25 @@ class ServingProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def read_signs(self) -> None:
-        """Notes the signs of life that it has written."""
-        with contextlib.suppress(BlockingIOError):
-            if os.read(self.sentinel, 4096):
-                self._last_sign = time.monotonic()
-
-    @property
     def seconds_silent(self) -> float:
         """For how long it has given no sign of life; negative before it is ready."""
+        with self._reading, contextlib.suppress(BlockingIOError):
+            if self.sentinel >= 0 and os.read(self.sentinel, 4096):
+                self._last_sign = time.monotonic()
         return time.monotonic() - self._last_sign
 
     def kill(self) -> None:
         """Ends it at once."""
         self._process.kill()
+        self._last_sign = math.inf
+
+    def note_loaded(self, bundle: str, model: Model) -> None:
+        """It has loaded a bundle since it started."""
+        self.models = {**(self.models or {}), bundle: model}
+
+    def lacks(self, bundle: str) -> bool:
+        """Whether it could not load this bundle when it started."""
+        return bundle in (self.bundles or {}) and bundle not in (self.models or {})
 
     def read_start(self) -> None:
         """Reads whether it has started. Raises StartError if it could not."""
@@ -123,7 +134,7 @@ class ServingProcess:
         """The answer to a command. Raises CommandFailed, and Unavailable."""
         try:
             with self._asking:
-                self.pipe.send(Command(method, request))
+                self._send(Command(method, request))
                 answer: bytes | Failure = self.pipe.recv()
         except (EOFError, OSError):
             raise Unavailable("a serving process ended; retry later") from None
@@ -133,8 +144,8 @@ class ServingProcess:
 
     def drain(self) -> None:
         """Asks it to finish its calls and to end, without waiting for that."""
-        with contextlib.suppress(OSError), self._asking:  # it may have ended
-            self.pipe.send(Command(Method.DRAIN))
+        with contextlib.suppress(OSError):  # it may have ended
+            self._send(Command(Method.DRAIN))
 
     def join(self, seconds: float) -> None:
         """Waits until it has ended; kills it after these seconds."""
@@ -145,5 +156,13 @@ class ServingProcess:
             self._process.kill()
             self._process.wait()
         self.pipe.close()
-        os.close(self.sentinel)
+        with self._reading:
+            os.close(self.sentinel)
+            self.sentinel = -1
         mark_process_dead(self.pid, str(self._metrics))  # type: ignore[no-untyped-call]
+        shrink_files(self._metrics, self.pid)
+
+    def _send(self, command: Command) -> None:
+        """Sends a command, also while another thread waits for the answer to an earlier one."""
+        with self._sending:
+            self.pipe.send(command)

@@ -5,14 +5,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import final
 
 from protos.residuum.v1 import models_pb2 as pb
 from service.server.commands import Method
-from service.server.heartbeat import HUNG_SECONDS
+from service.server.heartbeat import HUNG_SECONDS, LATE_SECONDS
 from service.settings import Settings
 from service.status import Unavailable
 from service.supervisor.serving_process import CommandFailed, ServingProcess, StartError
@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 _STABLE_SECONDS, _SHORTEST_PAUSE, _LONGEST_PAUSE = 10.0, 0.1, 10.0
 # How much longer than the drain a process may take to end, seconds.
 _JOIN_SECONDS = 5.0
+# How long a command that is in progress is waited for, before signals are looked at again.
+_LOCK_SECONDS = 0.1
 
 
 @final
@@ -70,18 +72,24 @@ class Supervisor:
         """Whether a process is ready, and has a model of this name and version if one is given."""
         models = [
             model
-            for model in self._models.values()
+            for model in self.models()
             if model.name == name and version in {"", model.version}
         ]
         return bool(self.ready_processes() and (models or not name) and not self._draining)
 
     def ready_processes(self) -> list[ServingProcess]:
         """The processes that serve."""
-        return [one for one in self._processes if one.models is not None and one.alive]
+        return [
+            one
+            for one in self._processes
+            if one.models is not None and one.alive and one.seconds_silent() < LATE_SECONDS
+        ]
 
     def models(self) -> list[pb.Model]:
-        """The models that every process has loaded."""
-        return list(self._models.values())
+        """The models that are served."""
+        ready = self.ready_processes()
+        lacked = {name for name in self._models if ready and all(p.lacks(name) for p in ready)}
+        return [model for name, model in self._models.items() if name not in lacked]
 
     def watch(self, terminated: int) -> None:
         """Replaces processes that end or hang, until the file descriptor can be read."""
@@ -92,11 +100,14 @@ class Supervisor:
             changed = wait([terminated, *starting, *signs], self._longest_wait(alive))
             if terminated in changed:
                 return
-            # Without the lock, which a command to a process that hangs keeps.
             self._kill_hung(alive)
-            with self._changing:
-                self._note_started(changed)
-                self._replace_ended()
+            # A command to a process that hangs keeps the lock until that process is killed.
+            if self._changing.acquire(timeout=_LOCK_SECONDS):
+                try:
+                    self._note_started(changed)
+                    self._replace_ended()
+                finally:
+                    self._changing.release()
 
     def _longest_wait(self, alive: Sequence[ServingProcess]) -> float | None:
         """Seconds until something is to do; None if that is as long as nothing happens."""
@@ -104,19 +115,15 @@ class Supervisor:
         if len(alive) < len(self._processes) and math.isinf(pause):
             # One has ended since its sentinel said so: a process closes its files before.
             pause = 0.0
-        hung = min((self._hung_seconds - one.seconds_silent for one in alive), default=math.inf)
+        hung = min((self._hung_seconds - one.seconds_silent() for one in alive), default=math.inf)
         seconds = max(0.0, min(pause, hung))
         return None if math.isinf(seconds) else seconds
 
     def _kill_hung(self, alive: Sequence[ServingProcess]) -> None:
         for process in alive:
-            process.read_signs()
-            if process.seconds_silent >= self._hung_seconds:
-                _LOG.error(
-                    "process %d is killed: no sign of life for %.0f s",
-                    process.pid,
-                    process.seconds_silent,
-                )
+            silent = process.seconds_silent()
+            if silent >= self._hung_seconds:
+                _LOG.error("process %d is killed: no sign of life for %.0f s", process.pid, silent)
                 process.kill()
 
     def drain(self, seconds: float) -> None:
@@ -124,8 +131,9 @@ class Supervisor:
         self._draining = True
         for process in self._processes:
             process.drain()
+        end = time.monotonic() + seconds + _JOIN_SECONDS
         for process in self._processes:
-            process.join(seconds + _JOIN_SECONDS)
+            process.join(max(0.0, end - time.monotonic()))
         self._processes = []
 
     def load(self, request: pb.LoadModelRequest) -> pb.LoadModelResponse:
@@ -140,6 +148,8 @@ class Supervisor:
                 if (model.name, model.version) != (loaded.name, loaded.version)
             }
             self._models = {**others, request.bundle: loaded}
+            for process in self.ready_processes():
+                process.note_loaded(request.bundle, loaded)
             return response
 
     def unload(self, request: pb.UnloadModelRequest) -> pb.UnloadModelResponse:
@@ -184,8 +194,22 @@ class Supervisor:
                 except StartError as error:
                     _LOG.error("%s", error)
                 else:
-                    if set(process.models or {}) != set(self._models):
-                        process.drain()  # the models changed while it started
+                    self._check_started(process)
+
+    def _check_started(self, process: ServingProcess) -> None:
+        """Ends a replacement that has not the models of the others.
+
+        If no other serves, a part of the models is better than none.
+        """
+        others = [one for one in self.ready_processes() if one is not process]
+        complete = not any(map(process.lacks, self._models))
+        if process.bundles != self._digests() or (
+            others and not complete and not any(map(others[0].lacks, self._models))
+        ):
+            process.drain()
+
+    def _digests(self) -> dict[str, bytes]:
+        return {bundle: model.bundle_digest for bundle, model in self._models.items()}
 
     def _replace_ended(self) -> None:
         ended = [one for one in self._processes if not one.alive]
@@ -203,11 +227,10 @@ class Supervisor:
             for one in ended:
                 one.join(0)
                 self.restarts += 1
-                self._processes[self._processes.index(one)] = self._started_process(
-                    list(self._models)
-                )
+                replacement = self._started_process(self._digests())
+                self._processes[self._processes.index(one)] = replacement
 
-    def _started_process(self, bundles: Sequence[str] | None) -> ServingProcess:
+    def _started_process(self, bundles: Mapping[str, bytes] | None) -> ServingProcess:
         return ServingProcess(self._settings, self._port, bundles, self._metrics)
 
 

@@ -95,14 +95,14 @@ def test_every_call_is_counted_once_by_how_it_ended(tmp_path, capsys):
     assert step["reason"].endswith("failed with INTERNAL: out of luck")
 
 
-def test_an_image_that_fails_is_a_failed_call(target, tmp_path):
+def test_an_image_that_fails_is_a_failed_call(target, tmp_path, capsys):
     out, bad = tmp_path / "figures.json", tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
     arguments = ["bench", str(bad), "--server", target, "--model", "tiny", "--json", str(out)]
-    assert main([*arguments, "--rate", "40", "--seconds", "0.3", "--deadline", "60000"]) == OK
+    assert main([*arguments, "--rate", "40", "--seconds", "0.3", "--deadline", "60000"]) == FAILED
     (step,) = figures(out)["steps"]
     assert step["failed"] == step["offered"]
-    assert step["reason"]
+    assert f"no call was answered in time: {step['reason']}" in capsys.readouterr().err
 
 
 def test_arrivals_do_not_wait_for_answers():

@@ -1,6 +1,8 @@
 """Several serving processes on one port: who answers, what is counted, who is replaced."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import threading
@@ -16,6 +18,7 @@ from protos.residuum.v1.codec_pb2_grpc import CodecServiceStub
 from protos.residuum.v1.images_pb2 import ModelRef
 from protos.residuum.v1.models_pb2_grpc import ModelServiceStub
 from service.server.heartbeat import Heartbeat
+from service.supervisor import supervisor
 
 TINY = ModelRef(name="tiny")
 SEPARATE = [("grpc.use_local_subchannel_pool", 1)]
@@ -33,12 +36,26 @@ def folder(bundles, tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(folder, running):
     """A server of two processes."""
-    with running(folder, processes=2) as connection:
-        stopped, watched = os.pipe()
-        watcher = threading.Thread(target=connection.server.supervisor.watch, args=(stopped,))
-        watcher.start()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(folder, processes=2) as connection,
+        watched(connection.server),
+    ):
+        # Those that end soon are replaced at once as well.
+        patch.setattr(supervisor, "_STABLE_SECONDS", 0.0)
         yield connection
-        os.write(watched, b".")
+
+
+@contextlib.contextmanager
+def watched(server):
+    """The supervisor replaces processes during the block."""
+    reader, writer = os.pipe()
+    watcher = threading.Thread(target=server.supervisor.watch, args=(reader,))
+    watcher.start()
+    try:
+        yield
+    finally:
+        os.write(writer, b".")
         watcher.join()
 
 
@@ -99,12 +116,78 @@ def test_a_process_that_hangs_is_killed_and_replaced(two, request_, caplog):
     hung = two.server.supervisor.ready_processes()[0]
     pid = hung.pid
     os.kill(pid, signal.SIGSTOP)
-    while pid in pids(two):
-        # A minute passes; a sign that was written before may still be read.
-        hung._last_sign = time.monotonic() - 61
+    hung.seconds_silent()  # reads what it has written before
+    hung._last_sign = time.monotonic() - 61  # a minute passes
+    while hung.alive:  # until a sign of the other process wakes the supervisor
+        pass
     wait_for_two(two, without=[pid])
     two.codec.Encode(request_, timeout=20)
-    assert f"process {pid} is killed: no sign of life for 61 s" in caplog.messages
+    (killed,) = (message for message in caplog.messages if "killed" in message)
+    assert re.fullmatch(f"process {pid} is killed: no sign of life for [0-9]+ s", killed)
+
+
+def test_a_command_to_a_process_that_hangs_fails_and_holds_up_nothing(two, request_):
+    hung = two.server.supervisor.ready_processes()[-1]
+    pid = hung.pid
+    os.kill(pid, signal.SIGSTOP)
+    load = models_pb2.LoadModelRequest(bundle="tiny")
+    loading = two.admin.LoadModel.future(load, timeout=30)
+    while not hung._asking.locked():
+        pass
+    hung.seconds_silent()
+    hung._last_sign = time.monotonic() - 61
+    assert loading.exception() is None
+    wait_for_two(two, without=[pid])
+    two.admin.LoadModel(load, timeout=20)
+
+
+def test_a_process_that_is_late_is_not_ready(two):
+    late = two.server.supervisor.ready_processes()[0]
+    os.kill(late.pid, signal.SIGSTOP)
+    late.seconds_silent()  # reads what it has written before
+    late._last_sign = time.monotonic() - 16
+    assert late.pid not in pids(two)
+    os.kill(late.pid, signal.SIGCONT)
+    wait_for_two(two)
+
+
+def test_a_bundle_that_changed_on_disk_is_served_by_no_replacement(two, folder, caplog):
+    damaged = folder / "tiny" / "encoder.onnx"
+    whole = damaged.read_bytes()
+    (first, second) = pids(two)
+    damaged.write_bytes(b"")
+    os.kill(first, signal.SIGKILL)
+    while second not in pids(two) or len(pids(two)) > 1:
+        pass
+    assert listed(two) == {("tiny", "tiny-map")}
+    damaged.write_bytes(whole)
+    wait_for_two(two, without=[first])
+    assert listed(two) == {("tiny", "tiny-map")}
+
+
+def test_what_a_damaged_bundle_leaves_is_served_when_no_other_process_is_left(folder, running):
+    damaged = folder / "tiny" / "encoder.onnx"
+    whole = damaged.read_bytes()
+    with running(folder) as connection, watched(connection.server):
+        (pid,) = pids(connection)
+        damaged.write_bytes(b"")
+        os.kill(pid, signal.SIGKILL)
+        while not set(pids(connection)) - {pid}:
+            pass
+        damaged.write_bytes(whole)
+        assert listed(connection) == {("tiny-map",)}
+        ready = connection.server.supervisor.ready
+        assert (ready("tiny"), ready("tiny-map")) == (False, True)
+        connection.admin.LoadModel(models_pb2.LoadModelRequest(bundle="tiny"), timeout=20)
+        assert ready("tiny")
+        assert listed(connection) == {("tiny", "tiny-map")}
+
+
+def test_the_files_of_processes_that_ended_are_small(two):
+    files = list(two.server.supervisor._metrics.glob("*.db"))
+    ended = [path for path in files if not any(f"_{pid}." in path.name for pid in pids(two))]
+    assert ended
+    assert max(path.stat().st_size for path in ended) < 64 * 1024
 
 
 def test_a_process_gives_signs_of_life_unless_its_executor_is_stuck():

@@ -1,4 +1,4 @@
-# Generated from models.proto, SHA-256 ad2fc2d8cddfbb17683867bdc35bbc013e47b95266f49fbcc48b5ac58933bd28
+# Generated from models.proto, SHA-256 bf93bad3c8eee5957743e0591e1688d1443d2b6984206e545294afb8892cf5ba
 from . import images_pb2 as _images_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "model_id", "family", "channels", "height", "width", "fit", "default_quality", "quality_levels", "false_alarm_rate", "calibration_images", "provider", "bundle_bytes", "false_alarm_rate_bound")
+    __slots__ = ("name", "version", "model_id", "family", "channels", "height", "width", "fit", "default_quality", "quality_levels", "false_alarm_rate", "calibration_images", "provider", "bundle_bytes", "false_alarm_rate_bound", "bundle_digest")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class Model(_message.Message):
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_BYTES_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARM_RATE_BOUND_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     model_id: bytes
@@ -40,7 +41,8 @@ class Model(_message.Message):
     provider: str
     bundle_bytes: int
     false_alarm_rate_bound: float
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., model_id: _Optional[bytes] = ..., family: _Optional[str] = ..., channels: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., fit: _Optional[str] = ..., default_quality: _Optional[int] = ..., quality_levels: _Optional[int] = ..., false_alarm_rate: _Optional[float] = ..., calibration_images: _Optional[int] = ..., provider: _Optional[str] = ..., bundle_bytes: _Optional[int] = ..., false_alarm_rate_bound: _Optional[float] = ...) -> None: ...
+    bundle_digest: bytes
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., model_id: _Optional[bytes] = ..., family: _Optional[str] = ..., channels: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., fit: _Optional[str] = ..., default_quality: _Optional[int] = ..., quality_levels: _Optional[int] = ..., false_alarm_rate: _Optional[float] = ..., calibration_images: _Optional[int] = ..., provider: _Optional[str] = ..., bundle_bytes: _Optional[int] = ..., false_alarm_rate_bound: _Optional[float] = ..., bundle_digest: _Optional[bytes] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

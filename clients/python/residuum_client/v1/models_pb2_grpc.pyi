@@ -1,4 +1,4 @@
-# Generated from models.proto, SHA-256 ad2fc2d8cddfbb17683867bdc35bbc013e47b95266f49fbcc48b5ac58933bd28
+# Generated from models.proto, SHA-256 bf93bad3c8eee5957743e0591e1688d1443d2b6984206e545294afb8892cf5ba
 # fmt: off
 # ruff: noqa
 from collections.abc import Iterator

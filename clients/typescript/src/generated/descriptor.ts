@@ -1,7 +1,7 @@
 // Generated from anomaly.proto, SHA-256 2d5d6cf1f75f19d6cd5f9dd610ffc67dd7cb1adf9daa5d652e3508f227c373f3
 // Generated from codec.proto, SHA-256 24f8a99abbba84b570f83c172d73d9eec312b4d1961afeea79924fb6fcdf609a
 // Generated from images.proto, SHA-256 4c5447b0e335844b3d4d1b295f207f6cfdd3b40b38c80421011a91b484c84828
-// Generated from models.proto, SHA-256 ad2fc2d8cddfbb17683867bdc35bbc013e47b95266f49fbcc48b5ac58933bd28
+// Generated from models.proto, SHA-256 bf93bad3c8eee5957743e0591e1688d1443d2b6984206e545294afb8892cf5ba
 export const descriptor: object = {
  "nested": {
   "residuum": {
@@ -593,6 +593,10 @@ export const descriptor: object = {
         "falseAlarmRateBound": {
          "type": "double",
          "id": 15
+        },
+        "bundleDigest": {
+         "type": "bytes",
+         "id": 16
         }
        }
       },

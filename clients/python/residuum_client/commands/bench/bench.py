@@ -16,7 +16,7 @@ from residuum_client.commands.bench.figures import Step, summarise
 from residuum_client.commands.bench.samples import Method, images_of_files, random_images, requests
 from residuum_client.commands.flags import ServerFlags, UsageError, usage_errors
 from residuum_client.commands.terminal import Report, Terminal
-from residuum_client.errors import DeadlineExceeded, InvalidInput
+from residuum_client.errors import DeadlineExceeded, InvalidInput, ServerError
 from residuum_client.results import ModelInfo
 from residuum_client.transport import AsyncConnection, model_messages
 
@@ -128,6 +128,9 @@ class Bench:
             steps = await self._steps(terminal, report, target, loads, most)
         report.summary = _summary(steps, most, self.images_per_call)
         self._write(model, most, steps)
+        if not any(step.answered for step in steps):
+            reason = next((step.reason for step in steps if step.reason), "")
+            raise ServerError(f"no call was answered in time{reason and f': {reason}'}")
 
     async def _steps(
         self,

@@ -16,6 +16,7 @@ export interface Model {
   'provider'?: (string);
   'bundleBytes'?: (number | string | Long);
   'falseAlarmRateBound'?: (number | string);
+  'bundleDigest'?: (Buffer | Uint8Array | string);
   '_height'?: "height";
   '_width'?: "width";
 }
@@ -36,6 +37,7 @@ export interface Model__Output {
   'provider': (string);
   'bundleBytes': (number);
   'falseAlarmRateBound': (number);
+  'bundleDigest': (Buffer);
   '_height'?: "height";
   '_width'?: "width";
 }
