@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from pydantic.fields import FieldInfo
 
 from service.metrics import Metrics
-from service.settings import PREFIX, Settings
+from service.settings import KINDS, PREFIX, Settings
 from service.supervisor.metrics_page import supervisor_families
 
 PAGE = Path(__file__).with_name("METRICS.md")
@@ -82,7 +82,13 @@ def _row(family: Metric, labelnames: Sequence[str]) -> tuple[str, ...]:
 def _settings() -> Iterator[tuple[str, ...]]:
     for name, setting in Settings.model_fields.items():
         flag, variable = f"`--{name.replace('_', '-')}`", f"`{PREFIX}{name.upper()}`"
-        yield flag, variable, _default(setting), _allowed(setting), setting.description or ""
+        yield (
+            flag,
+            variable,
+            _default(setting),
+            KINDS.get(name) or _allowed(setting),
+            setting.description or "",
+        )
 
 
 def _default(setting: FieldInfo) -> str:

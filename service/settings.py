@@ -19,7 +19,11 @@ PREFIX = "RESIDUUM_"
 MIB = 2**20
 _MAX_PROCESSES = 256
 # Of settings that take one of several kinds of values, what is expected.
-_KINDS = {"processes": f"1 to {_MAX_PROCESSES}, or auto"}
+# What a setting takes whose type and bounds do not say it in one phrase.
+KINDS = {
+    "processes": f"1 to {_MAX_PROCESSES}, or auto",
+    "stream_idle_seconds": "above 0, at most 86400",
+}
 
 
 class SettingsError(Exception):
@@ -164,7 +168,7 @@ def _message(error: Mapping[str, Any]) -> str:
     flag = f"--{name.replace('_', '-')} or {PREFIX}{name.upper()}"
     if error["type"] == "missing":
         return f"{flag} is required"
-    expected = _KINDS.get(name) or _expected(error)
+    expected = KINDS.get(name) or _expected(error)
     return f"{flag} is {error['input']!r}, expected {expected}"
 
 
@@ -174,7 +178,6 @@ def _expected(error: Mapping[str, Any]) -> str:
     expected = {
         "greater_than_equal": f"at least {limits.get('ge')}",
         "less_than_equal": f"at most {limits.get('le')}",
-        "greater_than": f"a number above {limits.get('gt')}",
         "string_unicode": "text in UTF-8",
         "string_too_short": "an address",
         "int_parsing": "an integer",
