@@ -49,7 +49,7 @@ def test_models_are_listed_as_by_the_data_port(ports, server, capsys):
 
 
 def test_a_bundle_is_loaded_and_unloaded_in_one_line_each(ports, server, capsys):
-    assert main(["admin", "load", "second", *server]) == OK
+    assert main(["admin", "load", "second/", *server]) == OK
     assert capsys.readouterr().out == "loaded tiny-map 1 on cpu\n"
     assert main(["admin", "unload", "tiny-map", "--version", "1", *server]) == OK
     assert capsys.readouterr().out == "unloaded tiny-map 1\n"

@@ -45,7 +45,8 @@ class Load:
         with self.flags.open(terminal) as admin:
             for bundle in self.bundles:
                 try:
-                    model = admin.load(bundle)
+                    # A shell that completes the names of folders appends a slash.
+                    model = admin.load(bundle.rstrip("/") or bundle)
                 except (BundleError, InvalidInput, UnknownModel) as error:
                     terminal.fail(PurePath(bundle), error.reason)
                     continue
