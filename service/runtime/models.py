@@ -71,16 +71,19 @@ class ModelStore:
             origins[key] = bundle
         return loaded
 
-    def load_again(self, digests: Mapping[str, bytes]) -> dict[str, LoadedModel]:
+    def load_again(self, digests: Mapping[str, bytes], *, complete: bool) -> dict[str, LoadedModel]:
         """Loads bundles by name that another process has loaded, if they still have these digests.
 
-        Logs an error for each that has not, and leaves it out. Returns the models by bundle.
+        Returns the models by bundle. Raises BundleError or UnknownModel for the first that it
+        cannot load, or leaves these out with a line in the log unless it must be `complete`.
         """
         loaded = {}
         for bundle, digest in digests.items():
             try:
                 loaded[bundle] = self.load(bundle, digest)
             except (BundleError, UnknownModel) as error:
+                if complete:
+                    raise
                 _LOG.error("a model is left out: %s", error)
         return loaded
 

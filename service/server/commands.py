@@ -35,11 +35,13 @@ class Start:
     """What a process needs to start.
 
     `bundles` are those that it loads, by name, with their digests; None means all of the folder.
+    Unless it must be `complete`, those that are not as they were are left out.
     """
 
     settings: Settings
     port: int
-    bundles: Mapping[str, bytes] | None
+    bundles: Mapping[str, bytes] | None = None
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

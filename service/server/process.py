@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from codec.errors import ResiduumError
 from protos.residuum.v1 import models_pb2 as pb
 from service.log import configure_log
+from service.runtime.loaded_model import LoadedModel
 from service.runtime.memory import Housekeeping, freeze_memory, return_large_blocks
+from service.runtime.models import ModelStore
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.data_port import DataPort
 from service.server.grpc_server import ListenError
@@ -70,8 +72,7 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
         data_port = DataPort(start.settings, start.port, CollectorRegistry())
         if supervisor.poll():  # it is gone, or does not want this process any more
             return None
-        models = data_port.models
-        loaded = models.load_all() if start.bundles is None else models.load_again(start.bundles)
+        loaded = _load(data_port.models, start)
         freeze_memory()
         data_port.start()
     except (ResiduumError, ListenError, MetricsFileError) as error:
@@ -82,6 +83,13 @@ def _start(start: Start, supervisor: Connection) -> DataPort | None:
     Heartbeat(int(sys.argv[2]), data_port.seconds_computing).start()
     _send(supervisor, Started(messages))
     return data_port
+
+
+def _load(models: ModelStore, start: Start) -> dict[str, LoadedModel]:
+    """The models by bundle. Raises BundleError and UnknownModel."""
+    if start.bundles is None:
+        return models.load_all()
+    return models.load_again(start.bundles, complete=start.complete)
 
 
 def _send(supervisor: Connection, message: object) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import final
@@ -19,7 +18,6 @@ from codec.errors import ResiduumError
 from protos.residuum.v1.models_pb2 import Model
 from service.server.commands import Command, Method, Start, Started, StartFailed
 from service.server.metrics_files import FOLDER, shrink_files
-from service.settings import Settings
 from service.status import Failure, Unavailable
 
 _LOG = logging.getLogger(__name__)
@@ -39,20 +37,11 @@ class CommandFailed(ResiduumError):
 
 @final
 class ServingProcess:
-    """Starts a process that loads bundles of these names and digests, by default all of the folder.
+    """Starts a process, which keeps its metrics in files in the folder `metrics`."""
 
-    It keeps its metrics in files in the folder `metrics`.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        port: int,
-        bundles: Mapping[str, bytes] | None,
-        metrics: Path,
-    ) -> None:
+    def __init__(self, start: Start, metrics: Path) -> None:
+        self.start = start
         self._metrics = metrics
-        self.bundles = bundles
         self.pipe, other = Pipe()
         # The process has the other end: it writes signs of life, and the end closes when it ends.
         self.sentinel, signs = os.pipe()
@@ -73,7 +62,7 @@ class ServingProcess:
         )
         other.close()
         os.close(signs)
-        self.pipe.send(Start(settings, port, bundles))
+        self.pipe.send(start)
         self._asking, self._sending = threading.Lock(), threading.Lock()
         self._reading = threading.Lock()
         # Descriptions of its models by the names of their bundles; None until it is ready.
@@ -114,7 +103,7 @@ class ServingProcess:
 
     def lacks(self, bundle: str) -> bool:
         """Whether it could not load this bundle when it started."""
-        return bundle in (self.bundles or {}) and bundle not in (self.models or {})
+        return bundle in (self.start.bundles or {}) and bundle not in (self.models or {})
 
     def read_start(self) -> None:
         """Reads whether it has started. Raises StartError if it could not."""

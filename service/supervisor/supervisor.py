@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import final
 
 from protos.residuum.v1 import models_pb2 as pb
-from service.server.commands import Method
+from service.server.commands import Method, Start
 from service.server.heartbeat import HUNG_SECONDS, LATE_SECONDS
 from service.settings import Settings
 from service.status import Unavailable
@@ -52,9 +52,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Starts the processes, which load all bundles."""
-        self._processes = [
-            self._started_process(None) for _ in range(process_count(self._settings))
-        ]
+        self._processes = [self._started_process() for _ in range(process_count(self._settings))]
 
     def wait_until_ready(self, terminated: int | None) -> bool:
         """Whether every process became ready before the file descriptor could be read.
@@ -194,22 +192,16 @@ class Supervisor:
                 except StartError as error:
                     _LOG.error("%s", error)
                 else:
-                    self._check_started(process)
+                    if process.start.bundles != self._loaded_bundles():
+                        process.drain()  # the models changed while it started
 
-    def _check_started(self, process: ServingProcess) -> None:
-        """Ends a replacement that has not the models of the others.
-
-        If no other serves, a part of the models is better than none.
-        """
-        others = [one for one in self.ready_processes() if one is not process]
-        complete = not any(map(process.lacks, self._models))
-        if process.bundles != self._digests() or (
-            others and not complete and not any(map(others[0].lacks, self._models))
-        ):
-            process.drain()
-
-    def _digests(self) -> dict[str, bytes]:
+    def _loaded_bundles(self) -> dict[str, bytes]:
+        """The digests of the bundles by their names."""
         return {bundle: model.bundle_digest for bundle, model in self._models.items()}
+
+    def _all_are_served(self) -> bool:
+        """Whether a process has all models."""
+        return any(not any(map(one.lacks, self._models)) for one in self.ready_processes())
 
     def _replace_ended(self) -> None:
         ended = [one for one in self._processes if not one.alive]
@@ -227,11 +219,18 @@ class Supervisor:
             for one in ended:
                 one.join(0)
                 self.restarts += 1
-                replacement = self._started_process(self._digests())
-                self._processes[self._processes.index(one)] = replacement
+                self._processes[self._processes.index(one)] = self._started_process(
+                    # If no other serves, some of the models are better than none.
+                    bundles=self._loaded_bundles(),
+                    complete=self._all_are_served(),
+                )
 
-    def _started_process(self, bundles: Mapping[str, bytes] | None) -> ServingProcess:
-        return ServingProcess(self._settings, self._port, bundles, self._metrics)
+    def _started_process(
+        self, bundles: Mapping[str, bytes] | None = None, *, complete: bool = True
+    ) -> ServingProcess:
+        return ServingProcess(
+            Start(self._settings, self._port, bundles, complete=complete), self._metrics
+        )
 
 
 def process_count(settings: Settings) -> int:
