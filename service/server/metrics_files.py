@@ -10,8 +10,8 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Of prometheus_client: the kinds of files of a process, by what it counts, and their first size.
 _KINDS = ("counter", "gauge_livesum", "gauge_livemostrecent", "histogram")
 _BYTES = 1 << 20
-# Bytes in use of a file without a value.
-_EMPTY = 8
+# Bytes at the begin of a file, which say how many are in use.
+_HEADER = 8
 
 
 class MetricsFileError(Exception):
@@ -37,16 +37,14 @@ def reserve_files() -> None:
 
 
 def shrink_files(folder: Path, pid: int) -> None:
-    """Cuts the files of a process that has ended to what they hold, or removes those with nothing.
+    """Cuts the files of a process that has ended to what they hold.
 
-    The counts of processes that ended stay in the sums.
+    Its counts stay in the sums. Files without a value stay as well: the page may be reading them.
     """
     for path in folder.glob(f"*_{pid}.db"):
         with path.open("r+b") as file:
             used = int.from_bytes(file.read(4), sys.byteorder)
-            file.truncate(used)
-        if used <= _EMPTY:
-            path.unlink()
+            file.truncate(max(used, _HEADER))
 
 
 def remove_folder() -> None:

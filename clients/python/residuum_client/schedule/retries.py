@@ -16,7 +16,7 @@ INTERVAL, IN_INTERVAL = 0.1, 5
 class Retries:
     """The repetitions of all calls of a client, at most 50 in a second. Thread-safe.
 
-    If every call repeated what was refused when it likes, an overloaded server would get little but
+    If every call repeated at will what was refused, an overloaded server would get little but
     repetitions, and each of them costs it time that it could spend on an answer.
     """
 
