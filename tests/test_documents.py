@@ -23,6 +23,8 @@ COMMAND = re.compile(
     r"^(?: {4,}|\t)(?:residuum|make |pip |python |torchrun|git |docker |kubectl |curl )"
 )
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+# The help of commands, which takes seconds to print, by their words before the first option.
+HELP: dict[str, str] = {}
 SCENARIOS = [path for path in documents() if any(block.language in RUN for block in blocks(path))]
 
 
@@ -100,7 +102,10 @@ def check_flags(command: str, sandbox: Sandbox) -> None:
     words = shlex.split(command, comments=True)
     flags = {word.partition("=")[0] for word in words if word.startswith("--")}
     start = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    text = sandbox.run(["bash", "-c", f"{shlex.join(words[:start])} --help"])
+    command = shlex.join(words[:start])
+    if command not in HELP:
+        HELP[command] = sandbox.run(["bash", "-c", f"{command} --help"])
+    text = HELP[command]
     if unknown := flags - set(re.findall(r"--[\w.-]+", text)):
         raise CommandFailed(f"its help does not know {sorted(unknown)}")
 
