@@ -1,4 +1,4 @@
-"""Signs of life of a serving process for its supervisor, which kills it when they stay away."""
+"""Heartbeats of a serving process for its supervisor, which kills it when they stay away."""
 
 import contextlib
 import os
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import final
 
-# Between two signs; after which a process no longer counts as ready, and after which the supervisor
-# kills it; seconds.
+# Between two heartbeats; after which a process no longer counts as ready, and after which it is
+# killed; seconds.
 BEAT_SECONDS, LATE_SECONDS, HUNG_SECONDS = 5.0, 15.0, 60.0
 # A slice of work that takes longer never ends, seconds; it usually takes a fiftieth of a second.
 _STUCK_SECONDS = 120.0

@@ -33,7 +33,7 @@ def main() -> None:
     """Serves on the data port until SIGTERM, a command to drain, or the end of the supervisor.
 
     The arguments of the command are two file descriptors: of the pipe to the supervisor, and of
-    the one for signs of life, which stays open until this process ends.
+    the one for heartbeats, which stays open until this process ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the supervisor
     terminated = catch(signal.SIGTERM)

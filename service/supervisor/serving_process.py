@@ -43,13 +43,13 @@ class ServingProcess:
         self.start = start
         self._metrics = metrics
         self.pipe, other = Pipe()
-        # The process has the other end: it writes signs of life, and the end closes when it ends.
-        self.sentinel, signs = os.pipe()
+        # The process has the other end: it writes heartbeats, and the end closes when it ends.
+        self.sentinel, heartbeats = os.pipe()
         os.set_blocking(self.sentinel, False)
         # A new interpreter, since gRPC and onnxruntime do not work after a fork of a process with
         # threads. Ctrl-C in a terminal reaches the supervisor only.
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "service.server.process", str(other.fileno()), str(signs)],
+            [sys.executable, "-m", "service.server.process", str(other.fileno()), str(heartbeats)],
             env={
                 # By default glibc keeps freed memory in eight arenas per core.
                 "MALLOC_ARENA_MAX": "2",
@@ -57,18 +57,18 @@ class ServingProcess:
                 "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
                 FOLDER: str(metrics),
             },
-            pass_fds=[other.fileno(), signs],
+            pass_fds=[other.fileno(), heartbeats],
             start_new_session=True,
         )
         other.close()
-        os.close(signs)
+        os.close(heartbeats)
         self.pipe.send(start)
         self._asking, self._sending = threading.Lock(), threading.Lock()
         self._reading = threading.Lock()
         # Descriptions of its models by the names of their bundles; None until it is ready.
         self.models: dict[str, Model] | None = None
         self._ready_at = math.inf
-        self._last_sign = math.inf
+        self._last_heartbeat = math.inf
 
     @property
     def pid(self) -> int:
@@ -86,16 +86,16 @@ class ServingProcess:
         return self._process.poll() is None
 
     def seconds_silent(self) -> float:
-        """For how long it has given no sign of life; negative before it is ready."""
+        """For how long there was no heartbeat; negative before it is ready."""
         with self._reading, contextlib.suppress(BlockingIOError):
             if self.sentinel >= 0 and os.read(self.sentinel, 4096):
-                self._last_sign = time.monotonic()
-        return time.monotonic() - self._last_sign
+                self._last_heartbeat = time.monotonic()
+        return time.monotonic() - self._last_heartbeat
 
     def kill(self) -> None:
         """Ends it at once."""
         self._process.kill()
-        self._last_sign = math.inf
+        self._last_heartbeat = math.inf
 
     def note_loaded(self, bundle: str, model: Model) -> None:
         """It has loaded a bundle since it started."""
@@ -116,7 +116,7 @@ class ServingProcess:
             ) from None
         if isinstance(message, StartFailed):
             raise StartError(message.sentence)
-        self._ready_at = self._last_sign = time.monotonic()
+        self._ready_at = self._last_heartbeat = time.monotonic()
         self.models = {name: Model.FromString(data) for name, data in message.models.items()}
 
     def ask(self, method: Method, request: bytes = b"") -> bytes:

@@ -30,17 +30,13 @@ _LOCK_SECONDS = 0.1
 class Supervisor:
     """The serving processes on one port, and the models that they have loaded.
 
-    They keep their metrics in files in a folder. One that has given no sign of life for
-    `hung_seconds` is killed.
+    They keep their metrics in files in a folder.
     """
 
-    def __init__(
-        self, settings: Settings, port: int, metrics: Path, hung_seconds: float = HUNG_SECONDS
-    ) -> None:
+    def __init__(self, settings: Settings, port: int, metrics: Path) -> None:
         self._settings = settings
         self._port = port
         self._metrics = metrics
-        self._hung_seconds = hung_seconds
         self._processes: list[ServingProcess] = []
         self._models: dict[str, pb.Model] = {}
         # Held while models or processes change.
@@ -94,8 +90,8 @@ class Supervisor:
         while True:
             alive = [one for one in self._processes if one.alive]
             starting = [one.pipe for one in alive if one.models is None]
-            signs = [one.sentinel for one in alive]
-            changed = wait([terminated, *starting, *signs], self._longest_wait(alive))
+            sentinels = [one.sentinel for one in alive]
+            changed = wait([terminated, *starting, *sentinels], self._longest_wait(alive))
             if terminated in changed:
                 return
             self._kill_hung(alive)
@@ -113,15 +109,15 @@ class Supervisor:
         if len(alive) < len(self._processes) and math.isinf(pause):
             # One has ended since its sentinel said so: a process closes its files before.
             pause = 0.0
-        hung = min((self._hung_seconds - one.seconds_silent() for one in alive), default=math.inf)
+        hung = min((HUNG_SECONDS - one.seconds_silent() for one in alive), default=math.inf)
         seconds = max(0.0, min(pause, hung))
         return None if math.isinf(seconds) else seconds
 
     def _kill_hung(self, alive: Sequence[ServingProcess]) -> None:
         for process in alive:
             silent = process.seconds_silent()
-            if silent >= self._hung_seconds:
-                _LOG.error("process %d is killed: no sign of life for %.0f s", process.pid, silent)
+            if silent >= HUNG_SECONDS:
+                _LOG.error("process %d is killed: no heartbeat for %.0f s", process.pid, silent)
                 process.kill()
 
     def drain(self, seconds: float) -> None:

@@ -97,9 +97,9 @@ class ModelInfo:
     - `height`, `width`: in pixels; None for models that take any size.
     - `fit`: exact, resize, pad or tile: how the model treats an image of another size.
     - `quality_levels`: the levels are 0 up to this number, exclusive.
-    - `false_alarm_rate`: the default of `score`, in (0, 1). The share of normal images that are
-      flagged at it exceeds `false_alarm_rate_bound` with a probability of 5 %: few calibration
-      images may be unlucky. It is 0 if unknown.
+    - `false_alarm_rate`: the default of `score`, in (0, 1).
+    - `false_alarm_rate_bound`: what the share of normal images that are flagged at that rate does
+      not exceed, with 95 % confidence; 0 if unknown.
     - `calibration_images`: how many held-out normal images the p-values are based on.
     - `provider`: the device of its graphs, cpu or cuda.
     - `bundle_bytes`: size of its bundle; 0 if unknown.

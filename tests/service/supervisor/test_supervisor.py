@@ -117,13 +117,13 @@ def test_a_process_that_hangs_is_killed_and_replaced(two, request_, caplog):
     pid = hung.pid
     os.kill(pid, signal.SIGSTOP)
     hung.seconds_silent()  # reads what it has written before
-    hung._last_sign = time.monotonic() - 61  # a minute passes
-    while hung.alive:  # until a sign of the other process wakes the supervisor
+    hung._last_heartbeat = time.monotonic() - 61  # a minute passes
+    while hung.alive:  # until a heartbeat of the other process wakes the supervisor
         pass
     wait_for_two(two, without=[pid])
     two.codec.Encode(request_, timeout=20)
     (killed,) = (message for message in caplog.messages if "killed" in message)
-    assert re.fullmatch(f"process {pid} is killed: no sign of life for [0-9]+ s", killed)
+    assert re.fullmatch(f"process {pid} is killed: no heartbeat for [0-9]+ s", killed)
 
 
 def test_a_command_to_a_process_that_hangs_fails_and_holds_up_nothing(two, request_):
@@ -135,7 +135,7 @@ def test_a_command_to_a_process_that_hangs_fails_and_holds_up_nothing(two, reque
     while not hung._asking.locked():
         pass
     hung.seconds_silent()
-    hung._last_sign = time.monotonic() - 61
+    hung._last_heartbeat = time.monotonic() - 61
     assert loading.exception() is None
     wait_for_two(two, without=[pid])
     two.admin.LoadModel(load, timeout=20)
@@ -145,7 +145,7 @@ def test_a_process_that_is_late_is_not_ready(two):
     late = two.server.supervisor.ready_processes()[0]
     os.kill(late.pid, signal.SIGSTOP)
     late.seconds_silent()  # reads what it has written before
-    late._last_sign = time.monotonic() - 16
+    late._last_heartbeat = time.monotonic() - 16
     assert late.pid not in pids(two)
     os.kill(late.pid, signal.SIGCONT)
     wait_for_two(two)
@@ -190,7 +190,7 @@ def test_the_files_of_processes_that_ended_are_small(two):
     assert max(path.stat().st_size for path in ended) < 64 * 1024
 
 
-def test_a_process_gives_signs_of_life_unless_its_executor_is_stuck():
+def test_a_process_has_a_heartbeat_unless_its_executor_is_stuck():
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     for computing, written in ((0.0, b"."), (119.0, b"."), (121.0, None)):
